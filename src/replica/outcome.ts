@@ -1,0 +1,30 @@
+import type { Index, Term } from "../raft/entry.ts";
+
+/** Why a proposal was certainly not applied. */
+export type DropReason =
+  /** No leader is known. */
+  | "NO_LEADER"
+  /** The member asked does not lead, and forwarding was not wanted or not possible. */
+  | "NOT_LEADER"
+  /** A queue is at its limit. */
+  | "OVERLOADED"
+  /** The member is shutting down. */
+  | "SHUTTING_DOWN"
+  /** Proposed, then overwritten by another leader's entry. */
+  | "PROPOSAL_DROPPED"
+  /** The caller's deadline passed before the command was proposed. */
+  | "DEADLINE_EXCEEDED";
+
+/** How a proposal ended. Every proposal ends in exactly one of these. */
+export type ProposalOutcome =
+  | { readonly type: "applied"; readonly result: Uint8Array; readonly index: Index; readonly term: Term }
+  /** Known not to be applied, now or later. */
+  | { readonly type: "dropped"; readonly reason: DropReason; readonly index: Index; readonly term: Term }
+  /** Proposed; whether it was or will be applied is not known. */
+  | { readonly type: "unknown"; readonly index: Index; readonly term: Term };
+
+/** Why a linearizable read could not be confirmed. Reads change nothing, so every failure may be tried again. */
+export type ReadFailure = "NO_LEADER" | "NOT_LEADER" | "OVERLOADED" | "SHUTTING_DOWN" | "DEADLINE_EXCEEDED";
+
+/** How a wait for a read index ended; `undefined` means: confirmed, serve from the local state now. */
+export type ReadOutcome = ReadFailure | undefined;

@@ -1,0 +1,32 @@
+import type { Index } from "../raft/entry.ts";
+
+/** The state's rows as one command sees them. What it writes is visible to it at once, and to others when it is done. */
+export interface StateRows {
+  /** `undefined` when there is no such row. The array must not be changed. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  put(key: Uint8Array, value: Uint8Array): void;
+  delete(key: Uint8Array): void;
+  /**
+   * First row at or after `start` and before `end`, bytewise; `undefined` when there is none. Only for the small ordered
+   * index rows that the state machine keeps for itself (such as expiry), declared by {@link StateMachine.indexPrefix}.
+   */
+  firstIndexKey(start: Uint8Array, end: Uint8Array): Uint8Array | undefined;
+}
+
+/** Where in the log a command stands. */
+export interface ApplyContext {
+  readonly index: Index;
+  /** Leader's wall clock when it appended the entry, milliseconds since 1970. It may run back between leaders. */
+  readonly timeMs: number;
+}
+
+/**
+ * What the log drives. The same commands in the same order must give the same rows and results on every member: no clock,
+ * no randomness, no order of insertion. A throw stops the member; domain refusals are results.
+ */
+export interface StateMachine {
+  /** Keys that begin with this byte string are kept in memory, in order, for {@link StateRows.firstIndexKey}. */
+  readonly indexPrefix: Uint8Array;
+  /** Applies one command and returns its encoded result. */
+  apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
+}

@@ -1,0 +1,80 @@
+import type { Configuration, MemberId } from "../raft/configuration.ts";
+import type { ConfigurationEntry, Entry, HardState, Index, LogPosition, Term } from "../raft/entry.ts";
+import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
+
+/** Whose directory this is; checked at every open. */
+export interface DirectoryIdentity {
+  /** 16 hexadecimal digits. */
+  readonly clusterId: string;
+  /** 16 hexadecimal digits. */
+  readonly memberId: MemberId;
+  /** Random identity of this very directory, 32 hexadecimal digits, made when it is first opened. */
+  readonly dataDirectoryId: string;
+  /** Configuration before the first configuration entry of the log. */
+  readonly bootstrapConfiguration: Configuration;
+}
+
+/** Entries of one term that follow one another; a log's terms in a few numbers instead of one per entry. */
+export interface TermRun {
+  readonly firstIndex: Index;
+  readonly term: Term;
+}
+
+/** What a start finds in the directory; verified: contiguous, checksums and chain intact, not behind the watermark. */
+export interface RecoveredState {
+  readonly hardState: HardState;
+  /** Position before the first entry that is still in the log; (0, 0) while nothing was compacted. */
+  readonly logBase: LogPosition;
+  readonly lastIndex: Index;
+  /** Ordered by `firstIndex`; covers `logBase.index + 1` to `lastIndex`. */
+  readonly termRuns: readonly TermRun[];
+  /** Configuration entries of the log, in order. */
+  readonly configurationEntries: readonly ConfigurationEntry[];
+  /** Last index whose rows are in the state; at most `lastIndex`. */
+  readonly appliedIndex: Index;
+  /** Bytes of log, as encoded. */
+  readonly logSizeBytes: number;
+}
+
+/** One turn of the replica loop, written atomically and synced once. */
+export interface StoreBatch {
+  /** New term, vote and commit index; absent when unchanged. */
+  readonly hardState?: HardState;
+  /** Remove every entry from this index on, before `entries` are added. */
+  readonly truncateFrom?: Index;
+  /** New entries, contiguous with what is left of the log. */
+  readonly entries: readonly Entry[];
+  /** State rows of the entries applied since the last batch. */
+  readonly stateChanges: readonly RowChange[];
+  /** Index that `stateChanges` bring the state to; absent when unchanged. Never beyond the durable log. */
+  readonly appliedIndex?: Index;
+}
+
+/**
+ * A member's durable log, hard state and state rows, in one engine and one synced batch a turn.
+ *
+ * Writes run one at a time. A rejected write is fatal: the outcome is unknown and the store refuses everything after it.
+ */
+export interface MemberStore {
+  readonly identity: DirectoryIdentity;
+  readonly recovered: RecoveredState;
+  /** Bytes of log at present, as encoded. */
+  readonly logSizeBytes: number;
+  /** Makes a turn durable. Must not be called while another write is under way. */
+  write(batch: StoreBatch): Promise<void>;
+  /**
+   * Entries from `from` to `to`, both included, at least one and then as many as `bytesMax` allows; checksums verified.
+   * Rejects with code `LOG_CORRUPT` when an entry is damaged and `LOG_RANGE` when the range is not in the durable log.
+   */
+  readEntries(from: Index, to: Index, bytesMax: number): Promise<Entry[]>;
+  /** A durable state row; `undefined` when there is none. */
+  stateRow(key: Uint8Array): Uint8Array | undefined;
+  /** Durable state rows of a range, in byte order. */
+  iterateState(range: KeyRange): AsyncIterable<Row>;
+  /** Directory under which `memberId` was first met; `undefined` when it never was. */
+  peerDirectory(memberId: MemberId): string | undefined;
+  /** Remembers, durably, the directory of a member met for the first time. */
+  rememberPeerDirectory(memberId: MemberId, dataDirectoryId: string): Promise<void>;
+  /** Closes the engine and gives up the directory's lock; idempotent. */
+  close(): Promise<void>;
+}

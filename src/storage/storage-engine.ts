@@ -1,0 +1,42 @@
+/** One change of a batch: a row written, or a row removed. */
+export type RowChange =
+  | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: "delete"; readonly key: Uint8Array };
+
+/** Keys from `start` (included) to `end` (excluded), bytewise. */
+export interface KeyRange {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** A row as an iteration yields it. The arrays belong to the caller. */
+export type Row = readonly [key: Uint8Array, value: Uint8Array];
+
+/** How an iteration runs. */
+export interface IterateOptions {
+  /** Last key first. Default false. */
+  readonly reverse?: boolean;
+  /** At most this many rows. Default: all. */
+  readonly limit?: number;
+}
+
+/**
+ * An ordered store of byte rows: what every engine offers and the contract suite checks (`test/contract`).
+ *
+ * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, and the engine
+ * must not be used again: the caller stops the process (docs/architecture.md, "Storage").
+ */
+export interface StorageEngine {
+  /** Name that the data directory remembers, such as "classic-level". */
+  readonly name: string;
+  /** Applies all changes or none, then syncs. Later changes of a batch win over earlier ones of the same key. */
+  write(changes: readonly RowChange[]): Promise<void>;
+  /** Reads one row without giving up the thread; `undefined` when there is none. The array belongs to the caller. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  /** Rows of a range in byte order, as they were when the iteration began. */
+  iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<Row>;
+  /** Removes every row of a range and syncs; not atomic with anything else. */
+  clear(range: KeyRange): Promise<void>;
+  /** Waits for the writes under way, then releases everything; idempotent. */
+  close(): Promise<void>;
+}

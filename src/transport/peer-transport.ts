@@ -1,0 +1,94 @@
+import type { ConfigurationMember, MemberId } from "../raft/configuration.ts";
+import type { Index, Term } from "../raft/entry.ts";
+import type { Message } from "../raft/message.ts";
+
+/** Client commands on their way to the leader, one batch a turn. */
+export interface ForwardRequest {
+  readonly type: "ForwardRequest";
+  readonly from: MemberId;
+  readonly to: MemberId;
+  /** Fresh for every batch of the sending process. */
+  readonly id: number;
+  readonly commands: readonly { readonly command: Uint8Array; readonly timeoutMs: number }[];
+}
+
+/** What became of one forwarded command. */
+export type ForwardedResult =
+  | {
+      readonly position: number;
+      readonly outcome: "applied";
+      readonly result: Uint8Array;
+      readonly index: Index;
+      readonly term: Term;
+    }
+  | {
+      readonly position: number;
+      readonly outcome: "dropped" | "unknown";
+      /** Such as NOT_LEADER, OVERLOADED, PROPOSAL_DROPPED. */
+      readonly reason: string;
+      /** 0 where there is no entry. */
+      readonly index: Index;
+      /** 0 where there is no entry. */
+      readonly term: Term;
+    };
+
+/** Answers some commands of a {@link ForwardRequest}. */
+export interface ForwardResponse {
+  readonly type: "ForwardResponse";
+  readonly from: MemberId;
+  readonly to: MemberId;
+  readonly id: number;
+  readonly results: readonly ForwardedResult[];
+}
+
+/** Everything that members say to each other. */
+export type PeerMessage = Message | ForwardRequest | ForwardResponse;
+
+/** What a peer's hello told about it. */
+export interface PeerHello {
+  readonly memberId: MemberId;
+  readonly name: string;
+  readonly dataDirectoryId: string;
+  readonly clientAddress: string;
+}
+
+/** What the replica does with what arrives. The callbacks must not throw and must not block. */
+export interface PeerTransportHandlers {
+  /** Messages from one peer, in the order sent. `wireBytes` is the frame's size; 0 in process. */
+  onMessages(from: MemberId, messages: readonly PeerMessage[], wireBytes: number): void;
+  /**
+   * A peer introduced itself; messages follow only after the promise resolves. A rejection refuses the peer, with the
+   * error's message told to it (such as: another data directory under a known member id).
+   */
+  onHello(hello: PeerHello): Promise<void>;
+  /** What was sent to `peer` lately may be lost: a stream broke, or a queue overflowed and was dropped. */
+  onUnreachable(peer: MemberId): void;
+}
+
+/** Counters of one peer link, for metrics. All but `connected` only grow. */
+export interface PeerLinkStats {
+  readonly connected: boolean;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
+  readonly sendFailures: number;
+  readonly disconnects: number;
+}
+
+/**
+ * Links to the other members: ordered within a link while it lasts, lossy, never blocking. Raft repairs what is lost.
+ * Each peer has a queue of its own, so that one that does not read delays nobody else.
+ */
+export interface PeerTransport {
+  /** Begins to listen and to deliver. Rejects when the address is in use. */
+  start(handlers: PeerTransportHandlers): Promise<void>;
+  /** Who the peers are, without the member itself; links appear and disappear accordingly. */
+  setPeers(peers: readonly ConfigurationMember[]): void;
+  /** Queues messages for one peer. Over the queue's limit they are dropped and the peer is reported unreachable. */
+  send(to: MemberId, messages: readonly PeerMessage[]): void;
+  /** Counters by peer. */
+  stats(): ReadonlyMap<MemberId, PeerLinkStats>;
+  /** Sends what is queued if it can be sent at once, then closes every link; idempotent. */
+  close(): Promise<void>;
+}

@@ -8,7 +8,11 @@ const layer = (name: string, include: string[], testTimeout: number, fileParalle
 export default defineConfig({
   test: {
     projects: [
-      layer("unit", ["test/{lib,raft,kv,storage,transport,replica,server,config,cli,docs,repository}/**/*.test.ts"], 10_000),
+      layer(
+        "unit",
+        ["test/{lib,raft,kv,storage,transport,replica,server,config,cli,docs,repository}/**/*.test.ts"],
+        10_000,
+      ),
       layer("contract", ["test/contract/**/*.test.ts"], 30_000),
       layer("integration", ["test/integration/**/*.test.ts"], 60_000),
       layer("system", ["test/system/**/*.test.ts"], 300_000, false),

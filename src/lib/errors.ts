@@ -23,7 +23,9 @@ export type ErrorCode =
   /** The store was closed. */
   | "STORE_CLOSED"
   /** A peer speaks for another cluster, member, directory or protocol. */
-  | "PEER_REFUSED";
+  | "PEER_REFUSED"
+  /** A 64-bit number from the wire or the disk is beyond 2^53 - 1. */
+  | "NUMBER_OUT_OF_RANGE";
 
 /** An operating error: something outside the program is not as it has to be. Told apart by `code`, never by message. */
 export class RaftKvError extends Error {

@@ -1,0 +1,75 @@
+import type { MemberId } from "../raft/configuration.ts";
+
+/** How a proposal ended, as the metrics tell it. */
+export type ProposalMetricResult = "applied" | "dropped" | "timeout" | "overloaded";
+/** What kind of election this member started. */
+export type ElectionKind = "pre_vote" | "vote" | "transfer";
+/** How an election that this member started ended. */
+export type ElectionResult = "won" | "lost" | "timeout";
+/** How the confirmation of a linearizable read ended. */
+export type ReadIndexMetricResult = "ok" | "timeout" | "no_leader";
+/** How a command that was forwarded to the leader ended. */
+export type ForwardedMetricResult = "applied" | "dropped" | "unknown";
+/** What a checksum failure was found in. */
+export type CorruptionKind = "wal" | "snapshot" | "metadata";
+
+/**
+ * What a replica tells as it happens; figures that can be looked up at any time are pulled from its status instead.
+ * Durations are seconds. No method throws, and each costs a microsecond or two: call them per turn, not per entry.
+ */
+export interface ReplicaMetrics {
+  /** One fsync of the log. */
+  fsyncDuration(seconds: number): void;
+  /** One write to the log, its fsync included. */
+  writeDuration(seconds: number): void;
+  /** Bytes that a write added to the log. */
+  writtenBytes(bytes: number): void;
+  /** Entries in one append to the log. */
+  batchEntries(count: number): void;
+  /** From proposal to commit on the leader; one sample a turn (the oldest proposal of the batch) is enough. */
+  commitDuration(seconds: number): void;
+  /** Applying one batch to the state machine. */
+  applyDuration(seconds: number): void;
+  /** How late a heartbeat left the leader. */
+  heartbeatDelay(seconds: number): void;
+  /** Confirming and catching up for one linearizable read. */
+  readIndexDuration(seconds: number): void;
+  /** Proposals that ended. `count` defaults to 1. */
+  proposals(result: ProposalMetricResult, count?: number): void;
+  /** Linearizable reads that ended. `count` defaults to 1. */
+  readIndex(result: ReadIndexMetricResult, count?: number): void;
+  /** Commands forwarded to the leader that ended. `count` defaults to 1. */
+  forwarded(result: ForwardedMetricResult, count?: number): void;
+  /** An election that this member started ended. */
+  election(kind: ElectionKind, result: ElectionResult): void;
+  /** Another leader than before was heard of. */
+  leaderChange(): void;
+  /** From an append message to its answer. */
+  peerRoundTrip(peer: MemberId, seconds: number): void;
+  /** Commands that were answered from a session instead of being applied again. `count` defaults to 1. */
+  duplicateRequests(count?: number): void;
+  /** A checksum did not match. */
+  corruption(kind: CorruptionKind): void;
+}
+
+const nothing = () => {};
+
+/** Metrics that nobody looks at, for tests and the simulator. */
+export const silentMetrics: ReplicaMetrics = {
+  fsyncDuration: nothing,
+  writeDuration: nothing,
+  writtenBytes: nothing,
+  batchEntries: nothing,
+  commitDuration: nothing,
+  applyDuration: nothing,
+  heartbeatDelay: nothing,
+  readIndexDuration: nothing,
+  proposals: nothing,
+  readIndex: nothing,
+  forwarded: nothing,
+  election: nothing,
+  leaderChange: nothing,
+  peerRoundTrip: nothing,
+  duplicateRequests: nothing,
+  corruption: nothing,
+};

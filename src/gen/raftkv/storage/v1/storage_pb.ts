@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/storage/v1/storage.proto.
  */
 export const file_raftkv_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJFChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJIpoBCg1Db25maWd1cmF0aW9uEg4KBnZvdGVycxgBIAMoCRIXCg9vdXRnb2luZ192b3RlcnMYAiADKAkSEAoIbGVhcm5lcnMYAyADKAkSFQoNbmV4dF9sZWFybmVycxgEIAMoCRI3CgdtZW1iZXJzGAUgAygLMiYucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbk1lbWJlciJCCglIYXJkU3RhdGUSDAoEdGVybRgBIAEoBBIRCgl2b3RlZF9mb3IYAiABKAkSFAoMY29tbWl0X2luZGV4GAMgASgEIsABChFEaXJlY3RvcnlJZGVudGl0eRIWCg5mb3JtYXRfdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEhEKCW1lbWJlcl9pZBgDIAEoCRIZChFkYXRhX2RpcmVjdG9yeV9pZBgEIAEoCRJBChdib290c3RyYXBfY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SDgoGZW5naW5lGAYgASgJIj0KDVBlZXJEaXJlY3RvcnkSEQoJbWVtYmVyX2lkGAEgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAIgASgJIlAKCUNvbW1hbmRJZBIRCgljbGllbnRfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSHgoWZmlyc3RfcGVuZGluZ19zZXF1ZW5jZRgDIAEoBCLaAQoHQ29tbWFuZBIsCgNwdXQYASABKAsyHS5yYWZ0a3Yuc3RvcmFnZS52MS5QdXRDb21tYW5kSAASMgoGZGVsZXRlGAIgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuRGVsZXRlQ29tbWFuZEgAEjgKCWluY3JlbWVudBgDIAEoCzIjLnJhZnRrdi5zdG9yYWdlLnYxLkluY3JlbWVudENvbW1hbmRIABIoCgJpZBgPIAEoCzIcLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRJZEIJCgdjb21tYW5kIiMKBVZhbHVlEgwKBGRhdGEYASABKAwSDAoEdGV4dBgCIAEoCCKNAQoKUHV0Q29tbWFuZBILCgNrZXkYASABKAwSJwoFdmFsdWUYAiABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIcCg9pZl9tb2RfcmV2aXNpb24YAyABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYBCABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJnCg1EZWxldGVDb21tYW5kEgsKA2tleRgBIAEoDBIcCg9pZl9tb2RfcmV2aXNpb24YAiABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYAyABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJ5ChBJbmNyZW1lbnRDb21tYW5kEgsKA2tleRgBIAEoDBINCgVkZWx0YRgCIAEoEhIcCg9pZl9tb2RfcmV2aXNpb24YAyABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYBCABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJ8CgRQYWlyEgsKA2tleRgBIAEoDBInCgV2YWx1ZRgCIAEoCzIYLnJhZnRrdi5zdG9yYWdlLnYxLlZhbHVlEhcKD2NyZWF0ZV9yZXZpc2lvbhgDIAEoBBIUCgxtb2RfcmV2aXNpb24YBCABKAQSDwoHdmVyc2lvbhgFIAEoBCL6AQoNQ29tbWFuZFJlc3VsdBIQCghyZXZpc2lvbhgBIAEoBBIrCgNwdXQYAiABKAsyHC5yYWZ0a3Yuc3RvcmFnZS52MS5QdXRSZXN1bHRIABIxCgZkZWxldGUYAyABKAsyHy5yYWZ0a3Yuc3RvcmFnZS52MS5EZWxldGVSZXN1bHRIABI3CglpbmNyZW1lbnQYBCABKAsyIi5yYWZ0a3Yuc3RvcmFnZS52MS5JbmNyZW1lbnRSZXN1bHRIABI0CgdmYWlsdXJlGAUgASgLMiEucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZEZhaWx1cmVIAEIICgZyZXN1bHQiRwoJUHV0UmVzdWx0Eg8KB2FwcGxpZWQYASABKAgSKQoIcHJldmlvdXMYAiABKAsyFy5yYWZ0a3Yuc3RvcmFnZS52MS5QYWlyIlsKDERlbGV0ZVJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEg8KB2RlbGV0ZWQYAiABKAgSKQoIcHJldmlvdXMYAyABKAsyFy5yYWZ0a3Yuc3RvcmFnZS52MS5QYWlyIlwKD0luY3JlbWVudFJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEg0KBXZhbHVlGAIgASgSEikKCHByZXZpb3VzGAMgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJaCg5Db21tYW5kRmFpbHVyZRI3CgZyZWFzb24YASABKA4yJy5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kRmFpbHVyZVJlYXNvbhIPCgdtZXNzYWdlGAIgASgJInIKB1BhaXJSb3cSJwoFdmFsdWUYASABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIXCg9jcmVhdGVfcmV2aXNpb24YAiABKAQSFAoMbW9kX3JldmlzaW9uGAMgASgEEg8KB3ZlcnNpb24YBCABKAQidQoKU2Vzc2lvblJvdxIeChZmaXJzdF9wZW5kaW5nX3NlcXVlbmNlGAEgASgEEjEKB2Fuc3dlcnMYAiADKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5TZXNzaW9uQW5zd2VyEhQKDGxhc3RfdXNlZF9tcxgDIAEoBCJGCg1TZXNzaW9uQW5zd2VyEhAKCHNlcXVlbmNlGAEgASgEEhMKC2ZpbmdlcnByaW50GAIgASgHEg4KBnJlc3VsdBgDIAEoDCJ9CgxTdGF0ZVN1bW1hcnkSEAoIcmV2aXNpb24YASABKAQSDwoHdGltZV9tcxgCIAEoBBIMCgRrZXlzGAMgASgEEhIKCnNpemVfYnl0ZXMYBCABKAQSEAoIc2Vzc2lvbnMYBSABKAQSFgoOZW5kZWRfc2Vzc2lvbnMYBiABKAQqcgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX05PT1AQARIWChJFTlRSWV9LSU5EX0NPTU1BTkQQAhIcChhFTlRSWV9LSU5EX0NPTkZJR1VSQVRJT04QAyrJAgoUQ29tbWFuZEZhaWx1cmVSZWFzb24SJgoiQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKJUNPTU1BTkRfRkFJTFVSRV9SRUFTT05fTk9UX0FOX0lOVEVHRVIQARIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX0lOVEVHRVJfT1ZFUkZMT1cQAhIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFU1NJT05fRVhQSVJFRBADEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fU0VRVUVOQ0VfQU5TV0VSRUQQBBIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1BFTkRJTkcQBRIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX1JFVVNFRBAGYgZwcm90bzM");
+  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJFChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJIpoBCg1Db25maWd1cmF0aW9uEg4KBnZvdGVycxgBIAMoCRIXCg9vdXRnb2luZ192b3RlcnMYAiADKAkSEAoIbGVhcm5lcnMYAyADKAkSFQoNbmV4dF9sZWFybmVycxgEIAMoCRI3CgdtZW1iZXJzGAUgAygLMiYucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbk1lbWJlciJCCglIYXJkU3RhdGUSDAoEdGVybRgBIAEoBBIRCgl2b3RlZF9mb3IYAiABKAkSFAoMY29tbWl0X2luZGV4GAMgASgEIsABChFEaXJlY3RvcnlJZGVudGl0eRIWCg5mb3JtYXRfdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEhEKCW1lbWJlcl9pZBgDIAEoCRIZChFkYXRhX2RpcmVjdG9yeV9pZBgEIAEoCRJBChdib290c3RyYXBfY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SDgoGZW5naW5lGAYgASgJIj0KDVBlZXJEaXJlY3RvcnkSEQoJbWVtYmVyX2lkGAEgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAIgASgJIlAKCUNvbW1hbmRJZBIRCgljbGllbnRfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSHgoWZmlyc3RfcGVuZGluZ19zZXF1ZW5jZRgDIAEoBCLaAQoHQ29tbWFuZBIsCgNwdXQYASABKAsyHS5yYWZ0a3Yuc3RvcmFnZS52MS5QdXRDb21tYW5kSAASMgoGZGVsZXRlGAIgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuRGVsZXRlQ29tbWFuZEgAEjgKCWluY3JlbWVudBgDIAEoCzIjLnJhZnRrdi5zdG9yYWdlLnYxLkluY3JlbWVudENvbW1hbmRIABIoCgJpZBgPIAEoCzIcLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRJZEIJCgdjb21tYW5kIiMKBVZhbHVlEgwKBGRhdGEYASABKAwSDAoEdGV4dBgCIAEoCCKNAQoKUHV0Q29tbWFuZBILCgNrZXkYASABKAwSJwoFdmFsdWUYAiABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIcCg9pZl9tb2RfcmV2aXNpb24YAyABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYBCABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJnCg1EZWxldGVDb21tYW5kEgsKA2tleRgBIAEoDBIcCg9pZl9tb2RfcmV2aXNpb24YAiABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYAyABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJ5ChBJbmNyZW1lbnRDb21tYW5kEgsKA2tleRgBIAEoDBINCgVkZWx0YRgCIAEoEhIcCg9pZl9tb2RfcmV2aXNpb24YAyABKARIAIgBARIXCg9yZXR1cm5fcHJldmlvdXMYBCABKAhCEgoQX2lmX21vZF9yZXZpc2lvbiJ8CgRQYWlyEgsKA2tleRgBIAEoDBInCgV2YWx1ZRgCIAEoCzIYLnJhZnRrdi5zdG9yYWdlLnYxLlZhbHVlEhcKD2NyZWF0ZV9yZXZpc2lvbhgDIAEoBBIUCgxtb2RfcmV2aXNpb24YBCABKAQSDwoHdmVyc2lvbhgFIAEoBCL6AQoNQ29tbWFuZFJlc3VsdBIQCghyZXZpc2lvbhgBIAEoBBIrCgNwdXQYAiABKAsyHC5yYWZ0a3Yuc3RvcmFnZS52MS5QdXRSZXN1bHRIABIxCgZkZWxldGUYAyABKAsyHy5yYWZ0a3Yuc3RvcmFnZS52MS5EZWxldGVSZXN1bHRIABI3CglpbmNyZW1lbnQYBCABKAsyIi5yYWZ0a3Yuc3RvcmFnZS52MS5JbmNyZW1lbnRSZXN1bHRIABI0CgdmYWlsdXJlGAUgASgLMiEucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZEZhaWx1cmVIAEIICgZyZXN1bHQiRwoJUHV0UmVzdWx0Eg8KB2FwcGxpZWQYASABKAgSKQoIcHJldmlvdXMYAiABKAsyFy5yYWZ0a3Yuc3RvcmFnZS52MS5QYWlyIlsKDERlbGV0ZVJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEg8KB2RlbGV0ZWQYAiABKAgSKQoIcHJldmlvdXMYAyABKAsyFy5yYWZ0a3Yuc3RvcmFnZS52MS5QYWlyIlwKD0luY3JlbWVudFJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEg0KBXZhbHVlGAIgASgSEikKCHByZXZpb3VzGAMgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJaCg5Db21tYW5kRmFpbHVyZRI3CgZyZWFzb24YASABKA4yJy5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kRmFpbHVyZVJlYXNvbhIPCgdtZXNzYWdlGAIgASgJInIKB1BhaXJSb3cSJwoFdmFsdWUYASABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIXCg9jcmVhdGVfcmV2aXNpb24YAiABKAQSFAoMbW9kX3JldmlzaW9uGAMgASgEEg8KB3ZlcnNpb24YBCABKAQisAEKClNlc3Npb25Sb3cSDgoGbnVtYmVyGAEgASgEEh4KFmZpcnN0X3BlbmRpbmdfc2VxdWVuY2UYAiABKAQSFAoMbGFzdF91c2VkX21zGAMgASgEEhoKEnJ1bl9maXJzdF9zZXF1ZW5jZRgEIAMoBBITCgtydW5fYW5zd2VycxgFIAMoDRIWCg5sYXJnZV9zZXF1ZW5jZRgGIAMoBBITCgtsYXJnZV9ieXRlcxgHIAMoDSIwCglBbnN3ZXJSb3cSEwoLZmluZ2VycHJpbnQYASABKAYSDgoGcmVzdWx0GAIgASgMIiMKD0VuZGVkU2Vzc2lvblJvdxIQCghlbmRlZF9tcxgBIAEoBCIpChRFbmRlZFNlc3Npb25QbGFjZVJvdxIRCgljbGllbnRfaWQYASABKAkiXQoSTGVmdG92ZXJBbnN3ZXJzUm93EhYKDnNlc3Npb25fbnVtYmVyGAEgASgEEhoKEnJ1bl9maXJzdF9zZXF1ZW5jZRgCIAMoBBITCgtydW5fYW5zd2VycxgDIAMoDSLmAQoMU3RhdGVTdW1tYXJ5EhAKCHJldmlzaW9uGAEgASgEEg8KB3RpbWVfbXMYAiABKAQSDAoEa2V5cxgDIAEoBBISCgpzaXplX2J5dGVzGAQgASgEEhAKCHNlc3Npb25zGAUgASgEEhYKDmVuZGVkX3Nlc3Npb25zGAYgASgEEh0KFXNlc3Npb25zX29wZW5lZF90b3RhbBgHIAEoBBIcChRzZXNzaW9uc19lbmRlZF90b3RhbBgIIAEoBBIRCglsZWZ0b3ZlcnMYCSABKAQSFwoPbGVmdG92ZXJzX3RvdGFsGAogASgEKnIKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRU5UUllfS0lORF9OT09QEAESFgoSRU5UUllfS0lORF9DT01NQU5EEAISHAoYRU5UUllfS0lORF9DT05GSUdVUkFUSU9OEAMq9wIKFENvbW1hbmRGYWlsdXJlUmVhc29uEiYKIkNPTU1BTkRfRkFJTFVSRV9SRUFTT05fVU5TUEVDSUZJRUQQABIpCiVDT01NQU5EX0ZBSUxVUkVfUkVBU09OX05PVF9BTl9JTlRFR0VSEAESKwonQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9JTlRFR0VSX09WRVJGTE9XEAISKgomQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9TRVNTSU9OX0VYUElSRUQQAxIsCihDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX0FOU1dFUkVEEAQSKwonQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9UT09fTUFOWV9QRU5ESU5HEAUSKgomQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9TRVFVRU5DRV9SRVVTRUQQBhIsCihDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1NFU1NJT05TEAdiBnByb3RvMw");
 
 /**
  * A member, as a configuration holds it.
@@ -729,24 +729,25 @@ export const PairRowSchema: GenMessage<PairRow> = /*@__PURE__*/
   messageDesc(file_raftkv_storage_v1_storage, 17);
 
 /**
- * Row of a client session in the state.
+ * Row of a live client session, under its client id. Rewritten by every command of the session, so it stays small: the
+ * answers are rows of their own (AnswerRow), and this row only says which of them there are.
  *
  * @generated from message raftkv.storage.v1.SessionRow
  */
 export type SessionRow = Message<"raftkv.storage.v1.SessionRow"> & {
   /**
-   * Every request below this has been answered and forgotten.
+   * Which of all sessions ever opened this is, from 1; the answer rows are named after it.
    *
-   * @generated from field: uint64 first_pending_sequence = 1;
+   * @generated from field: uint64 number = 1;
    */
-  firstPendingSequence: bigint;
+  number: bigint;
 
   /**
-   * Answers that the client may still ask for, ordered by sequence.
+   * Every request below this has been answered and is forgotten.
    *
-   * @generated from field: repeated raftkv.storage.v1.SessionAnswer answers = 2;
+   * @generated from field: uint64 first_pending_sequence = 2;
    */
-  answers: SessionAnswer[];
+  firstPendingSequence: bigint;
 
   /**
    * Log time of the last use, rounded down to the expiry bucket, milliseconds since 1970.
@@ -754,6 +755,35 @@ export type SessionRow = Message<"raftkv.storage.v1.SessionRow"> & {
    * @generated from field: uint64 last_used_ms = 3;
    */
   lastUsedMs: bigint;
+
+  /**
+   * First sequence of each run of consecutive answers that have a row, ascending. Runs below first_pending_sequence are
+   * removed a few rows a command.
+   *
+   * @generated from field: repeated uint64 run_first_sequence = 4;
+   */
+  runFirstSequence: bigint[];
+
+  /**
+   * Number of answers of each run.
+   *
+   * @generated from field: repeated uint32 run_answers = 5;
+   */
+  runAnswers: number[];
+
+  /**
+   * Answers that count against the session's limit of bytes because of their size, ascending.
+   *
+   * @generated from field: repeated uint64 large_sequence = 6;
+   */
+  largeSequence: bigint[];
+
+  /**
+   * Bytes of each of them.
+   *
+   * @generated from field: repeated uint32 large_bytes = 7;
+   */
+  largeBytes: number[];
 };
 
 /**
@@ -764,39 +794,109 @@ export const SessionRowSchema: GenMessage<SessionRow> = /*@__PURE__*/
   messageDesc(file_raftkv_storage_v1_storage, 18);
 
 /**
- * One answer of a session.
+ * One answer of a session, under the session's number and the request's sequence.
  *
- * @generated from message raftkv.storage.v1.SessionAnswer
+ * @generated from message raftkv.storage.v1.AnswerRow
  */
-export type SessionAnswer = Message<"raftkv.storage.v1.SessionAnswer"> & {
-  /**
-   * Request.
-   *
-   * @generated from field: uint64 sequence = 1;
-   */
-  sequence: bigint;
-
+export type AnswerRow = Message<"raftkv.storage.v1.AnswerRow"> & {
   /**
    * Fingerprint of what was asked, to notice a sequence used again for another request.
    *
-   * @generated from field: fixed32 fingerprint = 2;
+   * @generated from field: fixed64 fingerprint = 1;
    */
-  fingerprint: number;
+  fingerprint: bigint;
 
   /**
    * Encoded CommandResult.
    *
-   * @generated from field: bytes result = 3;
+   * @generated from field: bytes result = 2;
    */
   result: Uint8Array;
 };
 
 /**
- * Describes the message raftkv.storage.v1.SessionAnswer.
- * Use `create(SessionAnswerSchema)` to create a new message.
+ * Describes the message raftkv.storage.v1.AnswerRow.
+ * Use `create(AnswerRowSchema)` to create a new message.
  */
-export const SessionAnswerSchema: GenMessage<SessionAnswer> = /*@__PURE__*/
+export const AnswerRowSchema: GenMessage<AnswerRow> = /*@__PURE__*/
   messageDesc(file_raftkv_storage_v1_storage, 19);
+
+/**
+ * A session that ended, under its client id, so that its retries are refused and not applied again.
+ *
+ * @generated from message raftkv.storage.v1.EndedSessionRow
+ */
+export type EndedSessionRow = Message<"raftkv.storage.v1.EndedSessionRow"> & {
+  /**
+   * Log time of the end, milliseconds since 1970.
+   *
+   * @generated from field: uint64 ended_ms = 1;
+   */
+  endedMs: bigint;
+};
+
+/**
+ * Describes the message raftkv.storage.v1.EndedSessionRow.
+ * Use `create(EndedSessionRowSchema)` to create a new message.
+ */
+export const EndedSessionRowSchema: GenMessage<EndedSessionRow> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 20);
+
+/**
+ * Ended sessions in the order in which they ended, under their place in that order.
+ *
+ * @generated from message raftkv.storage.v1.EndedSessionPlaceRow
+ */
+export type EndedSessionPlaceRow = Message<"raftkv.storage.v1.EndedSessionPlaceRow"> & {
+  /**
+   * Session.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message raftkv.storage.v1.EndedSessionPlaceRow.
+ * Use `create(EndedSessionPlaceRowSchema)` to create a new message.
+ */
+export const EndedSessionPlaceRowSchema: GenMessage<EndedSessionPlaceRow> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 21);
+
+/**
+ * Answer rows of an ended session that are still to be removed, under their place in the order of ends.
+ *
+ * @generated from message raftkv.storage.v1.LeftoverAnswersRow
+ */
+export type LeftoverAnswersRow = Message<"raftkv.storage.v1.LeftoverAnswersRow"> & {
+  /**
+   * Number of the session.
+   *
+   * @generated from field: uint64 session_number = 1;
+   */
+  sessionNumber: bigint;
+
+  /**
+   * First sequence of each run of consecutive answers, ascending.
+   *
+   * @generated from field: repeated uint64 run_first_sequence = 2;
+   */
+  runFirstSequence: bigint[];
+
+  /**
+   * Number of answers of each run.
+   *
+   * @generated from field: repeated uint32 run_answers = 3;
+   */
+  runAnswers: number[];
+};
+
+/**
+ * Describes the message raftkv.storage.v1.LeftoverAnswersRow.
+ * Use `create(LeftoverAnswersRowSchema)` to create a new message.
+ */
+export const LeftoverAnswersRowSchema: GenMessage<LeftoverAnswersRow> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 22);
 
 /**
  * Row of the state as a whole.
@@ -833,7 +933,7 @@ export type StateSummary = Message<"raftkv.storage.v1.StateSummary"> & {
   sizeBytes: bigint;
 
   /**
-   * Sessions.
+   * Live sessions.
    *
    * @generated from field: uint64 sessions = 5;
    */
@@ -845,6 +945,34 @@ export type StateSummary = Message<"raftkv.storage.v1.StateSummary"> & {
    * @generated from field: uint64 ended_sessions = 6;
    */
   endedSessions: bigint;
+
+  /**
+   * Sessions ever opened; number of the newest.
+   *
+   * @generated from field: uint64 sessions_opened_total = 7;
+   */
+  sessionsOpenedTotal: bigint;
+
+  /**
+   * Sessions ever ended; place of the latest.
+   *
+   * @generated from field: uint64 sessions_ended_total = 8;
+   */
+  sessionsEndedTotal: bigint;
+
+  /**
+   * Ended sessions whose answer rows are still to be removed.
+   *
+   * @generated from field: uint64 leftovers = 9;
+   */
+  leftovers: bigint;
+
+  /**
+   * Ended sessions that ever left answer rows behind; place of the latest.
+   *
+   * @generated from field: uint64 leftovers_total = 10;
+   */
+  leftoversTotal: bigint;
 };
 
 /**
@@ -852,7 +980,7 @@ export type StateSummary = Message<"raftkv.storage.v1.StateSummary"> & {
  * Use `create(StateSummarySchema)` to create a new message.
  */
 export const StateSummarySchema: GenMessage<StateSummary> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 20);
+  messageDesc(file_raftkv_storage_v1_storage, 23);
 
 /**
  * Kind of a log entry.
@@ -949,6 +1077,13 @@ export enum CommandFailureReason {
    * @generated from enum value: COMMAND_FAILURE_REASON_SEQUENCE_REUSED = 6;
    */
   SEQUENCE_REUSED = 6,
+
+  /**
+   * A new session would have to end another, and no more ended sessions can be remembered.
+   *
+   * @generated from enum value: COMMAND_FAILURE_REASON_TOO_MANY_SESSIONS = 7;
+   */
+  TOO_MANY_SESSIONS = 7,
 }
 
 /**

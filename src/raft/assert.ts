@@ -1,0 +1,9 @@
+/** A broken invariant of the core: its state cannot be trusted any more, and the process must stop. */
+export class RaftInvariantError extends Error {
+  override readonly name = "RaftInvariantError";
+}
+
+/** Stops with {@link RaftInvariantError} unless `condition` holds. Stays on in production. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new RaftInvariantError(message);
+}

@@ -1,0 +1,88 @@
+import { invariant } from "./assert.ts";
+import type { Index } from "./entry.ts";
+import type { AppendEntriesRequest, HeartbeatRequest } from "./message.ts";
+import { type RaftState, send, sendWhenDurable } from "./raft-state.ts";
+
+/** Takes entries of the leader into the log, or tells where the logs may match (Raft paper, section 5.3). */
+export function handleAppendEntriesRequest(state: RaftState, request: AppendEntriesRequest): void {
+  const { prevLogIndex, prevLogTerm, entries } = request;
+  if (prevLogIndex < state.commitIndex && prevLogIndex + entries.length <= state.commitIndex) {
+    // All of it is committed here already: a late or repeated message.
+    acknowledge(state, request, state.commitIndex);
+    return;
+  }
+  if (prevLogIndex < state.log.base.index || !state.log.has({ index: prevLogIndex, term: prevLogTerm })) {
+    if (prevLogIndex < state.log.base.index) acknowledge(state, request, state.commitIndex);
+    else refuse(state, request);
+    return;
+  }
+  appendNew(state, request);
+  const lastNew = prevLogIndex + entries.length;
+  // Only what this message covers is known to match: the log may be longer, with entries of another leader.
+  advanceFollowerCommit(state, Math.min(request.commitIndex, lastNew));
+  acknowledge(state, request, lastNew);
+}
+
+/** Skips the entries that are there already, and truncates only at a real conflict: messages may be late or repeated. */
+function appendNew(state: RaftState, request: AppendEntriesRequest): void {
+  const firstNew = request.entries.findIndex((entry) => !state.log.has(entry));
+  if (firstNew < 0) return;
+  const entries = request.entries.slice(firstNew);
+  const firstIndex = request.prevLogIndex + firstNew + 1;
+  if (firstIndex <= state.log.lastIndex) {
+    invariant(
+      firstIndex > state.commitIndex,
+      `entry ${firstIndex} conflicts with the committed log (${state.commitIndex})`,
+    );
+    state.log.truncateFrom(firstIndex);
+    state.configurations.truncateFrom(firstIndex);
+  }
+  state.log.append(entries);
+  state.configurations.append(entries);
+}
+
+function acknowledge(state: RaftState, request: AppendEntriesRequest, matchIndex: Index): void {
+  const response = {
+    type: "AppendEntriesResponse",
+    from: state.id,
+    to: request.from,
+    term: state.term,
+    success: true,
+    matchIndex,
+    rejectedIndex: 0,
+    hintIndex: 0,
+    hintTerm: 0,
+  } as const;
+  if (matchIndex <= state.log.durableIndex) send(state, response);
+  else sendWhenDurable(state, response);
+}
+
+function refuse(state: RaftState, request: AppendEntriesRequest): void {
+  const hintIndex = state.log.lastIndexOfTermUpTo(request.prevLogIndex, request.prevLogTerm);
+  send(state, {
+    type: "AppendEntriesResponse",
+    from: state.id,
+    to: request.from,
+    term: state.term,
+    success: false,
+    matchIndex: 0,
+    rejectedIndex: request.prevLogIndex,
+    hintIndex,
+    hintTerm: state.log.termAt(hintIndex) ?? 0,
+  });
+}
+
+/** The leader lives, and has committed this much of what this member has. */
+export function handleHeartbeatRequest(state: RaftState, request: HeartbeatRequest): void {
+  invariant(
+    request.commitIndex <= state.log.lastIndex,
+    `leader believes that ${request.commitIndex} is in this log, which ends at ${state.log.lastIndex}: entries were lost here`,
+  );
+  advanceFollowerCommit(state, request.commitIndex);
+  const { id: from, term } = state;
+  send(state, { type: "HeartbeatResponse", from, to: request.from, term, round: request.round });
+}
+
+function advanceFollowerCommit(state: RaftState, commitIndex: Index): void {
+  state.commitIndex = Math.max(state.commitIndex, commitIndex);
+}

@@ -1,0 +1,188 @@
+import { invariant } from "./assert.ts";
+import { type MemberId, peersOf } from "./configuration.ts";
+import { type Entry, entriesSize, entrySize, type Index } from "./entry.ts";
+import { broadcastHeartbeats, sendHeartbeat } from "./heartbeat.ts";
+import type { AppendEntriesRequest, AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
+import { Progress } from "./progress.ts";
+import { hasQuorum, quorumIndex } from "./quorum.ts";
+import { configurationOf, isSelfVoter, type RaftState } from "./raft-state.ts";
+import { confirmReads } from "./reads.ts";
+import { becomeFollower } from "./step-down.ts";
+
+/** Takes the lead: nothing is known of the followers' logs, and a no-op of the new term commits what came before. */
+export function becomeLeader(state: RaftState): void {
+  invariant(state.role === "candidate", "only a candidate becomes leader");
+  state.role = "leader";
+  state.leaderId = state.id;
+  state.electionElapsedMs = 0;
+  state.heartbeatElapsedMs = 0;
+  state.uncommittedBytes = 0;
+  state.round = 0;
+  state.votes.clear();
+  state.progress.clear();
+  matchProgressToConfiguration(state);
+  state.leaderFirstIndex = state.log.lastIndex + 1;
+  appendOwn(state, { kind: "noop", index: state.leaderFirstIndex, term: state.term, timeMs: 0 });
+  broadcastHeartbeats(state);
+}
+
+/** Gives every peer of the configuration in force a progress, and takes it from the others. */
+function matchProgressToConfiguration(state: RaftState): void {
+  const peers = new Set(peersOf(configurationOf(state), state.id));
+  for (const id of state.progress.keys()) if (!peers.has(id)) state.progress.delete(id);
+  for (const id of peers) {
+    if (!state.progress.has(id)) {
+      state.progress.set(id, new Progress(state.log.lastIndex + 1, state.options.inflight));
+    }
+  }
+}
+
+/** Appends commands; returns the index of the first, or `null` when too much is uncommitted already (nothing is appended). */
+export function appendCommands(state: RaftState, commands: readonly Uint8Array[], timeMs: number): Index | null {
+  if (state.uncommittedBytes >= state.options.uncommittedBytesMax) return null;
+  const firstIndex = state.log.lastIndex + 1;
+  for (const command of commands) {
+    appendOwn(state, { kind: "command", index: state.log.lastIndex + 1, term: state.term, timeMs, command });
+  }
+  return firstIndex;
+}
+
+function appendOwn(state: RaftState, entry: Entry): void {
+  state.log.append([entry]);
+  state.uncommittedBytes += entrySize(entry);
+}
+
+/** Sends each follower what it lacks, as far as its window allows, and the commit index it has not heard of. */
+export function replicate(state: RaftState): void {
+  for (const [id, progress] of state.progress) {
+    replicateTo(state, id, progress);
+    if (Math.min(progress.matchIndex, state.commitIndex) > progress.sentCommitIndex) sendHeartbeat(state, id, progress);
+  }
+}
+
+function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
+  while (progress.canSend && progress.nextIndex <= state.log.lastIndex) {
+    const entries = state.log.slice(progress.nextIndex, state.log.lastIndex, state.options.appendBytesMax);
+    if (entries === undefined) {
+      progress.readingLog = true;
+      state.logReads.push({ peer: id, from: progress.nextIndex, to: state.log.tailFirstIndex - 1 });
+      return;
+    }
+    sendAppend(state, id, progress, entries);
+  }
+}
+
+/** Sends entries that were read from the store, unless they are no longer what the peer needs or the log holds. */
+export function entriesRead(state: RaftState, peer: MemberId, entries: readonly Entry[]): void {
+  const progress = state.progress.get(peer);
+  if (progress === undefined) return;
+  progress.readingLog = false;
+  const wanted = entries[0]?.index === progress.nextIndex && entries.every((entry) => state.log.has(entry));
+  if (wanted && progress.canSend) sendAppend(state, peer, progress, entries);
+}
+
+function sendAppend(state: RaftState, to: MemberId, progress: Progress, entries: readonly Entry[]): void {
+  const prevLogIndex = progress.nextIndex - 1;
+  const prevLogTerm = state.log.termAt(prevLogIndex);
+  invariant(prevLogTerm !== undefined, `entry ${prevLogIndex} before the first to send is in the log`);
+  const request: AppendEntriesRequest = {
+    type: "AppendEntriesRequest",
+    from: state.id,
+    to,
+    term: state.term,
+    prevLogIndex,
+    prevLogTerm,
+    entries,
+    commitIndex: state.commitIndex,
+  };
+  state.messages.push(request);
+  const lastIndex = prevLogIndex + entries.length;
+  progress.sentCommitIndex = Math.max(progress.sentCommitIndex, Math.min(state.commitIndex, lastIndex));
+  if (entries.length > 0 || progress.state === "probe") progress.sent(lastIndex, entriesSize(entries));
+}
+
+/** A follower took entries, or could not place them (Raft paper, section 5.3). */
+export function handleAppendEntriesResponse(state: RaftState, response: AppendEntriesResponse): void {
+  const progress = noteContact(state, response.from);
+  if (progress === undefined) return;
+  if (!response.success) {
+    const mayMatchIndex = state.log.lastIndexOfTermUpTo(response.hintIndex, response.hintTerm);
+    progress.rejected(response.rejectedIndex, mayMatchIndex);
+    return;
+  }
+  invariant(
+    response.matchIndex <= state.log.lastIndex,
+    `${response.from} has ${response.matchIndex}, beyond the leader's log`,
+  );
+  const grew = progress.matched(response.matchIndex);
+  if (progress.state === "probe" && response.matchIndex + 1 >= progress.nextIndex) progress.becomeReplicate();
+  if (grew) advanceCommit(state);
+}
+
+/** A follower heard the leader: it may confirm reads, and it may have missed entries. */
+export function handleHeartbeatResponse(state: RaftState, response: HeartbeatResponse): void {
+  const progress = noteContact(state, response.from);
+  if (progress === undefined) return;
+  progress.ackedRound = Math.max(progress.ackedRound, response.round);
+  confirmReads(state);
+  progress.probeSent = false;
+  // Entries may have been lost on the way. An empty message makes the follower tell where its log ends.
+  const waiting = progress.matchIndex < progress.nextIndex - 1 || progress.state === "probe";
+  if (waiting && !progress.readingLog && progress.matchIndex < state.log.lastIndex) {
+    if (progress.state === "replicate" || progress.nextIndex > state.log.lastIndex) {
+      sendAppend(state, response.from, progress, []);
+    }
+  }
+}
+
+/** What was sent to a peer lately may be lost: find out where its log ends before sending more. */
+export function peerUnreachable(state: RaftState, peer: MemberId): void {
+  const progress = state.progress.get(peer);
+  if (progress?.state === "replicate") progress.becomeProbe();
+}
+
+function noteContact(state: RaftState, peer: MemberId): Progress | undefined {
+  const progress = state.progress.get(peer);
+  if (progress === undefined) return undefined;
+  progress.recentlyActive = true;
+  progress.lastContactMs = state.nowMs;
+  return progress;
+}
+
+/**
+ * Commits what a quorum has durably, but only up to an entry of the own term: older ones are committed through it, never
+ * by counting (Raft paper, section 5.4.2).
+ */
+export function advanceCommit(state: RaftState): void {
+  const matchIndex = (id: MemberId): Index =>
+    id === state.id ? state.log.durableIndex : (state.progress.get(id)?.matchIndex ?? 0);
+  const index = quorumIndex(configurationOf(state), matchIndex);
+  if (index <= state.commitIndex || state.log.termAt(index) !== state.term) return;
+  const firstOwn = Math.max(state.commitIndex + 1, state.leaderFirstIndex);
+  const committed = state.log.slice(firstOwn, index, Number.POSITIVE_INFINITY);
+  invariant(committed !== undefined, "uncommitted entries are in memory");
+  state.uncommittedBytes -= entriesSize(committed);
+  state.commitIndex = index;
+}
+
+/** Sends heartbeats when they are due, and steps down when no quorum answered within an election timeout (thesis, section 6.2). */
+export function tickLeader(state: RaftState, elapsedMs: number): void {
+  state.heartbeatElapsedMs += elapsedMs;
+  state.electionElapsedMs += elapsedMs;
+  if (state.electionElapsedMs >= state.options.electionTimeoutMs) {
+    state.electionElapsedMs = 0;
+    if (!heardFromQuorum(state)) {
+      becomeFollower(state, state.term, null);
+      return;
+    }
+  }
+  if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) broadcastHeartbeats(state);
+}
+
+function heardFromQuorum(state: RaftState): boolean {
+  const heard = hasQuorum(configurationOf(state), (id) =>
+    id === state.id ? isSelfVoter(state) : state.progress.get(id)?.recentlyActive === true,
+  );
+  for (const progress of state.progress.values()) progress.recentlyActive = false;
+  return heard;
+}

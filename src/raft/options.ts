@@ -1,0 +1,30 @@
+import type { InflightLimits } from "./inflights.ts";
+
+/** Settings of the core; the same election timeout belongs on every member. */
+export interface RaftOptions {
+  /** A follower campaigns after hearing nothing for this long, up to twice this long, chosen at random. Milliseconds. */
+  readonly electionTimeoutMs: number;
+  /** A leader lets its followers hear from it this often. Milliseconds, well below the election timeout. */
+  readonly heartbeatIntervalMs: number;
+  /** Entries of one AppendEntries, bytes; one entry may be larger. */
+  readonly appendBytesMax: number;
+  /** What may be under way to one follower. */
+  readonly inflight: InflightLimits;
+  /** Own proposals not yet committed, bytes; over it proposals are refused. */
+  readonly uncommittedBytesMax: number;
+  /** Reads that may wait at the leader or for the leader; over it they are refused. */
+  readonly pendingReadsMax: number;
+  /** Applied entries kept in memory for followers that are a little behind, bytes. */
+  readonly tailBytesMax: number;
+}
+
+/** Settings that fit members a millisecond or less apart. */
+export const defaultRaftOptions: RaftOptions = {
+  electionTimeoutMs: 500,
+  heartbeatIntervalMs: 50,
+  appendBytesMax: 1 << 20,
+  inflight: { messages: 256, bytes: 8 << 20 },
+  uncommittedBytesMax: 64 << 20,
+  pendingReadsMax: 65_536,
+  tailBytesMax: 16 << 20,
+};

@@ -1,0 +1,94 @@
+import { invariant } from "./assert.ts";
+import type { Index } from "./entry.ts";
+import { type InflightLimits, Inflights } from "./inflights.ts";
+
+/**
+ * How the leader sends to a follower. `probe`: the follower's log is not known, one message at a time. `replicate`: it is
+ * known, messages follow one another without waiting.
+ */
+export type ProgressState = "probe" | "replicate";
+
+/** What a leader knows of one follower. Invariant: `matchIndex < nextIndex`. */
+export class Progress {
+  state: ProgressState = "probe";
+  /** Last index known to match and to be durable on the follower; never runs back. */
+  matchIndex: Index = 0;
+  /** Next index to send. */
+  nextIndex: Index;
+  /** Highest commit index sent. */
+  sentCommitIndex: Index = 0;
+  /** Probe only: a message is under way, so wait for its answer or for the next heartbeat. */
+  probeSent = false;
+  /** Entries for it are being read from the store. */
+  readingLog = false;
+  /** Heard from since the last quorum check. */
+  recentlyActive = false;
+  /** Core time of the last message from it; `null` when there was none in this term. */
+  lastContactMs: number | null = null;
+  /** Highest heartbeat round that it answered. */
+  ackedRound = 0;
+  readonly inflights: Inflights;
+
+  constructor(nextIndex: Index, limits: InflightLimits) {
+    this.nextIndex = nextIndex;
+    this.inflights = new Inflights(limits);
+  }
+
+  /** Whether entries may be sent now. */
+  get canSend(): boolean {
+    if (this.readingLog) return false;
+    return this.state === "probe" ? !this.probeSent : !this.inflights.full;
+  }
+
+  /** The log is no longer known to be where `nextIndex` says: ask again from what is certain. */
+  becomeProbe(): void {
+    this.state = "probe";
+    this.probeSent = false;
+    this.inflights.reset();
+    this.nextIndex = this.matchIndex + 1;
+  }
+
+  /** The follower's log is known to match up to `matchIndex`. */
+  becomeReplicate(): void {
+    this.state = "replicate";
+    this.probeSent = false;
+    this.inflights.reset();
+    this.nextIndex = this.matchIndex + 1;
+  }
+
+  /** Notes that entries up to `lastIndex` were sent. */
+  sent(lastIndex: Index, bytes: number): void {
+    if (this.state === "probe") {
+      this.probeSent = true;
+      return;
+    }
+    invariant(lastIndex >= this.nextIndex, "sent entries begin at nextIndex");
+    this.nextIndex = lastIndex + 1;
+    this.inflights.add(lastIndex, bytes);
+  }
+
+  /** Takes note of a success; returns whether `matchIndex` grew. Late and repeated answers change nothing. */
+  matched(index: Index): boolean {
+    const grew = index > this.matchIndex;
+    if (grew) this.matchIndex = index;
+    this.nextIndex = Math.max(this.nextIndex, index + 1);
+    this.inflights.freeTo(index);
+    return grew;
+  }
+
+  /**
+   * Takes note of a refusal at `rejectedIndex`, with the highest index at which the logs may match; returns whether it
+   * was of the present probe rather than a late one.
+   */
+  rejected(rejectedIndex: Index, mayMatchIndex: Index): boolean {
+    if (this.state === "replicate") {
+      if (rejectedIndex <= this.matchIndex) return false;
+      this.becomeProbe();
+      return true;
+    }
+    if (rejectedIndex !== this.nextIndex - 1) return false;
+    this.nextIndex = Math.max(Math.min(rejectedIndex, mayMatchIndex + 1), this.matchIndex + 1);
+    this.probeSent = false;
+    return true;
+  }
+}

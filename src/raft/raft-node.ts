@@ -1,0 +1,353 @@
+import { invariant } from "./assert.ts";
+import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
+import type { ConfigurationAt } from "./configuration-history.ts";
+import { campaign, handleRequestVoteRequest, handleRequestVoteResponse, ownVoteDurable } from "./election.ts";
+import type { Entry, HardState, Index, Term } from "./entry.ts";
+import { handleAppendEntriesRequest, handleHeartbeatRequest } from "./follower.ts";
+import { beginReadRound } from "./heartbeat.ts";
+import {
+  advanceCommit,
+  appendCommands,
+  entriesRead,
+  handleAppendEntriesResponse,
+  handleHeartbeatResponse,
+  peerUnreachable,
+  replicate,
+  tickLeader,
+} from "./leader.ts";
+import type { Message, RequestVoteRequest } from "./message.ts";
+import type { RaftOptions } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import {
+  configurationOf,
+  isHardStateDurable,
+  type LogRead,
+  type RaftState,
+  type ReadState,
+  type RecoveredMember,
+  type Role,
+  recoverState,
+  send,
+} from "./raft-state.ts";
+import type { Random } from "./random.ts";
+import { handleReadIndexRequest, handleReadIndexResponse, requestRead, tickReads } from "./reads.ts";
+import { becomeFollower } from "./step-down.ts";
+
+//            tick, step, propose, readIndex                    written, applied, entriesRead
+//                        |                                                |
+//                        v                                                v
+//   +--------------------------------- RaftNode ----------------------------------------+
+//   |  election.ts   leader.ts   follower.ts   reads.ts   over one RaftState             |
+//   +-------------------------------------------------------------------------------------+
+//                        |
+//                        v
+//   Ready: messages to send now | one write, and messages to send after it | entries to apply | reads to serve
+
+/** What must become durable, in one piece, and what may leave only then. */
+export interface Write {
+  readonly hardState?: HardState;
+  readonly truncateFrom?: Index;
+  readonly entries: readonly Entry[];
+  /** Send when the write is done. */
+  readonly messages: readonly Message[];
+}
+
+/** What a turn came to. Each thing is told once. */
+export interface Ready {
+  /** May leave now. */
+  readonly messages: readonly Message[];
+  /** To be written; answered by {@link RaftNode.written}. Absent when there is nothing to write or a write is under way. */
+  readonly write?: Write;
+  /** Entries to apply, both included; answered by {@link RaftNode.applied}. Absent when there are none, or some are under way. */
+  readonly apply?: { readonly first: Index; readonly last: Index };
+  readonly reads: readonly ReadState[];
+  /** Answered by {@link RaftNode.entriesRead}. */
+  readonly logReads: readonly LogRead[];
+}
+
+/** What became of a proposal: where its entries stand, or why there are none. */
+export type ProposeResult =
+  | { readonly type: "appended"; readonly firstIndex: Index; readonly term: Term }
+  | { readonly type: "refused"; readonly reason: "NOT_LEADER" | "OVERLOADED" };
+
+/** How often a member campaigned and won since its start. */
+export interface ElectionCounts {
+  readonly preVotesStarted: number;
+  readonly votesStarted: number;
+  readonly won: number;
+}
+
+/**
+ * The Raft core of one member: events in, effects out. It holds no clock, no timer, no promise and no I/O; equal events
+ * from an equal start give equal effects. The caller must answer the effects in order and stop for good when a write fails.
+ */
+export class RaftNode {
+  readonly #state: RaftState;
+  #lastTickMs: number | null = null;
+  #writing: { readonly hardState: HardState } | null = null;
+
+  constructor(id: MemberId, recovered: RecoveredMember, options: RaftOptions, random: Random) {
+    this.#state = recoverState(id, recovered, options, random);
+  }
+
+  get id(): MemberId {
+    return this.#state.id;
+  }
+  get role(): Role {
+    return this.#state.role;
+  }
+  get term(): Term {
+    return this.#state.term;
+  }
+  get votedFor(): MemberId | null {
+    return this.#state.votedFor;
+  }
+  /** Leader of the term, as far as known. */
+  get leaderId(): MemberId | null {
+    return this.#state.leaderId;
+  }
+  get commitIndex(): Index {
+    return this.#state.commitIndex;
+  }
+  get appliedIndex(): Index {
+    return this.#state.appliedIndex;
+  }
+  get firstIndex(): Index {
+    return this.#state.log.firstIndex;
+  }
+  get lastIndex(): Index {
+    return this.#state.log.lastIndex;
+  }
+  /** Last index known to be durable here. */
+  get durableIndex(): Index {
+    return this.#state.log.durableIndex;
+  }
+  /** Whether the leader has committed an entry of its own term, and so knows what is committed. */
+  get hasCommittedInTerm(): boolean {
+    return this.#state.role === "leader" && this.#state.commitIndex >= this.#state.leaderFirstIndex;
+  }
+  /** Bytes of own proposals that are not committed. */
+  get uncommittedBytes(): number {
+    return this.#state.uncommittedBytes;
+  }
+  /** Core time when a leader was last heard from; `null` when none was. */
+  get leaderContactMs(): number | null {
+    return this.#state.leaderContactMs;
+  }
+  get configuration(): Configuration {
+    return configurationOf(this.#state);
+  }
+  get configurationAt(): ConfigurationAt {
+    return this.#state.configurations.current;
+  }
+  /** The leader's view of its peers; empty elsewhere. */
+  get progress(): ReadonlyMap<MemberId, Progress> {
+    return this.#state.progress;
+  }
+  get elections(): ElectionCounts {
+    return this.#state.elections;
+  }
+  /** Term of an entry; `undefined` outside the log. */
+  termAt(index: Index): Term | undefined {
+    return this.#state.log.termAt(index);
+  }
+
+  /**
+   * Time has passed. `nowMs` is a monotonic clock's. A gap much longer than a heartbeat means that this process did not
+   * run: it counts as one heartbeat interval only, because what arrived meanwhile has not been looked at yet.
+   */
+  tick(nowMs: number): void {
+    const state = this.#state;
+    const passedMs = this.#lastTickMs === null ? 0 : Math.max(0, nowMs - this.#lastTickMs);
+    const elapsedMs = Math.min(passedMs, 2 * state.options.heartbeatIntervalMs);
+    this.#lastTickMs = nowMs;
+    state.nowMs = nowMs;
+    tickReads(state, elapsedMs);
+    if (state.role === "leader") {
+      tickLeader(state, elapsedMs);
+      return;
+    }
+    state.electionElapsedMs += elapsedMs;
+    if (state.electionElapsedMs >= state.randomizedElectionTimeoutMs) campaign(state);
+  }
+
+  /** A message arrived. It must be from a member and for this one; the transport sees to that. */
+  step(message: Message, nowMs: number): void {
+    const state = this.#state;
+    invariant(message.to === state.id, `message for ${message.to} reached ${state.id}`);
+    state.nowMs = Math.max(state.nowMs, nowMs);
+    if (message.term > state.term && !this.#meetHigherTerm(message)) return;
+    if (message.term < state.term && !isPreVoteRequest(message)) {
+      this.#answerLowerTerm(message);
+      return;
+    }
+    this.#dispatch(message);
+  }
+
+  /** Whether a message of a higher term is to be looked at further; adopts its term where that is due. */
+  #meetHigherTerm(message: Message): boolean {
+    const state = this.#state;
+    if (message.type === "RequestVoteRequest") {
+      const sticky = state.leaderId !== null && state.electionElapsedMs < state.options.electionTimeoutMs;
+      if (sticky && !message.leadershipTransfer) return false;
+      if (message.preVote) return true;
+    }
+    if (message.type === "RequestVoteResponse" && message.preVote && message.granted) return true;
+    const fromLeader = message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest";
+    becomeFollower(state, message.term, fromLeader ? message.from : null);
+    return true;
+  }
+
+  /** A sender that is behind learns the term from the answer; a deposed leader would otherwise never hear of it. */
+  #answerLowerTerm(message: Message): void {
+    const { id: from, term } = this.#state;
+    const to = message.from;
+    if (message.type === "RequestVoteRequest") {
+      send(this.#state, { type: "RequestVoteResponse", from, to, term, granted: false, preVote: message.preVote });
+    } else if (message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest") {
+      send(this.#state, { type: "HeartbeatResponse", from, to, term, round: 0 });
+    }
+  }
+
+  #dispatch(message: Message): void {
+    const state = this.#state;
+    switch (message.type) {
+      case "RequestVoteRequest":
+        handleRequestVoteRequest(state, message);
+        return;
+      case "RequestVoteResponse":
+        handleRequestVoteResponse(state, message);
+        return;
+      case "AppendEntriesRequest":
+        this.#hearLeader(message.from);
+        handleAppendEntriesRequest(state, message);
+        return;
+      case "HeartbeatRequest":
+        this.#hearLeader(message.from);
+        handleHeartbeatRequest(state, message);
+        return;
+      case "AppendEntriesResponse":
+        if (state.role === "leader") handleAppendEntriesResponse(state, message);
+        return;
+      case "HeartbeatResponse":
+        if (state.role === "leader") handleHeartbeatResponse(state, message);
+        return;
+      case "ReadIndexRequest":
+        handleReadIndexRequest(state, message);
+        return;
+      case "ReadIndexResponse":
+        handleReadIndexResponse(state, message);
+        return;
+    }
+  }
+
+  #hearLeader(leaderId: MemberId): void {
+    const state = this.#state;
+    invariant(state.role !== "leader", `two leaders in term ${state.term}: ${state.id} and ${leaderId}`);
+    if (state.role !== "follower" || state.leaderId !== leaderId) becomeFollower(state, state.term, leaderId);
+    state.electionElapsedMs = 0;
+    state.leaderContactMs = state.nowMs;
+  }
+
+  /** Appends commands in order, all or none. `timeMs` is the leader's wall clock. */
+  propose(commands: readonly Uint8Array[], timeMs: number): ProposeResult {
+    const state = this.#state;
+    if (state.role !== "leader") return { type: "refused", reason: "NOT_LEADER" };
+    const firstIndex = appendCommands(state, commands, timeMs);
+    if (firstIndex === null) return { type: "refused", reason: "OVERLOADED" };
+    return { type: "appended", firstIndex, term: state.term };
+  }
+
+  /** Asks from which index a linearizable read may be served; the answer is a {@link ReadState} of a later {@link Ready}. */
+  readIndex(context: number): void {
+    requestRead(this.#state, context);
+  }
+
+  /** What was sent to `peer` lately may be lost. */
+  unreachable(peer: MemberId): void {
+    peerUnreachable(this.#state, peer);
+  }
+
+  /** Campaigns at once, as if the election timeout had passed. */
+  campaign(): void {
+    if (this.#state.role !== "leader") campaign(this.#state);
+  }
+
+  /** Takes what is to be done now. */
+  ready(): Ready {
+    const state = this.#state;
+    if (state.role === "leader") {
+      beginReadRound(state);
+      replicate(state);
+    }
+    const write = this.#writing === null ? this.#takeWrite() : undefined;
+    const apply = this.#takeApply();
+    const { messages, readStates: reads, logReads } = state;
+    state.messages = [];
+    state.readStates = [];
+    state.logReads = [];
+    return { messages, reads, logReads, ...(write && { write }), ...(apply && { apply }) };
+  }
+
+  #takeWrite(): Write | undefined {
+    const state = this.#state;
+    if (isHardStateDurable(state) && !state.log.dirty) {
+      // Nothing is waiting to be durable, so neither are the messages that waited for it.
+      state.messages.push(...state.deferredMessages);
+      state.deferredMessages = [];
+      return undefined;
+    }
+    const hardState = { term: state.term, votedFor: state.votedFor, commitIndex: state.commitIndex };
+    const messages = state.deferredMessages;
+    state.deferredMessages = [];
+    this.#writing = { hardState };
+    return { hardState, ...state.log.takeWrite(), messages };
+  }
+
+  #takeApply(): { first: Index; last: Index } | undefined {
+    const state = this.#state;
+    const last = Math.min(state.commitIndex, state.log.durableIndex);
+    if (state.applyingIndex !== state.appliedIndex || last <= state.applyingIndex) return undefined;
+    const first = state.applyingIndex + 1;
+    state.applyingIndex = last;
+    return { first, last };
+  }
+
+  /** The write of the last {@link Ready} that had one is durable. Its messages may leave. */
+  written(): void {
+    const state = this.#state;
+    invariant(this.#writing !== null, "a write is under way");
+    state.durableHardState = this.#writing.hardState;
+    this.#writing = null;
+    state.log.written();
+    ownVoteDurable(state);
+    if (state.role === "leader") advanceCommit(state);
+  }
+
+  /** Entries in memory, as {@link Ready.apply} and {@link LogRead} ask for; `undefined` when they must be read from the store. */
+  entries(first: Index, last: Index, bytesMax: number): readonly Entry[] | undefined {
+    return this.#state.log.slice(first, last, bytesMax);
+  }
+
+  /** Everything that the last {@link Ready.apply} asked for is applied. */
+  applied(index: Index): void {
+    const state = this.#state;
+    invariant(index === state.applyingIndex, `applied ${index}, asked for ${state.applyingIndex}`);
+    state.appliedIndex = index;
+    state.log.releaseTail(index, state.options.tailBytesMax);
+  }
+
+  /** Entries that a {@link LogRead} asked for, from `from` on; none when they could not be had any more. */
+  entriesRead(peer: MemberId, entries: readonly Entry[]): void {
+    if (this.#state.role === "leader") entriesRead(this.#state, peer, entries);
+  }
+
+  /** Whether this member has a vote in the configuration in force. */
+  get isVoter(): boolean {
+    return isVoter(this.configuration, this.#state.id);
+  }
+}
+
+function isPreVoteRequest(message: Message): message is RequestVoteRequest {
+  return message.type === "RequestVoteRequest" && message.preVote;
+}

@@ -1,0 +1,193 @@
+import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
+import { type ConfigurationAt, ConfigurationHistory } from "./configuration-history.ts";
+import type { ConfigurationEntry, HardState, Index, Term } from "./entry.ts";
+import type { Message } from "./message.ts";
+import type { RaftOptions } from "./options.ts";
+import type { Progress } from "./progress.ts";
+import { RaftLog, type RecoveredLog } from "./raft-log.ts";
+import { type Random, randomId } from "./random.ts";
+import { ReadIndexQueue } from "./read-index.ts";
+
+/** Role of a member (Raft paper, section 5.1; pre-candidate: thesis, section 9.6). A learner stays a follower. */
+export type Role = "follower" | "preCandidate" | "candidate" | "leader";
+
+/** How a read ended: `index` to apply before serving it, or `null` when it was not confirmed and may be asked again. */
+export interface ReadState {
+  readonly context: number;
+  readonly index: Index | null;
+}
+
+/** What a start knows from the store. */
+export interface RecoveredMember {
+  readonly hardState: HardState;
+  readonly log: RecoveredLog;
+  /** In force before the first of `configurationEntries`. */
+  readonly baseConfiguration: ConfigurationAt;
+  readonly configurationEntries: readonly ConfigurationEntry[];
+  /** Last index whose effects are in the state. */
+  readonly appliedIndex: Index;
+}
+
+/** A follower's read that waits for the leader's answer. */
+export interface ForwardedRead {
+  readonly context: number;
+  /** Counts towards the election timeout, after which the read is given up. */
+  waitedMs: number;
+}
+
+/** Entries that a follower needs and that are in the store only. */
+export interface LogRead {
+  readonly peer: MemberId;
+  readonly from: Index;
+  /** Included; as many as the caller's limit allows may be read. */
+  readonly to: Index;
+}
+
+/** Counts elections by how they ended, for metrics. */
+export interface ElectionCounts {
+  preVotesStarted: number;
+  votesStarted: number;
+  won: number;
+}
+
+/**
+ * Everything the core knows; the rooms of src/raft work on it, {@link RaftNode} is its only door.
+ *
+ * Invariants: appliedIndex <= commitIndex <= log.lastIndex; term never decreases; votedFor belongs to term; progress is
+ * empty unless role is leader.
+ */
+export interface RaftState {
+  readonly id: MemberId;
+  readonly options: RaftOptions;
+  readonly random: Random;
+  readonly log: RaftLog;
+  readonly configurations: ConfigurationHistory;
+
+  /** Core time: what the last tick or message said, milliseconds of a monotonic clock. */
+  nowMs: number;
+  role: Role;
+  term: Term;
+  votedFor: MemberId | null;
+  leaderId: MemberId | null;
+  commitIndex: Index;
+  appliedIndex: Index;
+  /** Last index handed out to be applied. */
+  applyingIndex: Index;
+
+  /** Since the leader was last heard, or since the last quorum check of a leader; grows by ticks only. */
+  electionElapsedMs: number;
+  /** Chosen anew for every wait, between one and two election timeouts. */
+  randomizedElectionTimeoutMs: number;
+  heartbeatElapsedMs: number;
+  /** Core time when a leader was last heard from; `null` before that. */
+  leaderContactMs: number | null;
+
+  /** Answers to the election under way. */
+  votes: Map<MemberId, boolean>;
+  /** Leader only. */
+  progress: Map<MemberId, Progress>;
+  /** Leader only: index of the no-op of its term. */
+  leaderFirstIndex: Index;
+  /** Leader only: bytes of entries of its term that are not committed; 0 when there are none. */
+  uncommittedBytes: number;
+
+  /** Leader only: number of the last heartbeat round. */
+  round: number;
+  readonly reads: ReadIndexQueue;
+  readonly forwardedReads: Map<number, ForwardedRead>;
+  nextReadId: number;
+  readStates: ReadState[];
+  logReads: LogRead[];
+
+  /** Leave at once. */
+  messages: Message[];
+  /** Leave when everything that the core knows at present is durable. */
+  deferredMessages: Message[];
+  /** What the store is known to have. */
+  durableHardState: HardState;
+  readonly elections: ElectionCounts;
+}
+
+/** A follower as the store left it. */
+export function recoverState(
+  id: MemberId,
+  recovered: RecoveredMember,
+  options: RaftOptions,
+  random: Random,
+): RaftState {
+  const { hardState, appliedIndex } = recovered;
+  const log = new RaftLog(recovered.log);
+  const commitIndex = Math.max(Math.min(hardState.commitIndex, log.lastIndex), appliedIndex, log.base.index);
+  return {
+    id,
+    options,
+    random,
+    log,
+    configurations: new ConfigurationHistory(recovered.baseConfiguration, recovered.configurationEntries),
+    nowMs: 0,
+    role: "follower",
+    term: hardState.term,
+    votedFor: hardState.votedFor,
+    leaderId: null,
+    commitIndex,
+    appliedIndex,
+    applyingIndex: appliedIndex,
+    electionElapsedMs: 0,
+    randomizedElectionTimeoutMs: randomElectionTimeout(options, random),
+    heartbeatElapsedMs: 0,
+    leaderContactMs: null,
+    votes: new Map(),
+    progress: new Map(),
+    leaderFirstIndex: 0,
+    uncommittedBytes: 0,
+    round: 0,
+    reads: new ReadIndexQueue(),
+    forwardedReads: new Map(),
+    nextReadId: randomId(random),
+    readStates: [],
+    logReads: [],
+    messages: [],
+    deferredMessages: [],
+    durableHardState: hardState,
+    elections: { preVotesStarted: 0, votesStarted: 0, won: 0 },
+  };
+}
+
+/** The configuration in force. */
+export function configurationOf(state: RaftState): Configuration {
+  return state.configurations.current.configuration;
+}
+
+/** Whether this member has a vote. */
+export function isSelfVoter(state: RaftState): boolean {
+  return isVoter(configurationOf(state), state.id);
+}
+
+/** Starts a new wait, of another random length (Raft paper, section 5.2). */
+export function resetElectionTimer(state: RaftState): void {
+  state.electionElapsedMs = 0;
+  state.randomizedElectionTimeoutMs = randomElectionTimeout(state.options, state.random);
+}
+
+/** Whether term and vote are durable as they are. */
+export function isHardStateDurable(state: RaftState): boolean {
+  return state.durableHardState.term === state.term && state.durableHardState.votedFor === state.votedFor;
+}
+
+/**
+ * Sends what acknowledges nothing but the term: at once when the term is durable, else with the next write, so that no
+ * member ever hears of a term that this one could forget.
+ */
+export function send(state: RaftState, message: Message): void {
+  if (isHardStateDurable(state)) state.messages.push(message);
+  else state.deferredMessages.push(message);
+}
+
+/** Sends what acknowledges something (a vote, entries): only when all that is known now is durable. */
+export function sendWhenDurable(state: RaftState, message: Message): void {
+  state.deferredMessages.push(message);
+}
+
+function randomElectionTimeout(options: RaftOptions, random: Random): number {
+  return options.electionTimeoutMs * (1 + random());
+}

@@ -1,0 +1,58 @@
+import { formatAddress } from "./address.ts";
+import type { InitialMember } from "./initial-cluster.ts";
+import type { OptionValues } from "./option-table.ts";
+
+/** What a member runs with: complete, validated and frozen. Addresses are HOST:PORT. */
+export interface MemberConfig {
+  readonly name: string;
+  /** As given; relative to the working directory. */
+  readonly dataDir: string;
+  /** May end in port 0; the port taken is known only after listening. */
+  readonly clientAddress: string;
+  /** Ends in port 0 exactly when it follows from a client address that does. */
+  readonly advertiseClientAddress: string;
+  readonly peerAddress: string;
+  readonly advertisePeerAddress: string;
+  /** May end in port 0. */
+  readonly metricsAddress: string;
+  /** Ordered by name; holds `name` at `advertisePeerAddress`. */
+  readonly initialCluster: readonly InitialMember[];
+  readonly clusterToken: string;
+  readonly heartbeatIntervalMs: number;
+  /** At least five heartbeat intervals. */
+  readonly electionTimeoutMs: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  /** More than a longest key and value together. */
+  readonly requestBytesMax: number;
+  readonly pendingProposalsMax: number;
+  readonly requestTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly storageEngine: OptionValues["storageEngine"];
+  readonly logLevel: OptionValues["logLevel"];
+}
+
+/** Gives the options' values their names and units in code. */
+export function toMemberConfig(values: OptionValues): MemberConfig {
+  return Object.freeze({
+    name: values.name,
+    dataDir: values.dataDir,
+    clientAddress: formatAddress(values.clientAddress),
+    advertiseClientAddress: formatAddress(values.advertiseClientAddress),
+    peerAddress: formatAddress(values.peerAddress),
+    advertisePeerAddress: formatAddress(values.advertisePeerAddress),
+    metricsAddress: formatAddress(values.metricsAddress),
+    initialCluster: Object.freeze(values.initialCluster.map((member) => Object.freeze(member))),
+    clusterToken: values.clusterToken,
+    heartbeatIntervalMs: values.heartbeatInterval,
+    electionTimeoutMs: values.electionTimeout,
+    keyBytesMax: values.maxKeySize,
+    valueBytesMax: values.maxValueSize,
+    requestBytesMax: values.maxRequestSize,
+    pendingProposalsMax: values.maxPendingProposals,
+    requestTimeoutMs: values.requestTimeout,
+    drainTimeoutMs: values.drainTimeout,
+    storageEngine: values.storageEngine,
+    logLevel: values.logLevel,
+  });
+}

@@ -1,0 +1,139 @@
+import { create } from "@bufbuild/protobuf";
+import { type Duration, DurationSchema, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type ClusterService,
+  type GetStatusRequest,
+  type GetStatusResponse,
+  GetStatusResponseSchema,
+  GetStatusResponse_RaftRole as GrpcRaftRole,
+  type ListMembersRequest,
+  type ListMembersResponse,
+  ListMembersResponseSchema,
+  type Member,
+  Member_Role as MemberRole,
+  MemberSchema,
+} from "../gen/raftkv/v1/cluster_service_pb.ts";
+import { type Configuration, type ConfigurationMember, isJoint, type MemberId } from "../raft/configuration.ts";
+import type { KvReader } from "./kv-reader.ts";
+import { whenFresh } from "./read-path.ts";
+import type { RaftRole, ReplicaStatus } from "./replica-port.ts";
+import { responseHeader } from "./response-header.ts";
+import type { ServiceHandlers } from "./service-definition.ts";
+import { type CallEnvironment, type UnaryCall, unaryHandler } from "./unary-call.ts";
+import { readPolicy } from "./validate-request.ts";
+
+/** What the cluster service needs beside what every call needs. */
+export interface ClusterServiceOptions {
+  readonly reader: KvReader;
+  /** What is wrong with this member, in words; empty when nothing is. */
+  readonly problems: () => readonly string[];
+  /** The replica's monotonic clock when the server was made. */
+  readonly startedAtMs: number;
+}
+
+const raftRoles: Readonly<Record<RaftRole, GrpcRaftRole>> = {
+  follower: GrpcRaftRole.FOLLOWER,
+  preCandidate: GrpcRaftRole.PRE_CANDIDATE,
+  candidate: GrpcRaftRole.CANDIDATE,
+  leader: GrpcRaftRole.LEADER,
+  learner: GrpcRaftRole.LEARNER,
+};
+
+/** Handlers of raftkv.v1.ClusterService over a replica. */
+export function clusterService(
+  environment: CallEnvironment,
+  options: ClusterServiceOptions,
+): ServiceHandlers<typeof ClusterService> {
+  return {
+    getStatus: unaryHandler(environment, (call) => getStatus(call, environment, options)),
+    listMembers: unaryHandler(environment, (call) => listMembers(call, environment, options)),
+  };
+}
+
+function getStatus(
+  call: UnaryCall<GetStatusRequest, GetStatusResponse>,
+  environment: CallEnvironment,
+  { reader, problems, startedAtMs }: ClusterServiceOptions,
+): void {
+  const { identity, replica } = environment;
+  const status = replica.status();
+  call.answer(
+    create(GetStatusResponseSchema, {
+      header: responseHeader(environment, BigInt(reader.revision())),
+      name: identity.name,
+      version: identity.version,
+      role: raftRoles[status.role],
+      commitIndex: BigInt(status.commitIndex),
+      appliedIndex: BigInt(status.appliedIndex),
+      firstIndex: BigInt(status.firstIndex),
+      lastIndex: BigInt(status.lastIndex),
+      logSizeBytes: BigInt(status.logSizeBytes),
+      keys: BigInt(reader.keys()),
+      sessions: BigInt(reader.sessions()),
+      problems: [...problems()],
+      uptime: duration(replica.now() - startedAtMs),
+      clientAddress: identity.clientAddress,
+    }),
+  );
+}
+
+function listMembers(
+  call: UnaryCall<ListMembersRequest, ListMembersResponse>,
+  environment: CallEnvironment,
+  { reader }: ClusterServiceOptions,
+): void {
+  const policy = readPolicy(call.request.read);
+  if ("reason" in policy) {
+    call.refuse(policy);
+    return;
+  }
+  whenFresh(call, policy, environment, reader, () => {
+    const status = environment.replica.status();
+    const { configuration, configurationIndex } = status;
+    const ordered = [...configuration.members].sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
+    call.answer(
+      create(ListMembersResponseSchema, {
+        header: responseHeader(environment, BigInt(reader.revision())),
+        members: ordered.map((member) => describeMember(member, status, environment)),
+        configurationIndex: BigInt(configurationIndex),
+        joint: isJoint(configuration),
+      }),
+    );
+  });
+}
+
+function describeMember(member: ConfigurationMember, status: ReplicaStatus, environment: CallEnvironment): Member {
+  const { identity, replica } = environment;
+  const self = member.id === identity.memberId;
+  const described = create(MemberSchema, {
+    memberId: member.id,
+    name: member.name,
+    peerAddress: member.peerAddress,
+    clientAddress: self ? identity.clientAddress : (replica.peerHello(member.id)?.clientAddress ?? ""),
+    role: memberRole(status.configuration, member.id),
+    leader: member.id === status.leaderId,
+  });
+  if (status.role === "leader") {
+    const progress = status.peers.find((peer) => peer.memberId === member.id);
+    const contactAgeMs = self ? 0 : (progress?.contactAgeMs ?? null);
+    if (contactAgeMs !== null) described.lastContactTime = timestamp(Date.now() - contactAgeMs);
+    described.matchIndex = BigInt(self ? status.lastIndex : (progress?.matchIndex ?? 0));
+  }
+  return described;
+}
+
+function memberRole(configuration: Configuration, id: MemberId): MemberRole {
+  if (configuration.voters.includes(id)) return MemberRole.VOTER;
+  if (configuration.outgoingVoters.includes(id)) return MemberRole.LEAVING;
+  return MemberRole.LEARNER;
+}
+
+function duration(ms: number): Duration {
+  const seconds = Math.floor(ms / 1000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1e6) });
+}
+
+function timestamp(unixMs: number): Timestamp {
+  const seconds = Math.floor(unixMs / 1000);
+  return create(TimestampSchema, { seconds: BigInt(seconds), nanos: Math.floor((unixMs - seconds * 1000) * 1e6) });
+}

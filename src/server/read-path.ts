@@ -1,0 +1,75 @@
+import type { KvReader } from "./kv-reader.ts";
+import { readFailureRefusal } from "./refusals.ts";
+import type { Refusal } from "./status.ts";
+import type { CallEnvironment, UnaryCall } from "./unary-call.ts";
+import type { ReadPolicy } from "./validate-request.ts";
+
+// How long to wait before asking a member again that was behind: about what a follower needs to catch up by.
+const behindRetryMs = 100;
+
+/**
+ * Calls `serve` when the local state is fresh enough for `policy`, in the same turn in which that holds; refuses the call
+ * when it does not become so before the deadline (thesis, section 6.4, for the linearizable case).
+ */
+export function whenFresh<Request, Response>(
+  call: UnaryCall<Request, Response>,
+  policy: ReadPolicy,
+  environment: CallEnvironment,
+  reader: KvReader,
+  serve: () => void,
+): void {
+  if (!policy.linearizable) {
+    whenRevisionReached(call, policy, environment, reader, () => {
+      const refusal = stalenessRefusal(policy, environment);
+      if (refusal !== undefined) call.refuse(refusal);
+      else serve();
+    });
+    return;
+  }
+  environment.replica.readIndex(call, (failure) => {
+    if (failure !== undefined) call.refuse(readFailureRefusal(failure, environment));
+    else call.proceed(() => whenRevisionReached(call, policy, environment, reader, serve));
+  });
+}
+
+function whenRevisionReached<Request, Response>(
+  call: UnaryCall<Request, Response>,
+  policy: ReadPolicy,
+  environment: CallEnvironment,
+  reader: KvReader,
+  serve: () => void,
+): void {
+  const reached = () => reader.revision() >= policy.minRevision;
+  if (reached()) {
+    serve();
+    return;
+  }
+  environment.replica.waitApplied(reached, call.deadlineMs, (inTime) => {
+    if (inTime) call.proceed(serve);
+    else call.refuse(revisionNotReached(policy.minRevision, reader.revision()));
+  });
+}
+
+function revisionNotReached(wanted: number, revision: number): Refusal {
+  return {
+    reason: "REVISION_NOT_REACHED",
+    message: `the state of this member is at revision ${revision}; min_revision ${wanted} was not reached in time`,
+    metadata: { revision: String(revision), min_revision: String(wanted) },
+    retryDelayMs: behindRetryMs,
+  };
+}
+
+function stalenessRefusal(policy: ReadPolicy, environment: CallEnvironment): Refusal | undefined {
+  if (policy.staleMsMax === undefined) return undefined;
+  const age = environment.replica.status().leaderContactAgeMs;
+  if (age !== null && age <= policy.staleMsMax) return undefined;
+  return {
+    reason: "TOO_STALE",
+    message:
+      age === null
+        ? `this member has heard from no leader since it started; max_staleness is ${policy.staleMsMax} ms`
+        : `this member last heard from a leader ${Math.round(age)} ms ago; max_staleness is ${policy.staleMsMax} ms`,
+    metadata: { age_ms: age === null ? "" : String(Math.round(age)), max_staleness_ms: String(policy.staleMsMax) },
+    retryDelayMs: behindRetryMs,
+  };
+}

@@ -1,0 +1,151 @@
+import { type CommandFailure, CommandFailureReason } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import { unreachable } from "../lib/assert.ts";
+import type { MemberId } from "../raft/configuration.ts";
+import type { DropReason, ProposalOutcome, ReadFailure } from "../replica/outcome.ts";
+import type { ReplicaPort } from "./replica-port.ts";
+import type { ServerIdentity } from "./server-identity.ts";
+import type { Reason, Refusal } from "./status.ts";
+
+/** What the words of a refusal are taken from. */
+export interface RefusalContext {
+  readonly replica: ReplicaPort;
+  readonly identity: ServerIdentity;
+  /** Base of the advice when to try again where an election has to pass, milliseconds. */
+  readonly electionTimeoutMs: number;
+}
+
+/** How long a client should wait when a queue is full. */
+const overloadRetryMs = 100;
+
+/** A proposal that was certainly not applied, as the client hears it. */
+export function droppedRefusal(outcome: ProposalOutcome & { type: "dropped" }, context: RefusalContext): Refusal {
+  if (outcome.reason !== "PROPOSAL_DROPPED") return notProposedRefusal(outcome.reason, context);
+  return {
+    reason: "PROPOSAL_DROPPED",
+    message:
+      `not applied: the entry at index ${outcome.index} of term ${outcome.term} was overwritten by a new leader; ` +
+      "it is safe to try again",
+    metadata: { index: String(outcome.index), term: String(outcome.term) },
+  };
+}
+
+/** A linearizable read that could not be confirmed, as the client hears it. */
+export function readFailureRefusal(failure: ReadFailure, context: RefusalContext): Refusal {
+  return notProposedRefusal(failure, context);
+}
+
+/** A proposal of which nobody knows whether it was or will be applied. */
+export function unknownRefusal(outcome: ProposalOutcome & { type: "unknown" }): Refusal {
+  return {
+    reason: "OUTCOME_UNKNOWN",
+    message:
+      `the outcome is unknown: the command was proposed (index ${outcome.index}, term ${outcome.term}) and may have been ` +
+      "or may yet be applied; retry only with the same request_id",
+    metadata: { index: String(outcome.index), term: String(outcome.term) },
+  };
+}
+
+/** The member is draining. */
+export function shuttingDownRefusal(context: RefusalContext): Refusal {
+  const { leaderId, leaderAddress } = leaderHint(context);
+  return {
+    reason: "SHUTTING_DOWN",
+    message: `member ${context.identity.name} is shutting down; not applied; ${describeLeader(leaderId, leaderAddress)}`,
+    metadata: { leader_id: leaderId ?? "", leader_address: leaderAddress },
+  };
+}
+
+/** Too many calls are under way. */
+export function overloadedRefusal(pending: number, limit: number): Refusal {
+  return {
+    reason: "OVERLOADED",
+    message: `${pending} calls are under way; the limit is ${limit}; not applied`,
+    metadata: { pending: String(pending), limit: String(limit) },
+    retryDelayMs: overloadRetryMs,
+  };
+}
+
+/** A command that the state machine refused when it was applied; nothing changed. */
+export function commandFailureRefusal(failure: CommandFailure): Refusal {
+  const reason = commandFailureReason(failure.reason);
+  return { reason, message: failure.message === "" ? `refused: ${reason}` : failure.message };
+}
+
+/**
+ * A sequence reused or already given up is FAILED_PRECONDITION, not INVALID_ARGUMENT: the request is well formed, and only
+ * what the session has seen before stands against it; under a fresh sequence the same request succeeds.
+ */
+function commandFailureReason(reason: CommandFailureReason): Reason {
+  switch (reason) {
+    case CommandFailureReason.NOT_AN_INTEGER:
+      return "NOT_AN_INTEGER";
+    case CommandFailureReason.INTEGER_OVERFLOW:
+      return "INTEGER_OVERFLOW";
+    case CommandFailureReason.SESSION_EXPIRED:
+      return "SESSION_EXPIRED";
+    case CommandFailureReason.SEQUENCE_ANSWERED:
+      return "SEQUENCE_ANSWERED";
+    case CommandFailureReason.SEQUENCE_REUSED:
+      return "SEQUENCE_REUSED";
+    case CommandFailureReason.TOO_MANY_PENDING:
+      return "TOO_MANY_PENDING";
+    case CommandFailureReason.UNSPECIFIED:
+      return "INTERNAL";
+    default:
+      return unreachable(reason, "command failure reason");
+  }
+}
+
+function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED">, context: RefusalContext): Refusal {
+  const { term, pendingProposals } = context.replica.status();
+  switch (reason) {
+    case "NO_LEADER":
+      return {
+        reason: "NO_LEADER",
+        message: `no leader is known in term ${term}; not applied`,
+        metadata: { term: String(term) },
+        retryDelayMs: context.electionTimeoutMs / 2,
+      };
+    case "NOT_LEADER": {
+      const { leaderId, leaderAddress } = leaderHint(context);
+      return {
+        reason: "NOT_LEADER",
+        message:
+          `member ${context.identity.name} does not lead in term ${term} and did not forward; not applied; ` +
+          describeLeader(leaderId, leaderAddress),
+        metadata: { leader_id: leaderId ?? "", leader_address: leaderAddress, term: String(term) },
+      };
+    }
+    case "OVERLOADED":
+      return {
+        reason: "OVERLOADED",
+        message: `a queue of the cluster is at its limit (${pendingProposals} proposals pending here); not applied`,
+        metadata: { pending: String(pendingProposals) },
+        retryDelayMs: overloadRetryMs,
+      };
+    case "SHUTTING_DOWN":
+      return shuttingDownRefusal(context);
+    case "DEADLINE_EXCEEDED":
+      return {
+        reason: "DEADLINE_EXCEEDED",
+        message: "the deadline passed before the request reached the log or was confirmed; not applied",
+        metadata: { term: String(term) },
+      };
+    default:
+      return unreachable(reason, "drop reason");
+  }
+}
+
+/** Who leads and where clients reach it; an empty address when it has not told it yet. */
+function leaderHint(context: RefusalContext): { readonly leaderId: MemberId | null; readonly leaderAddress: string } {
+  const { leaderId } = context.replica.status();
+  if (leaderId === null) return { leaderId, leaderAddress: "" };
+  const self = leaderId === context.identity.memberId;
+  const address = self ? context.identity.clientAddress : context.replica.peerHello(leaderId)?.clientAddress;
+  return { leaderId, leaderAddress: address ?? "" };
+}
+
+function describeLeader(leaderId: MemberId | null, address: string): string {
+  if (leaderId === null) return "no leader is known";
+  return address === "" ? `the leader is ${leaderId}` : `the leader is ${leaderId} at ${address}`;
+}

@@ -1,5 +1,53 @@
-# Every target works on a clean clone with Node >= 20, npm and make.
-.PHONY: install build test verify fix generate run bench
+# The two commands are `make run` and `make test`; they need Node >= 20, npm and make, and nothing else.
+# npm scripts run with node_modules/.bin first on the PATH, and so with the Node that package-lock.json pins.
 
+sources := $(shell find src -not -name '*.md') $(wildcard tsconfig*.json) package.json package-lock.json
+compiled := dist/.compiled
+
+.PHONY: help install build run test verify fix generate bench clean
+
+help:
+	@echo "make run       build, then start a local cluster of three members; Ctrl-C stops it"
+	@echo "make test      build, then every check and every test"
+	@echo "make build     install and compile"
+	@echo "make verify    the checks that only read: format, lint, types, schemas, generated code, documents"
+	@echo "make fix       format and mend what the linters can"
+	@echo "make generate  stubs and descriptors from proto/"
+	@echo "make bench     measure; figures go to bench/results/"
+	@echo "make clean     remove what was built and installed"
+
+# Compared by content: a checkout touches the lock without changing it. A linked node_modules belongs to another tree.
 install:
-	npm ci
+	@if [ ! -L node_modules ] && ! cmp -s package-lock.json node_modules/.installed-lock; then \
+	  npm ci --no-progress && cp package-lock.json node_modules/.installed-lock; \
+	fi
+
+build: $(compiled)
+
+# Folders are among the sources, so that a removed file counts as a change.
+$(compiled): $(sources) | install
+	@npm run --silent build
+	@touch $@
+
+run: build
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec bin/raftkv dev
+
+# Both halves run, whatever the first one says.
+test: build
+	@npm run --silent verify -- --report .cache/verify.json; verified=$$?; \
+	npm run --silent test && exit $$verified
+
+verify: install
+	@npm run --silent verify && npm run --silent test:repository
+
+fix: install
+	@npm run --silent fix
+
+generate: install
+	@npm run --silent generate
+
+bench: build
+	@npm run --silent bench
+
+clean:
+	rm -rf dist .cache node_modules

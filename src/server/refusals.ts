@@ -89,6 +89,8 @@ function commandFailureReason(reason: CommandFailureReason): Reason {
       return "SEQUENCE_REUSED";
     case CommandFailureReason.TOO_MANY_PENDING:
       return "TOO_MANY_PENDING";
+    case CommandFailureReason.TOO_MANY_SESSIONS:
+      return "TOO_MANY_SESSIONS";
     case CommandFailureReason.UNSPECIFIED:
       return "INTERNAL";
     default:

@@ -81,14 +81,21 @@ export function methodDefinition(
   };
 }
 
-/** Lets `server` answer every method of `service`. */
+/**
+ * Lets `server` answer every method of `service`, under the name of `alias` where one is given: another service that is the
+ * same on the wire. Default: its own name.
+ */
 export function addService<Service extends DescService>(
   server: Server,
   service: Service,
   handlers: ServiceHandlers<Service>,
   requestBytesMax: number,
+  alias: DescService = service,
 ): void {
-  const definitions = service.methods.map((method) => [method.localName, methodDefinition(method, requestBytesMax)]);
+  const definitions = service.methods.map((method) => {
+    const path = `/${alias.typeName}/${method.name}`;
+    return [method.localName, { ...methodDefinition(method, requestBytesMax), path }];
+  });
   server.addService(Object.fromEntries(definitions), { ...handlers });
 }
 

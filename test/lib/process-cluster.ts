@@ -1,0 +1,205 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { MessageShape } from "@bufbuild/protobuf";
+import {
+  ClusterService,
+  GetStatusResponse_RaftRole,
+  type GetStatusResponseSchema,
+} from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import { type ProcessExit, type StartedProcess, startProcess, stopProcess } from "./child-process.ts";
+import { findFreePorts } from "./free-ports.ts";
+import { answerOf, createRpcClient, type RpcClient } from "./rpc-client.ts";
+import { waitUntil } from "./wait-until.ts";
+
+/** The command under test; it must have been built. */
+export const raftkvCommand = join(import.meta.dirname, "../../bin/raftkv");
+
+/** Answer of GetStatus. */
+export type MemberStatus = MessageShape<typeof GetStatusResponseSchema>;
+
+/** A member's place on this machine; it stays the same over restarts. */
+export interface ClusterMember {
+  readonly name: string;
+  readonly dataDirectory: string;
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+  readonly metricsAddress: string;
+  readonly client: RpcClient;
+}
+
+/** How {@link createProcessCluster} lays out a cluster. */
+export interface ClusterOptions {
+  /** 3 by default. */
+  readonly size?: number;
+  /** Flags of Node for the member called `name`, before the script; none by default. */
+  readonly nodeFlags?: (name: string) => readonly string[];
+  /** Further flags of `raftkv serve`; none by default. */
+  readonly serveFlags?: readonly string[];
+}
+
+/** Members as real processes on loopback ports, with their data under the system's temporary directory. */
+export class ProcessCluster {
+  readonly members: readonly ClusterMember[];
+  readonly directory: string;
+  readonly #options: ClusterOptions;
+  readonly #processes = new Map<string, StartedProcess>();
+
+  constructor(members: readonly ClusterMember[], directory: string, options: ClusterOptions) {
+    this.members = members;
+    this.directory = directory;
+    this.#options = options;
+  }
+
+  /** The member called `name`; throws when there is none. */
+  member(name: string): ClusterMember {
+    const found = this.members.find((member) => member.name === name);
+    if (found === undefined) throw new Error(`no member ${name}`);
+    return found;
+  }
+
+  /** The members other than `name`. */
+  others(name: string): readonly ClusterMember[] {
+    return this.members.filter((member) => member.name !== name);
+  }
+
+  /** The process that runs, or ran last, as `name`; throws when it was never started. */
+  process(name: string): StartedProcess {
+    const found = this.#processes.get(name);
+    if (found === undefined) throw new Error(`${name} was never started`);
+    return found;
+  }
+
+  /** Members whose process has not ended. */
+  running(): readonly ClusterMember[] {
+    return this.members.filter(({ name }) => this.#processes.get(name)?.isRunning() === true);
+  }
+
+  /** Starts the named members, or all, without waiting for them to answer. */
+  async start(...names: readonly string[]): Promise<void> {
+    const chosen = names.length === 0 ? this.members : names.map((name) => this.member(name));
+    await Promise.all(
+      chosen.map(async (member) => {
+        const flags = this.#options.nodeFlags?.(member.name) ?? [];
+        const args = [...flags, raftkvCommand, ...this.serveArguments(member)];
+        this.#processes.set(member.name, await startProcess(process.execPath, args));
+      }),
+    );
+  }
+
+  /** Arguments of `raftkv` for a member, with `changes` in place of its own name, addresses or directory. */
+  serveArguments(member: ClusterMember, changes: Partial<ClusterMember> = {}): string[] {
+    const { name, dataDirectory, clientAddress, peerAddress, metricsAddress } = { ...member, ...changes };
+    const initialCluster = this.members.map((each) => `${each.name}=${each.peerAddress}`).join(",");
+    const flags = {
+      "--name": name,
+      "--data-dir": dataDirectory,
+      "--client-address": clientAddress,
+      "--peer-address": peerAddress,
+      "--metrics-address": metricsAddress,
+      "--initial-cluster": initialCluster,
+    };
+    return ["serve", ...Object.entries(flags).flat(), ...(this.#options.serveFlags ?? [])];
+  }
+
+  /** Ends members by SIGKILL, all at once, and waits until they are gone. */
+  async kill(...names: readonly string[]): Promise<void> {
+    const victims = names.map((name) => this.process(name));
+    for (const victim of victims) victim.signal("SIGKILL");
+    await Promise.all(victims.map((victim) => victim.exited));
+  }
+
+  /** Sends SIGTERM and tells how the process ended; it is killed after 15 s. */
+  terminate(name: string): Promise<ProcessExit> {
+    return stopProcess(this.process(name), 15_000);
+  }
+
+  /** What a member tells of itself; throws when it does not answer within `timeoutMs` (2 000 by default). */
+  async status(member: ClusterMember, timeoutMs = 2_000): Promise<MemberStatus> {
+    return answerOf(await member.client.call(ClusterService.method.getStatus, {}, timeoutMs));
+  }
+
+  /** Waits until a running member leads in the highest term and every other running member follows it. */
+  waitForLeader(timeoutMs = 15_000): Promise<ClusterMember> {
+    return waitUntil(() => this.#agreedLeader(), { what: "a leader that all running members follow", timeoutMs });
+  }
+
+  async #agreedLeader(): Promise<ClusterMember | undefined> {
+    const members = this.running();
+    const statuses = await Promise.all(members.map((member) => this.statusIfAnswered(member)));
+    const position = statuses.findIndex((status) => status?.role === GetStatusResponse_RaftRole.LEADER);
+    const leader = statuses[position]?.header;
+    if (leader === undefined) return undefined;
+    const agreed = statuses.every(
+      (status) => status?.header?.leaderId === leader.memberId && status.header.raftTerm === leader.raftTerm,
+    );
+    return agreed ? members[position] : undefined;
+  }
+
+  /** What a member tells of itself, or `undefined` when it does not answer. Throws when its process has ended. */
+  async statusIfAnswered(member: ClusterMember): Promise<MemberStatus | undefined> {
+    const started = this.process(member.name);
+    const result = await member.client.call(ClusterService.method.getStatus, {}, 1_000);
+    if (result.ok) return result.response;
+    if (!started.isRunning() && started === this.process(member.name)) {
+      throw new Error(`${member.name} has ended:\n${started.output.slice(-20).join("\n")}`);
+    }
+    return undefined;
+  }
+
+  /** Waits until every running member has applied all that the leader's log holds at the time of the call. */
+  async waitUntilCaughtUp(timeoutMs = 30_000): Promise<void> {
+    const leader = await this.waitForLeader(timeoutMs);
+    const { lastIndex } = await this.status(leader);
+    for (const member of this.running()) {
+      await waitUntil(async () => ((await this.statusIfAnswered(member))?.appliedIndex ?? 0n) >= lastIndex, {
+        what: `${member.name} has applied index ${lastIndex}`,
+        timeoutMs,
+      });
+    }
+  }
+
+  /** Text of a member's /metrics; throws when it does not answer with 200. */
+  async metrics(member: ClusterMember): Promise<string> {
+    const response = await fetch(`http://${member.metricsAddress}/metrics`, { signal: AbortSignal.timeout(5_000) });
+    if (!response.ok) throw new Error(`${member.name}: /metrics answers ${response.status}`);
+    return response.text();
+  }
+
+  /** The last lines that each member printed. */
+  describeOutput(lines = 60): string {
+    return [...this.#processes]
+      .map(([name, started]) => `--- ${name} (pid ${started.pid})\n${started.output.slice(-lines).join("\n")}`)
+      .join("\n");
+  }
+
+  /** Stops every process of the cluster and removes its directory. */
+  async dispose(): Promise<void> {
+    for (const member of this.members) member.client.close();
+    await Promise.all([...this.#processes.values()].map((started) => stopProcess(started, 5_000)));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Lays out members n1, n2, … on free ports with empty data directories; starts none of them. */
+export async function createProcessCluster(options: ClusterOptions = {}): Promise<ProcessCluster> {
+  const size = options.size ?? 3;
+  const directory = mkdtempSync(join(tmpdir(), "raftkv-cluster-"));
+  const ports = await findFreePorts(3 * size);
+  const address = (position: number) => `127.0.0.1:${ports[position]}`;
+  const members = Array.from({ length: size }, (_, position): ClusterMember => {
+    const name = `n${position + 1}`;
+    const dataDirectory = join(directory, name);
+    mkdirSync(dataDirectory);
+    const clientAddress = address(3 * position);
+    return {
+      name,
+      dataDirectory,
+      clientAddress,
+      peerAddress: address(3 * position + 1),
+      metricsAddress: address(3 * position + 2),
+      client: createRpcClient(clientAddress),
+    };
+  });
+  return new ProcessCluster(members, directory, options);
+}

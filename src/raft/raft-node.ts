@@ -273,14 +273,14 @@ export class RaftNode {
     if (this.#state.role !== "leader") campaign(this.#state);
   }
 
-  /** Takes what is to be done now. */
-  ready(): Ready {
+  /** Takes what is to be done now; without a write while the caller `canWrite` not. Default true. */
+  ready(canWrite = true): Ready {
     const state = this.#state;
     if (state.role === "leader") {
       beginReadRound(state);
       replicate(state);
     }
-    const write = this.#writing === null ? this.#takeWrite() : undefined;
+    const write = canWrite && this.#writing === null ? this.#takeWrite() : undefined;
     const apply = this.#takeApply();
     const { messages, readStates: reads, logReads } = state;
     state.messages = [];

@@ -27,6 +27,11 @@ export interface ApplyContext {
 export interface StateMachine {
   /** Keys that begin with this byte string are kept in memory, in order, for {@link StateRows.firstIndexKey}. */
   readonly indexPrefix: Uint8Array;
+  /**
+   * Whether applying the command twice is the same as applying it once, so that a member that does not know what became
+   * of it may propose it again for the caller.
+   */
+  isRetrySafe(command: Uint8Array): boolean;
   /** Applies one command and returns its encoded result. */
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
 }

@@ -1,40 +1,8 @@
-import type { Configuration, MemberId } from "../raft/configuration.ts";
-import type { Index, Term } from "../raft/entry.ts";
+import type { MemberId } from "../raft/configuration.ts";
 import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
+import type { ReplicaStatus } from "../replica/replica-status.ts";
 
-/** Role of a member in Raft; a learner is a follower without a vote. */
-export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader" | "learner";
-
-/** A member's view of itself and of the cluster at one moment. */
-export interface ReplicaStatus {
-  readonly memberId: MemberId;
-  readonly role: RaftRole;
-  readonly term: Term;
-  readonly leaderId: MemberId | null;
-  readonly commitIndex: Index;
-  readonly appliedIndex: Index;
-  readonly firstIndex: Index;
-  readonly lastIndex: Index;
-  readonly logSizeBytes: number;
-  readonly configuration: Configuration;
-  readonly configurationIndex: Index;
-  /** Since this start: applied everything that was committed when a leader was first heard (or it leads). */
-  readonly caughtUp: boolean;
-  /** Milliseconds since a leader was last heard from; 0 on a leader that has its quorum; `null` when none was ever heard. */
-  readonly leaderContactAgeMs: number | null;
-  readonly pendingProposals: number;
-  /** Leader's view of each peer; empty elsewhere. */
-  readonly peers: readonly PeerProgress[];
-}
-
-/** Leader's view of a peer. */
-export interface PeerProgress {
-  readonly memberId: MemberId;
-  readonly matchIndex: Index;
-  readonly inflightMessages: number;
-  /** Milliseconds since it was last heard from; `null` when it never was. */
-  readonly contactAgeMs: number | null;
-}
+export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-status.ts";
 
 /** How a call of {@link ReplicaPort.propose} is answered: called exactly once, never from inside `propose`. */
 export type ProposalCallback = (outcome: ProposalOutcome) => void;

@@ -1,0 +1,86 @@
+import type { MemberId } from "../raft/configuration.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+import type { ForwardRequest, ForwardResponse, PeerMessage } from "../transport/peer-transport.ts";
+import { ForwardAnswers, ForwardedProposals } from "./forwarding.ts";
+import type { ProposalOutcome } from "./outcome.ts";
+import type { Proposal } from "./proposal.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+
+/** What forwarding needs. */
+export interface ForwarderDependencies {
+  readonly node: RaftNode;
+  readonly metrics: ReplicaMetrics;
+  readonly isRetrySafe: (command: Uint8Array) => boolean;
+}
+
+/** Passes proposals on to the leader, and answers those that other members passed on to this one. */
+export class Forwarder {
+  readonly #deps: ForwarderDependencies;
+  readonly #sent = new ForwardedProposals();
+  readonly #answers = new ForwardAnswers();
+
+  constructor(deps: ForwarderDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Proposals that wait for a leader's answer. */
+  get size(): number {
+    return this.#sent.size;
+  }
+
+  /** Messages that carry `proposals` to `leaderId`. */
+  send(leaderId: MemberId, proposals: readonly Proposal[], nowMs: number): ForwardRequest[] {
+    return this.#sent.send(this.#deps.node.id, leaderId, proposals, nowMs);
+  }
+
+  /** Takes the leader's answers; returns the proposals that may be tried elsewhere. */
+  answered(response: ForwardResponse): Proposal[] {
+    const { metrics } = this.#deps;
+    for (const { outcome } of response.results) metrics.forwarded(outcome);
+    return this.#sent.answered(response);
+  }
+
+  /** Gives up on anyone but `leaderId`; returns the proposals that may be tried again, the others end as unknown. */
+  takeBackUnless(leaderId: MemberId | null): Proposal[] {
+    return this.#retryable(this.#sent.takeBackUnless(leaderId));
+  }
+
+  /** Gives up on `peer`; returns the proposals that may be tried again, the others end as unknown. */
+  takeBackFrom(peer: MemberId): Proposal[] {
+    return this.#retryable(this.#sent.takeBackFrom(peer));
+  }
+
+  /** Ends as unknown what has waited until its deadline. */
+  expire(nowMs: number): void {
+    const count = this.#sent.expire(nowMs);
+    if (count > 0) this.#deps.metrics.forwarded("unknown", count);
+  }
+
+  /** Ends everything as unknown. */
+  clear(): void {
+    for (const proposal of this.#sent.takeBackUnless(null)) endUnknown(proposal);
+  }
+
+  /** What to call when the command at `position` of another member's request has ended. */
+  answerTo(request: ForwardRequest, position: number): (outcome: ProposalOutcome) => void {
+    return this.#answers.answerTo(request, position);
+  }
+
+  /** Answers to send, by member. */
+  takeAnswers(): Map<MemberId, PeerMessage[]> {
+    return this.#answers.take(this.#deps.node.id);
+  }
+
+  #retryable(proposals: readonly Proposal[]): Proposal[] {
+    const retryable: Proposal[] = [];
+    for (const proposal of proposals) {
+      if (this.#deps.isRetrySafe(proposal.command)) retryable.push(proposal);
+      else endUnknown(proposal);
+    }
+    return retryable;
+  }
+}
+
+function endUnknown(proposal: Proposal): void {
+  proposal.done({ type: "unknown", index: 0, term: 0 });
+}

@@ -1,0 +1,178 @@
+import type { MemberId } from "../raft/configuration.ts";
+import type { ForwardedResult, ForwardRequest, ForwardResponse, PeerMessage } from "../transport/peer-transport.ts";
+import type { DropReason, ProposalOutcome } from "./outcome.ts";
+import type { Proposal } from "./proposal.ts";
+
+/** Commands of one ForwardRequest. */
+const batchCommandsMax = 1024;
+/** Bytes of commands of one ForwardRequest; one command may be larger. */
+const batchBytesMax = 1 << 20;
+
+interface Batch {
+  readonly to: MemberId;
+  /** By position; answered ones are gone. */
+  readonly waiting: Map<number, Proposal>;
+}
+
+/** Proposals that this member, as follower, passed on to the leader. */
+export class ForwardedProposals {
+  readonly #batches = new Map<number, Batch>();
+  #nextId = 1;
+  #size = 0;
+
+  /** Proposals that wait for the leader's answer. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Makes the messages that carry `proposals` to the leader, and waits for its answers. */
+  send(from: MemberId, to: MemberId, proposals: readonly Proposal[], nowMs: number): ForwardRequest[] {
+    const requests: ForwardRequest[] = [];
+    for (const part of splitBatches(proposals)) {
+      const id = this.#nextId++;
+      this.#batches.set(id, { to, waiting: new Map(part.entries()) });
+      this.#size += part.length;
+      const commands = part.map(({ command, deadlineMs }) => ({ command, timeoutMs: Math.ceil(deadlineMs - nowMs) }));
+      requests.push({ type: "ForwardRequest", from, to, id, commands });
+    }
+    return requests;
+  }
+
+  /**
+   * Takes the leader's answers. Returns the proposals that the leader certainly did not propose because it does not lead:
+   * they may be tried elsewhere. Answers to proposals that are no longer waited for change nothing.
+   */
+  answered(response: ForwardResponse): Proposal[] {
+    const batch = this.#batches.get(response.id);
+    if (batch === undefined || batch.to !== response.from) return [];
+    const misdirected: Proposal[] = [];
+    for (const result of response.results) {
+      const proposal = batch.waiting.get(result.position);
+      if (proposal === undefined) continue;
+      batch.waiting.delete(result.position);
+      this.#size--;
+      if (result.outcome === "dropped" && result.reason === "NOT_LEADER") misdirected.push(proposal);
+      else proposal.done(toOutcome(result));
+    }
+    if (batch.waiting.size === 0) this.#batches.delete(response.id);
+    return misdirected;
+  }
+
+  /** Takes back what was sent to anyone but `leaderId`: its answers may never come, and what became of it is not known. */
+  takeBackUnless(leaderId: MemberId | null): Proposal[] {
+    return this.#takeBackWhere((batch) => batch.to !== leaderId);
+  }
+
+  /** Takes back what was sent to `peer`: it, or the answer, may be lost. */
+  takeBackFrom(peer: MemberId): Proposal[] {
+    return this.#takeBackWhere((batch) => batch.to === peer);
+  }
+
+  /** Answers "unknown" to those whose deadline has passed; returns how many. */
+  expire(nowMs: number): number {
+    let count = 0;
+    for (const [id, batch] of this.#batches) {
+      for (const [position, proposal] of batch.waiting) {
+        if (proposal.deadlineMs > nowMs) continue;
+        batch.waiting.delete(position);
+        this.#size--;
+        count++;
+        proposal.done({ type: "unknown", index: 0, term: 0 });
+      }
+      if (batch.waiting.size === 0) this.#batches.delete(id);
+    }
+    return count;
+  }
+
+  #takeBackWhere(matches: (batch: Batch) => boolean): Proposal[] {
+    const proposals: Proposal[] = [];
+    for (const [id, batch] of this.#batches) {
+      if (!matches(batch)) continue;
+      proposals.push(...batch.waiting.values());
+      this.#size -= batch.waiting.size;
+      this.#batches.delete(id);
+    }
+    return proposals;
+  }
+}
+
+/** Answers to the commands that other members passed on to this one, gathered so that a turn sends one message a batch. */
+export class ForwardAnswers {
+  readonly #byPeer = new Map<MemberId, Map<number, ForwardedResult[]>>();
+
+  /** What to call when the command at `position` of a request has ended. */
+  answerTo(request: ForwardRequest, position: number): (outcome: ProposalOutcome) => void {
+    return (outcome) => {
+      let requests = this.#byPeer.get(request.from);
+      if (requests === undefined) {
+        requests = new Map();
+        this.#byPeer.set(request.from, requests);
+      }
+      const result = toResult(position, outcome);
+      const results = requests.get(request.id);
+      if (results === undefined) requests.set(request.id, [result]);
+      else results.push(result);
+    };
+  }
+
+  /** Takes the messages to send, by peer. */
+  take(from: MemberId): Map<MemberId, PeerMessage[]> {
+    const messages = new Map<MemberId, PeerMessage[]>();
+    for (const [to, requests] of this.#byPeer) {
+      const responses = [...requests].map(([id, results]) => ({
+        type: "ForwardResponse" as const,
+        from,
+        to,
+        id,
+        results,
+      }));
+      messages.set(to, responses);
+    }
+    this.#byPeer.clear();
+    return messages;
+  }
+}
+
+function* splitBatches(proposals: readonly Proposal[]): Iterable<Proposal[]> {
+  let part: Proposal[] = [];
+  let bytes = 0;
+  for (const proposal of proposals) {
+    const full = part.length >= batchCommandsMax || bytes + proposal.command.length > batchBytesMax;
+    if (full && part.length > 0) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(proposal);
+    bytes += proposal.command.length;
+  }
+  if (part.length > 0) yield part;
+}
+
+function toResult(position: number, outcome: ProposalOutcome): ForwardedResult {
+  const { index, term } = outcome;
+  if (outcome.type === "applied") return { position, outcome: "applied", result: outcome.result, index, term };
+  const reason = outcome.type === "dropped" ? outcome.reason : "";
+  return { position, outcome: outcome.type, reason, index, term };
+}
+
+function toOutcome(result: ForwardedResult): ProposalOutcome {
+  const { index, term } = result;
+  if (result.outcome === "applied") return { type: "applied", result: result.result, index, term };
+  const reason = result.outcome === "dropped" ? asDropReason(result.reason) : undefined;
+  // A reason of another version cannot be trusted to mean "not applied".
+  return reason === undefined ? { type: "unknown", index, term } : { type: "dropped", reason, index, term };
+}
+
+const dropReasons: readonly DropReason[] = [
+  "NO_LEADER",
+  "NOT_LEADER",
+  "OVERLOADED",
+  "SHUTTING_DOWN",
+  "PROPOSAL_DROPPED",
+  "DEADLINE_EXCEEDED",
+];
+
+function asDropReason(reason: string): DropReason | undefined {
+  return dropReasons.find((known) => known === reason);
+}

@@ -1,0 +1,104 @@
+import type { Index } from "../raft/entry.ts";
+import type { ReadState } from "../raft/raft-state.ts";
+import type { ReadFailure, ReadOutcome } from "./outcome.ts";
+
+/** A linearizable read that waits. */
+export interface ReadWaiter {
+  readonly deadlineMs: number;
+  /** Whether a follower may ask the leader. */
+  readonly forward: boolean;
+  readonly receivedMs: number;
+  /** Called exactly once. */
+  readonly done: (outcome: ReadOutcome) => void;
+}
+
+/**
+ * Linearizable reads on their way: gathered, then asked about in one batch a turn under a fresh context, then waiting for
+ * the state to reach the index that was confirmed.
+ */
+export class ReadWaiters {
+  #gathered: ReadWaiter[] = [];
+  /** Not confirmed; they are asked about anew at the next tick, not at once, so that a refusal does not spin. */
+  #unconfirmed: ReadWaiter[] = [];
+  readonly #asked = new Map<number, ReadWaiter[]>();
+  #confirmed: { readonly index: Index; readonly waiters: ReadWaiter[] }[] = [];
+  #nextContext = 1;
+  #size = 0;
+
+  /** Reads that wait, in whatever state. */
+  get size(): number {
+    return this.#size;
+  }
+
+  add(waiter: ReadWaiter): void {
+    this.#gathered.push(waiter);
+    this.#size++;
+  }
+
+  /** Gathered reads, taken to be asked about, failed or gathered again. */
+  takeGathered(): ReadWaiter[] {
+    const gathered = this.#gathered;
+    this.#gathered = [];
+    this.#size -= gathered.length;
+    return gathered;
+  }
+
+  /** Context under which to ask about `waiters`, all at once. */
+  ask(waiters: ReadWaiter[]): number {
+    const context = this.#nextContext++;
+    this.#asked.set(context, waiters);
+    this.#size += waiters.length;
+    return context;
+  }
+
+  /** The core's answer: those that were confirmed wait for their index, the others for {@link gatherUnconfirmed}. */
+  answered(state: ReadState): void {
+    const waiters = this.#asked.get(state.context);
+    if (waiters === undefined) return;
+    this.#asked.delete(state.context);
+    if (state.index === null) this.#unconfirmed.push(...waiters);
+    else this.#confirmed.push({ index: state.index, waiters });
+  }
+
+  /** Gathers the reads that were not confirmed. */
+  gatherUnconfirmed(): void {
+    this.#gathered.push(...this.#unconfirmed);
+    this.#unconfirmed = [];
+  }
+
+  /** Takes the reads whose index is applied. */
+  takeReached(appliedIndex: Index): ReadWaiter[] {
+    if (this.#confirmed.length === 0) return [];
+    const reached = this.#confirmed.filter(({ index }) => index <= appliedIndex).flatMap(({ waiters }) => waiters);
+    if (reached.length === 0) return reached;
+    this.#confirmed = this.#confirmed.filter(({ index }) => index > appliedIndex);
+    this.#size -= reached.length;
+    return reached;
+  }
+
+  /** Ends the reads whose deadline has passed; returns how many. */
+  expire(nowMs: number): number {
+    return this.#endWhere((waiter) => waiter.deadlineMs <= nowMs, "DEADLINE_EXCEEDED");
+  }
+
+  /** Ends every read. */
+  clear(reason: ReadFailure): void {
+    this.#endWhere(() => true, reason);
+  }
+
+  #endWhere(ends: (waiter: ReadWaiter) => boolean, reason: ReadFailure): number {
+    const ended: ReadWaiter[] = [];
+    const keep = (waiters: ReadWaiter[]): ReadWaiter[] => {
+      if (!waiters.some(ends)) return waiters;
+      ended.push(...waiters.filter(ends));
+      return waiters.filter((waiter) => !ends(waiter));
+    };
+    this.#gathered = keep(this.#gathered);
+    this.#unconfirmed = keep(this.#unconfirmed);
+    for (const [context, waiters] of this.#asked) this.#asked.set(context, keep(waiters));
+    this.#confirmed = this.#confirmed.map(({ index, waiters }) => ({ index, waiters: keep(waiters) }));
+    this.#size -= ended.length;
+    for (const waiter of ended) waiter.done(reason);
+    return ended.length;
+  }
+}

@@ -1,0 +1,136 @@
+import type { RaftNode } from "../raft/raft-node.ts";
+import type { ReadState } from "../raft/raft-state.ts";
+import type { Applier } from "./applier.ts";
+import type { ReadFailure } from "./outcome.ts";
+import { type ReadWaiter, ReadWaiters } from "./read-waiters.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What reading needs. */
+export interface ReaderDependencies {
+  readonly node: RaftNode;
+  readonly applier: Applier;
+  readonly options: ReplicaOptions;
+  readonly metrics: ReplicaMetrics;
+  readonly runtime: Runtime;
+}
+
+interface AppliedWaiter {
+  readonly reached: () => boolean;
+  readonly deadlineMs: number;
+  readonly done: (reached: boolean) => void;
+}
+
+/** Linearizable reads, waits for a revision, and the one read by which a member learns that it has caught up. */
+export class Reader {
+  readonly #deps: ReaderDependencies;
+  readonly #waiters = new ReadWaiters();
+  #appliedWaiters: AppliedWaiter[] = [];
+  #caughtUp = false;
+
+  constructor(deps: ReaderDependencies) {
+    this.#deps = deps;
+    // The first read that is confirmed and reached shows that everything committed before it is applied here.
+    this.#waiters.add({
+      deadlineMs: Number.POSITIVE_INFINITY,
+      forward: true,
+      receivedMs: deps.runtime.now(),
+      done: (outcome) => {
+        this.#caughtUp = outcome === undefined;
+      },
+    });
+  }
+
+  /** Whether this member has, since its start, applied all that was committed when it first reached a leader. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
+  /** Reads of callers that wait. */
+  get size(): number {
+    return this.#waiters.size - (this.#caughtUp ? 0 : 1) + this.#appliedWaiters.length;
+  }
+
+  /** Takes a read on, or ends it as overloaded in a later turn. */
+  add(waiter: ReadWaiter): void {
+    const { runtime, options } = this.#deps;
+    if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED"));
+    else this.#waiters.add(waiter);
+  }
+
+  /** Takes a wait on; see {@link Replica.waitApplied}. Over the limit of reads it ends at once. */
+  waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {
+    if (this.#appliedWaiters.length >= this.#deps.options.pendingReadsMax) {
+      this.#deps.runtime.soon(() => done(false));
+      return;
+    }
+    this.#appliedWaiters.push({ reached, deadlineMs, done });
+  }
+
+  /** Asks the core about what has gathered. */
+  ask(): void {
+    const gathered = this.#waiters.takeGathered();
+    if (gathered.length === 0) return;
+    const { node, runtime, options } = this.#deps;
+    const leads = node.role === "leader";
+    const asked: ReadWaiter[] = [];
+    for (const waiter of gathered) {
+      if (leads || (waiter.forward && node.leaderId !== null)) asked.push(waiter);
+      else if (!waiter.forward) this.#end(waiter, "NOT_LEADER");
+      else if (
+        waiter.deadlineMs !== Number.POSITIVE_INFINITY &&
+        runtime.now() - waiter.receivedMs >= options.leaderWaitMs
+      )
+        this.#end(waiter, "NO_LEADER");
+      else this.#waiters.add(waiter);
+    }
+    if (asked.length > 0) node.readIndex(this.#waiters.ask(asked));
+  }
+
+  /** Takes the core's answers, and ends the reads whose index is applied. */
+  serve(states: readonly ReadState[], applied: boolean): void {
+    for (const state of states) this.#waiters.answered(state);
+    if (states.length === 0 && !applied && this.#appliedWaiters.length === 0) return;
+    const { metrics, runtime, applier } = this.#deps;
+    const reached = this.#waiters.takeReached(applier.appliedIndex);
+    if (reached[0] !== undefined) {
+      metrics.readIndex("ok", reached.length);
+      metrics.readIndexDuration((runtime.now() - reached[0].receivedMs) / 1000);
+    }
+    for (const waiter of reached) waiter.done(undefined);
+    this.#serveApplied();
+  }
+
+  #serveApplied(): void {
+    if (this.#appliedWaiters.length === 0) return;
+    const reached = this.#appliedWaiters.filter((waiter) => waiter.reached());
+    if (reached.length === 0) return;
+    this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => !reached.includes(waiter));
+    for (const waiter of reached) waiter.done(true);
+  }
+
+  /** Ends what has waited until its deadline, and lets the core be asked anew about reads that were not confirmed. */
+  tick(nowMs: number): void {
+    const expired = this.#waiters.expire(nowMs);
+    if (expired > 0) this.#deps.metrics.readIndex("timeout", expired);
+    this.#waiters.gatherUnconfirmed();
+    const late = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs <= nowMs);
+    if (late.length === 0) return;
+    this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs > nowMs);
+    for (const waiter of late) waiter.done(false);
+  }
+
+  /** Ends everything. */
+  clear(reason: ReadFailure): void {
+    this.#waiters.clear(reason);
+    const waiters = this.#appliedWaiters;
+    this.#appliedWaiters = [];
+    for (const waiter of waiters) waiter.done(false);
+  }
+
+  #end(waiter: ReadWaiter, reason: "NOT_LEADER" | "NO_LEADER"): void {
+    this.#deps.metrics.readIndex("no_leader");
+    waiter.done(reason);
+  }
+}

@@ -1,0 +1,35 @@
+import { defaultRaftOptions, type RaftOptions } from "../raft/options.ts";
+
+/** Settings of a replica. */
+export interface ReplicaOptions {
+  readonly raft: RaftOptions;
+  /** Proposals that may wait, in whatever state; over it new ones are refused. */
+  readonly pendingProposalsMax: number;
+  /** Linearizable reads that may wait; over it new ones are refused. */
+  readonly pendingReadsMax: number;
+  /** How long a proposal or read is held while no leader is known, before it fails with NO_LEADER. Milliseconds. */
+  readonly leaderWaitMs: number;
+  /** How often the core hears the clock, milliseconds; well below the heartbeat interval. */
+  readonly tickIntervalMs: number;
+  /** State rows that may wait for the next log write, bytes; over it they are written on their own. */
+  readonly waitingRowBytesMax: number;
+  /** How long state rows may wait for the next log write, milliseconds. */
+  readonly waitingRowsMs: number;
+  /** Entries applied in one turn before others get theirs. */
+  readonly applyEntriesMax: number;
+  /** Bytes of entries read from the store at once. */
+  readonly readBytesMax: number;
+}
+
+/** Settings that fit members a millisecond or less apart. */
+export const defaultReplicaOptions: ReplicaOptions = {
+  raft: defaultRaftOptions,
+  pendingProposalsMax: 100_000,
+  pendingReadsMax: 100_000,
+  leaderWaitMs: 1_000,
+  tickIntervalMs: 10,
+  waitingRowBytesMax: 8 << 20,
+  waitingRowsMs: 500,
+  applyEntriesMax: 512,
+  readBytesMax: 1 << 20,
+};

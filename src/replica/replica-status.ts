@@ -1,0 +1,73 @@
+import { type Configuration, isVoter, type MemberId } from "../raft/configuration.ts";
+import type { Index, Term } from "../raft/entry.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+
+/** Role of a member in Raft; a learner is a follower without a vote. */
+export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader" | "learner";
+
+/** A member's view of itself and of the cluster at one moment. */
+export interface ReplicaStatus {
+  readonly memberId: MemberId;
+  readonly role: RaftRole;
+  readonly term: Term;
+  readonly leaderId: MemberId | null;
+  readonly commitIndex: Index;
+  readonly appliedIndex: Index;
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  readonly logSizeBytes: number;
+  readonly configuration: Configuration;
+  readonly configurationIndex: Index;
+  /** Since this start: applied everything that was committed when a leader was first heard (or it leads). */
+  readonly caughtUp: boolean;
+  /** Milliseconds since a leader was last heard from; 0 on a leader that has its quorum; `null` when none was ever heard. */
+  readonly leaderContactAgeMs: number | null;
+  readonly pendingProposals: number;
+  /** Leader's view of each peer; empty elsewhere. */
+  readonly peers: readonly PeerProgress[];
+}
+
+/** Leader's view of a peer. */
+export interface PeerProgress {
+  readonly memberId: MemberId;
+  readonly matchIndex: Index;
+  readonly inflightMessages: number;
+  /** Milliseconds since it was last heard from; `null` when it never was. */
+  readonly contactAgeMs: number | null;
+}
+
+/** What the core does not know about the member. */
+export interface ReplicaFacts {
+  readonly nowMs: number;
+  readonly appliedIndex: Index;
+  readonly logSizeBytes: number;
+  readonly caughtUp: boolean;
+  readonly pendingProposals: number;
+}
+
+/** Puts core and member together into one view. */
+export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatus {
+  const { nowMs, ...rest } = facts;
+  const { configuration, index: configurationIndex } = node.configurationAt;
+  const ageMs = (contactMs: number | null): number | null =>
+    contactMs === null ? null : Math.max(0, nowMs - contactMs);
+  return {
+    ...rest,
+    memberId: node.id,
+    role: isVoter(configuration, node.id) ? node.role : "learner",
+    term: node.term,
+    leaderId: node.leaderId,
+    commitIndex: node.commitIndex,
+    firstIndex: node.firstIndex,
+    lastIndex: node.lastIndex,
+    configuration,
+    configurationIndex,
+    leaderContactAgeMs: node.role === "leader" ? 0 : ageMs(node.leaderContactMs),
+    peers: [...node.progress].map(([memberId, progress]) => ({
+      memberId,
+      matchIndex: progress.matchIndex,
+      inflightMessages: progress.inflights.count,
+      contactAgeMs: ageMs(progress.lastContactMs),
+    })),
+  };
+}

@@ -1,0 +1,434 @@
+import { RaftKvError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import { type MemberId, peersOf } from "../raft/configuration.ts";
+import type { Message } from "../raft/message.ts";
+import { RaftNode, type Ready, type Write } from "../raft/raft-node.ts";
+import type { LogRead } from "../raft/raft-state.ts";
+import { seededRandom } from "../raft/random.ts";
+import type { MemberStore } from "../storage/member-store.ts";
+import type { ForwardRequest, PeerHello, PeerMessage, PeerTransport } from "../transport/peer-transport.ts";
+import { Applier } from "./applier.ts";
+import { Forwarder } from "./forwarder.ts";
+import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
+import { PeerRegistry } from "./peer-registry.ts";
+import { AppendedProposals, drop, type Proposal } from "./proposal.ts";
+import { Reader } from "./reader.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StateMachine } from "./state-machine.ts";
+import { StateView } from "./state-view.ts";
+import { StoreWriter } from "./store-writer.ts";
+
+//   gRPC calls --propose, readIndex--> +--------------------------------------------------+
+//   peers ------messages-------------> |  one turn:  drain inbox -> RaftNode -> Ready      |
+//   clock ------tick-----------------> |     send | one synced write | apply | answer      |
+//   store ------written, read--------> +--------------------------------------------------+
+//
+// Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
+// commit without a timer.
+
+/** What a replica is made of; everything that touches the world is injected. */
+export interface ReplicaDependencies {
+  readonly store: MemberStore;
+  readonly transport: PeerTransport;
+  readonly stateMachine: StateMachine;
+  readonly runtime: Runtime;
+  readonly metrics: ReplicaMetrics;
+  readonly logger: Logger;
+  readonly options: ReplicaOptions;
+  /** Seed of the election jitter; different on every member and at every start. */
+  readonly seed: number;
+  /** Called once when the replica's state can no longer be trusted, such as after a failed write: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** How a caller wants an operation handled. */
+export interface CallOptions {
+  /** Monotonic time, as {@link Replica.now} tells it, after which the caller no longer waits. */
+  readonly deadlineMs: number;
+  /** Whether a follower may pass the call on to the leader. */
+  readonly forward: boolean;
+}
+
+/** One member at work: core, state machine, store and transport, driven by one loop. */
+export class Replica {
+  readonly #deps: ReplicaDependencies;
+  readonly #node: RaftNode;
+  readonly #view: StateView;
+  readonly #applier: Applier;
+  readonly #writer: StoreWriter;
+  readonly #peers: PeerRegistry;
+  readonly #forwarder: Forwarder;
+  readonly #reader: Reader;
+  readonly #appended = new AppendedProposals();
+  #queue: Proposal[] = [];
+  /** To be tried again at the next tick, not at once, so that a member that refuses is not asked in a spin. */
+  #again: Proposal[] = [];
+  #inbox: PeerMessage[] = [];
+  readonly #listeners = new Set<() => void>();
+  #seenState = "";
+  #turnScheduled = false;
+  #draining = false;
+  #stopped = false;
+  #stopTicking: () => void = () => {};
+  #lastTickMs: number;
+
+  private constructor(deps: ReplicaDependencies, view: StateView) {
+    this.#deps = deps;
+    this.#view = view;
+    const { store, options, metrics, runtime } = deps;
+    const { identity, recovered } = store;
+    this.#node = new RaftNode(
+      identity.memberId,
+      {
+        hardState: recovered.hardState,
+        log: { base: recovered.logBase, lastIndex: recovered.lastIndex, termRuns: recovered.termRuns },
+        baseConfiguration: { index: recovered.logBase.index, configuration: identity.bootstrapConfiguration },
+        configurationEntries: recovered.configurationEntries,
+        appliedIndex: recovered.appliedIndex,
+      },
+      options.raft,
+      seededRandom(deps.seed),
+    );
+    this.#lastTickMs = runtime.now();
+    const fail = (error: unknown) => this.#fail(error);
+    const wake = () => this.#wake();
+    const shared = { node: this.#node, store, view, options, metrics, runtime, fail, wake };
+    this.#applier = new Applier(
+      { ...shared, stateMachine: deps.stateMachine, proposals: this.#appended },
+      recovered.appliedIndex,
+    );
+    this.#writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
+    this.#peers = new PeerRegistry({ ...shared, writer: this.#writer });
+    this.#forwarder = new Forwarder({ ...shared, isRetrySafe: (command) => deps.stateMachine.isRetrySafe(command) });
+    this.#reader = new Reader({ ...shared, applier: this.#applier });
+  }
+
+  /** Recovers the state from the store and begins to take part in the cluster. Rejects when an address cannot be bound. */
+  static async open(deps: ReplicaDependencies): Promise<Replica> {
+    const view = await StateView.load(deps.store, deps.stateMachine.indexPrefix);
+    const replica = new Replica(deps, view);
+    await replica.#start();
+    return replica;
+  }
+
+  async #start(): Promise<void> {
+    const { transport, runtime, options, store } = this.#deps;
+    const id = store.identity.memberId;
+    const peerIds = peersOf(this.#node.configuration, id);
+    transport.setPeers(this.#node.configuration.members.filter((member) => peerIds.includes(member.id)));
+    await transport.start({
+      onMessages: (_from, messages) => this.#receive(messages),
+      onHello: (hello: PeerHello) => this.#peers.greet(hello),
+      onUnreachable: (peer) => this.#unreachable(peer),
+    });
+    this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
+    this.#wake();
+  }
+
+  /** The monotonic clock that deadlines refer to, milliseconds. */
+  now(): number {
+    return this.#deps.runtime.now();
+  }
+
+  /** The member's view of itself and of the cluster. */
+  status(): ReplicaStatus {
+    return replicaStatus(this.#node, {
+      nowMs: this.now(),
+      appliedIndex: this.#applier.appliedIndex,
+      logSizeBytes: this.#deps.store.logSizeBytes,
+      caughtUp: this.#reader.caughtUp,
+      pendingProposals: this.#pendingProposals,
+    });
+  }
+
+  /** A row of the state as applied at present, durable or not. The array must not be changed. */
+  stateRow(key: Uint8Array): Uint8Array | undefined {
+    return this.#view.get(key);
+  }
+
+  /** What a peer told about itself; `undefined` before its first hello. */
+  peerHello(memberId: MemberId): PeerHello | undefined {
+    return this.#peers.hello(memberId);
+  }
+
+  /** Calls `listener` after a turn in which role, term, leader, configuration or readiness changed; returns how to stop it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Proposes a command; `done` is called exactly once, in a later turn. */
+  propose(command: Uint8Array, options: CallOptions, done: (outcome: ProposalOutcome) => void): void {
+    const proposal: Proposal = { command, ...options, receivedMs: this.now(), done: this.#counted(done) };
+    this.#enqueue(proposal);
+  }
+
+  /** Asks when the local state may be read linearizably; `done` is called exactly once, in a later turn. */
+  readIndex(options: CallOptions, done: (outcome: ReadOutcome) => void): void {
+    if (this.#stopped || this.#draining) {
+      this.#deps.runtime.soon(() => done("SHUTTING_DOWN"));
+      return;
+    }
+    this.#reader.add({ ...options, receivedMs: this.now(), done });
+    this.#wake();
+  }
+
+  /** Calls `done` when `reached()` holds, looked at after every batch applied, or with false at the deadline. */
+  waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {
+    this.#reader.waitApplied(reached, deadlineMs, done);
+    this.#wake();
+  }
+
+  /**
+   * Takes no more calls and waits until those under way have ended, at most until `deadlineMs`. The member goes on taking
+   * part in consensus until {@link close}.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    await new Promise<void>((resolve) => {
+      const stop = this.#deps.runtime.every(this.#deps.options.tickIntervalMs, () => {
+        if (!this.#stopped && this.#pendingProposals + this.#reader.size > 0 && this.now() < deadlineMs) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Stops for good: what is under way ends as unknown, the write under way is awaited, the store is closed; idempotent. */
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#deps.transport.close();
+    await this.#deps.store.close();
+  }
+
+  get #pendingProposals(): number {
+    return this.#queue.length + this.#again.length + this.#appended.size + this.#forwarder.size;
+  }
+
+  #enqueue(proposal: Proposal): void {
+    const reason = this.#stopped || this.#draining ? "SHUTTING_DOWN" : "OVERLOADED";
+    const full = this.#pendingProposals >= this.#deps.options.pendingProposalsMax;
+    if (reason === "SHUTTING_DOWN" || full) {
+      this.#deps.runtime.soon(() => drop(proposal, reason));
+      return;
+    }
+    this.#queue.push(proposal);
+    this.#wake();
+  }
+
+  /** Tells the metrics how a client's proposal ended. */
+  #counted(done: (outcome: ProposalOutcome) => void): (outcome: ProposalOutcome) => void {
+    const { metrics } = this.#deps;
+    return (outcome) => {
+      if (outcome.type === "applied") metrics.proposals("applied");
+      else if (outcome.type === "unknown") metrics.proposals("timeout");
+      else metrics.proposals(outcome.reason === "OVERLOADED" ? "overloaded" : "dropped");
+      done(outcome);
+    };
+  }
+
+  #receive(messages: readonly PeerMessage[]): void {
+    if (this.#stopped) return;
+    for (const message of messages) this.#inbox.push(message);
+    this.#wake();
+  }
+
+  #unreachable(peer: MemberId): void {
+    if (this.#stopped) return;
+    this.#guarded(() => {
+      this.#node.unreachable(peer);
+      this.#requeue(this.#forwarder.takeBackFrom(peer));
+    });
+    this.#wake();
+  }
+
+  #tick(): void {
+    const { options, runtime, metrics } = this.#deps;
+    const nowMs = runtime.now();
+    const lateMs = nowMs - this.#lastTickMs - options.tickIntervalMs;
+    if (this.#node.role === "leader") metrics.heartbeatDelay(Math.max(0, lateMs) / 1000);
+    this.#lastTickMs = nowMs;
+    this.#guarded(() => {
+      this.#node.tick(nowMs);
+      this.#queue.push(...this.#again.splice(0));
+      this.#appended.expire(nowMs);
+      this.#forwarder.expire(nowMs);
+      this.#reader.tick(nowMs);
+      this.#writer.flushRows(this.#applier.appliedIndex);
+    });
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#turnScheduled || this.#stopped) return;
+    this.#turnScheduled = true;
+    this.#deps.runtime.soon(() => {
+      this.#turnScheduled = false;
+      this.#guarded(() => this.#turn());
+    });
+  }
+
+  /** Runs a part of the loop; whatever it throws means that the state can no longer be trusted. */
+  #guarded(part: () => void): void {
+    if (this.#stopped) return;
+    try {
+      part();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #turn(): void {
+    this.#drainInbox();
+    this.#proposeQueued();
+    this.#reader.ask();
+    this.#peers.remember();
+    const ready = this.#node.ready(!this.#writer.busy);
+    this.#send(ready.messages);
+    if (ready.write !== undefined) this.#writer.write(ready.write, this.#applier.appliedIndex);
+    if (ready.apply !== undefined) this.#applier.ask(ready.apply);
+    for (const read of ready.logReads) this.#readLog(read);
+    const applied = this.#applier.applySlice();
+    this.#reader.serve(ready.reads, applied > 0);
+    for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
+    this.#noticeChanges();
+    if (this.#hasMoreWork(ready)) this.#wake();
+  }
+
+  /** Whether the turn left something that needs no further event: more to apply, or what applying made possible. */
+  #hasMoreWork(ready: Ready): boolean {
+    return this.#applier.hasWork || ready.apply !== undefined;
+  }
+
+  #drainInbox(): void {
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    const nowMs = this.now();
+    for (const message of inbox) {
+      if (message.type === "ForwardRequest") this.#takeForwarded(message, nowMs);
+      else if (message.type === "ForwardResponse") this.#requeue(this.#forwarder.answered(message));
+      else {
+        this.#peers.noteAnswer(message, nowMs);
+        this.#node.step(message, nowMs);
+      }
+    }
+  }
+
+  /** Commands that another member passed on. They are not passed on again: their sender knows better who leads. */
+  #takeForwarded(request: ForwardRequest, nowMs: number): void {
+    for (const [position, { command, timeoutMs }] of request.commands.entries()) {
+      const done = this.#forwarder.answerTo(request, position);
+      // A draining leader is on its way out: the sender keeps the command for the next one.
+      if (this.#draining) done({ type: "dropped", reason: "NOT_LEADER", index: 0, term: 0 });
+      else this.#enqueue({ command, deadlineMs: nowMs + timeoutMs, forward: false, receivedMs: nowMs, done });
+    }
+  }
+
+  /** Keeps proposals for another attempt that are known not to have been proposed, or that may be applied twice without harm. */
+  #requeue(proposals: readonly Proposal[]): void {
+    this.#again.push(...proposals);
+  }
+
+  #proposeQueued(): void {
+    if (this.#queue.length === 0) return;
+    const queue = this.#queue;
+    this.#queue = [];
+    const nowMs = this.now();
+    const live = queue.filter((proposal) => {
+      if (proposal.deadlineMs > nowMs) return true;
+      drop(proposal, "DEADLINE_EXCEEDED");
+      return false;
+    });
+    if (this.#node.role === "leader") this.#append(live);
+    else this.#passOn(live, nowMs);
+  }
+
+  #append(proposals: readonly Proposal[]): void {
+    const commands = proposals.map((proposal) => proposal.command);
+    const result = this.#node.propose(commands, this.#deps.runtime.wallClockMs());
+    if (result.type === "appended") this.#appended.add(proposals, result.firstIndex, result.term);
+    else for (const proposal of proposals) drop(proposal, result.reason);
+  }
+
+  #passOn(proposals: readonly Proposal[], nowMs: number): void {
+    const { leaderId } = this.#node;
+    const forwardable = proposals.filter((proposal) => {
+      if (!proposal.forward) drop(proposal, "NOT_LEADER");
+      return proposal.forward;
+    });
+    if (leaderId !== null) {
+      this.#deps.transport.send(leaderId, this.#forwarder.send(leaderId, forwardable, nowMs));
+      return;
+    }
+    for (const proposal of forwardable) {
+      if (nowMs - proposal.receivedMs >= this.#deps.options.leaderWaitMs) drop(proposal, "NO_LEADER");
+      else this.#queue.push(proposal);
+    }
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    this.#peers.noteSent(messages, this.now());
+    const byPeer = new Map<MemberId, Message[]>();
+    for (const message of messages) {
+      const list = byPeer.get(message.to);
+      if (list === undefined) byPeer.set(message.to, [message]);
+      else list.push(message);
+    }
+    for (const [to, list] of byPeer) this.#deps.transport.send(to, list);
+  }
+
+  #written(write: Write | undefined): void {
+    this.#guarded(() => {
+      if (write === undefined) return;
+      this.#node.written();
+      this.#send(write.messages);
+    });
+    this.#wake();
+  }
+
+  #readLog(read: LogRead): void {
+    const { store, options } = this.#deps;
+    store.readEntries(read.from, read.to, options.readBytesMax).then(
+      (entries) => {
+        this.#guarded(() => this.#node.entriesRead(read.peer, entries));
+        this.#wake();
+      },
+      (error) => {
+        // The range was truncated meanwhile by another leader: nothing is damaged, and nothing is sent.
+        if (error instanceof RaftKvError && error.code === "LOG_RANGE") this.#node.entriesRead(read.peer, []);
+        else this.#fail(error);
+      },
+    );
+  }
+
+  #noticeChanges(): void {
+    const { role, term, leaderId, configurationAt } = this.#node;
+    const state = `${role} ${term} ${leaderId} ${configurationAt.index} ${this.#reader.caughtUp}`;
+    if (state === this.#seenState) return;
+    this.#seenState = state;
+    this.#requeue(this.#forwarder.takeBackUnless(leaderId));
+    this.#peers.noteElections(this.#deps.logger);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#stopTicking();
+    this.#appended.clear();
+    this.#forwarder.clear();
+    for (const proposal of [...this.#queue.splice(0), ...this.#again.splice(0)]) drop(proposal, "SHUTTING_DOWN");
+    this.#reader.clear("SHUTTING_DOWN");
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stop();
+    this.#deps.logger.error({ err: error }, "the replica cannot go on");
+    this.#deps.onFatal(error);
+  }
+}

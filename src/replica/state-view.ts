@@ -1,0 +1,114 @@
+import { assert } from "../lib/assert.ts";
+import type { KeyRange, Row, RowChange } from "../storage/storage-engine.ts";
+import { OrderedKeys } from "./ordered-keys.ts";
+import { RowCache } from "./row-cache.ts";
+import type { StateRows } from "./state-machine.ts";
+
+/** Durable rows, as the store has them. */
+export interface DurableRows {
+  stateRow(key: Uint8Array): Uint8Array | undefined;
+  iterateState(range: KeyRange): AsyncIterable<Row>;
+}
+
+/** Keys are latin-1 strings inside: one code unit a byte, so that their order is that of the bytes. */
+type Layer = Map<string, RowChange>;
+
+/**
+ * The state as applied: what the store has, covered by the rows that are being written, covered by those that wait to be.
+ * A command sees its own writes; the store receives them in batches, later than readers do.
+ */
+export class StateView implements StateRows {
+  readonly #durable: DurableRows;
+  readonly #indexPrefix: string;
+  readonly #indexKeys = new OrderedKeys();
+  readonly #cache = new RowCache();
+  #waiting: Layer = new Map();
+  #waitingBytes = 0;
+  #writing: Layer | null = null;
+
+  private constructor(durable: DurableRows, indexPrefix: Uint8Array) {
+    this.#durable = durable;
+    this.#indexPrefix = toLatin1(indexPrefix);
+  }
+
+  /** A view of the durable rows; reads the keys that begin with `indexPrefix` into memory. */
+  static async load(durable: DurableRows, indexPrefix: Uint8Array): Promise<StateView> {
+    const view = new StateView(durable, indexPrefix);
+    for await (const [key] of durable.iterateState({ start: indexPrefix, end: prefixEnd(indexPrefix) })) {
+      view.#indexKeys.add(toLatin1(key));
+    }
+    return view;
+  }
+
+  /** Bytes of rows that wait to be written. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const name = toLatin1(key);
+    const change = this.#waiting.get(name) ?? this.#writing?.get(name);
+    if (change !== undefined) return change.type === "put" ? change.value : undefined;
+    const cached = this.#cache.get(name);
+    if (cached !== undefined) return cached.value;
+    const value = this.#durable.stateRow(key);
+    this.#cache.set(name, value);
+    return value;
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#change(key, { type: "put", key, value });
+  }
+
+  delete(key: Uint8Array): void {
+    this.#change(key, { type: "delete", key });
+  }
+
+  firstIndexKey(start: Uint8Array, end: Uint8Array): Uint8Array | undefined {
+    const found = this.#indexKeys.firstFrom(toLatin1(start));
+    return found !== undefined && found < toLatin1(end) ? Buffer.from(found, "latin1") : undefined;
+  }
+
+  /** Takes the waiting rows to be written; they stay visible. {@link written} must follow before the next. */
+  takeWaiting(): RowChange[] {
+    assert(this.#writing === null, "one write of rows at a time");
+    const changes = [...this.#waiting.values()];
+    this.#writing = this.#waiting;
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    return changes;
+  }
+
+  /** The rows taken last are durable. */
+  written(): void {
+    assert(this.#writing !== null, "rows are being written");
+    for (const [name, change] of this.#writing) this.#cache.set(name, change.type === "put" ? change.value : undefined);
+    this.#writing = null;
+  }
+
+  #change(key: Uint8Array, change: RowChange): void {
+    const name = toLatin1(key);
+    this.#waiting.set(name, change);
+    this.#waitingBytes += name.length + (change.type === "put" ? change.value.length : 0);
+    if (!name.startsWith(this.#indexPrefix)) return;
+    if (change.type === "put") this.#indexKeys.add(name);
+    else this.#indexKeys.delete(name);
+  }
+}
+
+function toLatin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+/** First key after every key that begins with `prefix`. The prefix must not consist of 0xff bytes only. */
+function prefixEnd(prefix: Uint8Array): Uint8Array {
+  const end = Uint8Array.from(prefix);
+  for (let last = end.length - 1; last >= 0; last--) {
+    const byte = end[last] ?? 0;
+    if (byte < 0xff) {
+      end[last] = byte + 1;
+      return end.subarray(0, last + 1);
+    }
+  }
+  assert(false, "a prefix of 0xff bytes has no end");
+}

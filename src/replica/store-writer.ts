@@ -1,0 +1,92 @@
+import { assert } from "../lib/assert.ts";
+import type { Index } from "../raft/entry.ts";
+import type { Write } from "../raft/raft-node.ts";
+import type { MemberStore, StoreBatch } from "../storage/member-store.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StateView } from "./state-view.ts";
+
+/** What writing needs. */
+export interface StoreWriterDependencies {
+  readonly store: MemberStore;
+  readonly view: StateView;
+  readonly options: ReplicaOptions;
+  readonly metrics: ReplicaMetrics;
+  readonly runtime: Runtime;
+  /** Called when a write is durable, with the core's part of it, if it had one. */
+  readonly written: (write: Write | undefined) => void;
+  /** Called when a write failed: its outcome is unknown and the member must stop. */
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Writes one batch at a time: the core's part, and with it the state rows of what was applied since. Rows that find no
+ * log write to ride with are written on their own when they have waited long or are many.
+ */
+export class StoreWriter {
+  readonly #deps: StoreWriterDependencies;
+  #busy = false;
+  /** Applied index that the store has. */
+  #durableAppliedIndex: Index;
+  #rowsWaitSinceMs: number | null = null;
+
+  constructor(deps: StoreWriterDependencies, appliedIndex: Index) {
+    this.#deps = deps;
+    this.#durableAppliedIndex = appliedIndex;
+  }
+
+  /** Whether a write is under way. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Writes the core's part with every row that waits. `appliedIndex` is what those rows bring the state to. */
+  write(write: Write, appliedIndex: Index): void {
+    const { messages: _, ...durable } = write;
+    this.#deps.metrics.batchEntries(write.entries.length);
+    this.#start({ ...durable, ...this.#takeRows(appliedIndex) }, write);
+  }
+
+  /** Writes the rows alone if they are many or have waited long; `atOnce` does not wait. */
+  flushRows(appliedIndex: Index, atOnce = false): void {
+    if (this.#busy || appliedIndex === this.#durableAppliedIndex) return;
+    const { runtime, options, view } = this.#deps;
+    this.#rowsWaitSinceMs ??= runtime.now();
+    const waitedLong = runtime.now() - this.#rowsWaitSinceMs >= options.waitingRowsMs;
+    if (!atOnce && !waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
+    this.#start({ entries: [], ...this.#takeRows(appliedIndex) }, undefined);
+  }
+
+  /** Runs something else that writes to the store, when no write is under way. */
+  async exclusively(task: () => Promise<void>): Promise<void> {
+    assert(!this.#busy, "one write at a time");
+    this.#busy = true;
+    try {
+      await task();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #takeRows(appliedIndex: Index): Pick<StoreBatch, "stateChanges" | "appliedIndex"> {
+    this.#rowsWaitSinceMs = null;
+    const stateChanges = this.#deps.view.takeWaiting();
+    if (appliedIndex === this.#durableAppliedIndex) return { stateChanges };
+    this.#durableAppliedIndex = appliedIndex;
+    return { stateChanges, appliedIndex };
+  }
+
+  #start(batch: StoreBatch, write: Write | undefined): void {
+    const { store, runtime, metrics, view, written, fail } = this.#deps;
+    assert(!this.#busy, "one write at a time");
+    this.#busy = true;
+    const startedMs = runtime.now();
+    store.write(batch).then(() => {
+      metrics.writeDuration((runtime.now() - startedMs) / 1000);
+      this.#busy = false;
+      view.written();
+      written(write);
+    }, fail);
+  }
+}

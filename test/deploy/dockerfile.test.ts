@@ -109,6 +109,6 @@ describe("the image", () => {
     const { effective } = resolveOptions({ flags: {}, env: environment() });
     const exposed = argumentsOf(image, "EXPOSE").flatMap((argument) => argument.split(/\s+/));
     const listening = effective.filter(({ key }) => ["clientAddress", "peerAddress", "metricsAddress"].includes(key));
-    expect(listening.map(({ text }) => text.split(":").at(-1)).sort()).toEqual([...exposed].sort());
+    expect(new Set(listening.map(({ text }) => text.split(":").at(-1)))).toEqual(new Set(exposed));
   });
 });

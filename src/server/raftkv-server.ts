@@ -1,0 +1,166 @@
+// What stands where:
+//
+//   client port   interceptor (counts, receive timeout) -> KvService, ClusterService -> replica port
+//                                                       -> Health, ServerReflection
+//   metrics port  /metrics, /livez, /readyz, /startupz
+import type { Server } from "@grpc/grpc-js";
+import { clientPortDescriptors } from "../gen/client-port-descriptors.ts";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { ClusterService } from "../gen/raftkv/v1/cluster_service_pb.ts";
+import { KvService } from "../gen/raftkv/v1/kv_service_pb.ts";
+import type { Logger } from "../lib/logger.ts";
+import { CallInterceptor } from "./call-interceptor.ts";
+import { clusterService } from "./cluster-service.ts";
+import { indexDescriptors } from "./descriptor-index.ts";
+import { bindGrpcServer, createGrpcServer, shutDownGrpcServer } from "./grpc-server.ts";
+import { HealthService } from "./health-service.ts";
+import { HttpEndpoints } from "./http-endpoints.ts";
+import { kvService } from "./kv-service.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import { allWell, Probes, type ProbesOptions } from "./probes.ts";
+import { ReflectionService } from "./reflection-service.ts";
+import { shuttingDownRefusal } from "./refusals.ts";
+import { defaultServerLimits, type ServerLimits } from "./server-limits.ts";
+import { addService } from "./service-definition.ts";
+import type { MetricsSource } from "./state-metrics.ts";
+import type { CallEnvironment } from "./unary-call.ts";
+
+/** Names that the health service knows beside the services: the whole server, and whether this member leads. */
+const wholeServer = "";
+const leaderService = "raftkv.v1.Leader";
+
+/** What a server is made of. */
+export interface RaftKvServerOptions extends MetricsSource, Pick<ProbesOptions, "diskWriteAgeMs"> {
+  /** host:port for clients; port 0 takes a free one. */
+  readonly clientAddress: string;
+  /** host:port for metrics and probes; port 0 takes a free one. */
+  readonly metricsAddress: string;
+  readonly logger: Logger;
+  /** Made before the replica, which tells them what happens; they belong to this server from now on. */
+  readonly metrics: ServerMetrics;
+  /** Limits that differ from {@link defaultServerLimits}. Default: none. */
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/** The client port and the metrics port of one member. Started once, drained once, closed for good. */
+export class RaftKvServer {
+  readonly #options: RaftKvServerOptions;
+  readonly #environment: CallEnvironment;
+  readonly #metrics: ServerMetrics;
+  readonly #probes: Probes;
+  readonly #health: HealthService;
+  readonly #reflection: ReflectionService;
+  readonly #interceptor: CallInterceptor;
+  readonly #grpc: Server;
+  readonly #http: HttpEndpoints;
+  #stopListening: (() => void) | undefined;
+  #refresh: NodeJS.Timeout | undefined;
+  #drained: Promise<boolean> | undefined;
+
+  constructor(options: RaftKvServerOptions) {
+    const { replica, identity, logger, electionTimeoutMs } = options;
+    const limits = { ...defaultServerLimits, ...options.limits };
+    this.#options = options;
+    this.#metrics = options.metrics;
+    this.#probes = new Probes(options);
+    const health = {
+      live: () => this.#probes.live(),
+      ready: () => this.#probes.ready(),
+      started: () => this.#probes.started(),
+    };
+    this.#metrics.attach(options, (check) => allWell(health[check]()));
+    this.#environment = {
+      replica,
+      identity,
+      electionTimeoutMs,
+      limits,
+      logger,
+      inFlightCalls: 0,
+      draining: false,
+      onRefused: this.#metrics.refused,
+    };
+    const names = [wholeServer, KvService.typeName, ClusterService.typeName, leaderService];
+    this.#health = new HealthService(names, limits.healthWatchesMax);
+    const index = indexDescriptors(Buffer.from(clientPortDescriptors, "base64"));
+    this.#reflection = new ReflectionService(index, limits.reflectionStreamsMax);
+    const { receiveTimeoutMs } = limits;
+    this.#interceptor = new CallInterceptor({ stats: this.#metrics.calls, now: () => replica.now(), receiveTimeoutMs });
+    this.#grpc = createGrpcServer(limits, [this.#interceptor.intercept]);
+    this.#addServices(limits.requestBytesMax);
+    this.#http = new HttpEndpoints({ metrics: this.#metrics, probes: this.#probes, logger });
+  }
+
+  /** Listens on both addresses and tells their ports. Throws `ADDRESS_IN_USE`, and holds neither port then. */
+  async start(): Promise<{ readonly clientPort: number; readonly metricsPort: number }> {
+    const { clientAddress, metricsAddress, replica } = this.#options;
+    const metricsPort = await this.#http.listen(metricsAddress);
+    let clientPort: number;
+    try {
+      clientPort = await bindGrpcServer(this.#grpc, clientAddress);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#probes.markStarted();
+    this.#stopListening = replica.onChange(() => this.#refreshHealth());
+    // A lag that lasts is no change that the replica would tell.
+    this.#refresh = setInterval(() => this.#refreshHealth(), 1_000).unref();
+    this.#refreshHealth();
+    return { clientPort, metricsPort };
+  }
+
+  /**
+   * Tells watchers and probes that this member stops, refuses new calls, and waits at most `graceMs` for those under way.
+   * The metrics port stays up. Tells whether every call finished by itself; idempotent.
+   */
+  drain(graceMs: number): Promise<boolean> {
+    this.#drained ??= this.#drain(graceMs);
+    return this.#drained;
+  }
+
+  /** Gives up both ports and cuts what is still open; idempotent. */
+  async close(): Promise<void> {
+    await this.drain(0);
+    await this.#http.close();
+  }
+
+  #drain(graceMs: number): Promise<boolean> {
+    this.#environment.draining = true;
+    this.#probes.markDraining();
+    this.#stopListening?.();
+    clearInterval(this.#refresh);
+    const refusal = shuttingDownRefusal(this.#environment);
+    this.#health.close(refusal);
+    this.#reflection.close(refusal);
+    return shutDownGrpcServer(this.#grpc, graceMs).finally(() => this.#interceptor.close());
+  }
+
+  #addServices(requestBytesMax: number): void {
+    const { replica, reader } = this.#options;
+    const problems = () => this.#problems();
+    const kv = kvService(this.#environment, { reader, onOperation: this.#metrics.operation });
+    const cluster = clusterService(this.#environment, { reader, problems, startedAtMs: replica.now() });
+    addService(this.#grpc, KvService, kv, requestBytesMax);
+    addService(this.#grpc, ClusterService, cluster, requestBytesMax);
+    addService(this.#grpc, Health, this.#health.handlers, requestBytesMax);
+    addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax);
+    addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax, ServerReflectionV1Alpha);
+  }
+
+  #problems(): string[] {
+    const checks = [...this.#probes.live(), ...this.#probes.ready()];
+    const failed = checks.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`]));
+    if (this.#options.replica.status().leaderId === null) failed.push("leader: no leader is known");
+    return failed;
+  }
+
+  #refreshHealth(): void {
+    const ready = allWell(this.#probes.ready());
+    this.#health.set(wholeServer, allWell(this.#probes.live()));
+    this.#health.set(KvService.typeName, ready);
+    this.#health.set(ClusterService.typeName, true);
+    this.#health.set(leaderService, this.#options.replica.status().role === "leader");
+  }
+}

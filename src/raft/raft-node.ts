@@ -15,11 +15,12 @@ import {
   replicate,
   tickLeader,
 } from "./leader.ts";
-import type { Message, RequestVoteRequest } from "./message.ts";
+import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
 import {
   configurationOf,
+  type ElectionCounts,
   isHardStateDurable,
   type LogRead,
   type RaftState,
@@ -27,11 +28,12 @@ import {
   type RecoveredMember,
   type Role,
   recoverState,
-  send,
 } from "./raft-state.ts";
 import type { Random } from "./random.ts";
 import { handleReadIndexRequest, handleReadIndexResponse, requestRead, tickReads } from "./reads.ts";
+import type { ProposeResult, Ready, Write } from "./ready.ts";
 import { becomeFollower } from "./step-down.ts";
+import { answerLowerTerm, isPreVoteRequest, meetHigherTerm } from "./term-rules.ts";
 
 //            tick, step, propose, readIndex                    written, applied, entriesRead
 //                        |                                                |
@@ -42,40 +44,6 @@ import { becomeFollower } from "./step-down.ts";
 //                        |
 //                        v
 //   Ready: messages to send now | one write, and messages to send after it | entries to apply | reads to serve
-
-/** What must become durable, in one piece, and what may leave only then. */
-export interface Write {
-  readonly hardState?: HardState;
-  readonly truncateFrom?: Index;
-  readonly entries: readonly Entry[];
-  /** Send when the write is done. */
-  readonly messages: readonly Message[];
-}
-
-/** What a turn came to. Each thing is told once. */
-export interface Ready {
-  /** May leave now. */
-  readonly messages: readonly Message[];
-  /** To be written; answered by {@link RaftNode.written}. Absent when there is nothing to write or a write is under way. */
-  readonly write?: Write;
-  /** Entries to apply, both included; answered by {@link RaftNode.applied}. Absent when there are none, or some are under way. */
-  readonly apply?: { readonly first: Index; readonly last: Index };
-  readonly reads: readonly ReadState[];
-  /** Answered by {@link RaftNode.entriesRead}. */
-  readonly logReads: readonly LogRead[];
-}
-
-/** What became of a proposal: where its entries stand, or why there are none. */
-export type ProposeResult =
-  | { readonly type: "appended"; readonly firstIndex: Index; readonly term: Term }
-  | { readonly type: "refused"; readonly reason: "NOT_LEADER" | "OVERLOADED" };
-
-/** How often a member campaigned and won since its start. */
-export interface ElectionCounts {
-  readonly preVotesStarted: number;
-  readonly votesStarted: number;
-  readonly won: number;
-}
 
 /**
  * The Raft core of one member: events in, effects out. It holds no clock, no timer, no promise and no I/O; equal events
@@ -144,7 +112,7 @@ export class RaftNode {
   get progress(): ReadonlyMap<MemberId, Progress> {
     return this.#state.progress;
   }
-  get elections(): ElectionCounts {
+  get elections(): Readonly<ElectionCounts> {
     return this.#state.elections;
   }
   /** Term of an entry; `undefined` outside the log. */
@@ -176,37 +144,12 @@ export class RaftNode {
     const state = this.#state;
     invariant(message.to === state.id, `message for ${message.to} reached ${state.id}`);
     state.nowMs = Math.max(state.nowMs, nowMs);
-    if (message.term > state.term && !this.#meetHigherTerm(message)) return;
+    if (message.term > state.term && !meetHigherTerm(state, message)) return;
     if (message.term < state.term && !isPreVoteRequest(message)) {
-      this.#answerLowerTerm(message);
+      answerLowerTerm(state, message);
       return;
     }
     this.#dispatch(message);
-  }
-
-  /** Whether a message of a higher term is to be looked at further; adopts its term where that is due. */
-  #meetHigherTerm(message: Message): boolean {
-    const state = this.#state;
-    if (message.type === "RequestVoteRequest") {
-      const sticky = state.leaderId !== null && state.electionElapsedMs < state.options.electionTimeoutMs;
-      if (sticky && !message.leadershipTransfer) return false;
-      if (message.preVote) return true;
-    }
-    if (message.type === "RequestVoteResponse" && message.preVote && message.granted) return true;
-    const fromLeader = message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest";
-    becomeFollower(state, message.term, fromLeader ? message.from : null);
-    return true;
-  }
-
-  /** A sender that is behind learns the term from the answer; a deposed leader would otherwise never hear of it. */
-  #answerLowerTerm(message: Message): void {
-    const { id: from, term } = this.#state;
-    const to = message.from;
-    if (message.type === "RequestVoteRequest") {
-      send(this.#state, { type: "RequestVoteResponse", from, to, term, granted: false, preVote: message.preVote });
-    } else if (message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest") {
-      send(this.#state, { type: "HeartbeatResponse", from, to, term, round: 0 });
-    }
   }
 
   #dispatch(message: Message): void {
@@ -346,8 +289,4 @@ export class RaftNode {
   get isVoter(): boolean {
     return isVoter(this.configuration, this.#state.id);
   }
-}
-
-function isPreVoteRequest(message: Message): message is RequestVoteRequest {
-  return message.type === "RequestVoteRequest" && message.preVote;
 }

@@ -28,6 +28,7 @@ export class Reader {
   readonly #waiters = new ReadWaiters();
   #appliedWaiters: AppliedWaiter[] = [];
   #caughtUp = false;
+  #draining = false;
 
   constructor(deps: ReaderDependencies) {
     this.#deps = deps;
@@ -52,10 +53,16 @@ export class Reader {
     return this.#waiters.size - (this.#caughtUp ? 0 : 1) + this.#appliedWaiters.length;
   }
 
-  /** Takes a read on, or ends it as overloaded in a later turn. */
+  /** Takes no more reads; those under way go on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Takes a read on, or ends it in a later turn. */
   add(waiter: ReadWaiter): void {
     const { runtime, options } = this.#deps;
-    if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED"));
+    if (this.#draining) runtime.soon(() => waiter.done("SHUTTING_DOWN"));
+    else if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED"));
     else this.#waiters.add(waiter);
   }
 

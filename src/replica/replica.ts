@@ -1,23 +1,21 @@
 import { RaftKvError } from "../lib/errors.ts";
-import type { Logger } from "../lib/logger.ts";
 import { type MemberId, peersOf } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
-import { RaftNode, type Ready, type Write } from "../raft/raft-node.ts";
+import type { RaftOptions } from "../raft/options.ts";
+import { RaftNode } from "../raft/raft-node.ts";
 import type { LogRead } from "../raft/raft-state.ts";
 import { seededRandom } from "../raft/random.ts";
+import type { Ready, Write } from "../raft/ready.ts";
 import type { MemberStore } from "../storage/member-store.ts";
-import type { ForwardRequest, PeerHello, PeerMessage, PeerTransport } from "../transport/peer-transport.ts";
+import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Applier } from "./applier.ts";
 import { Forwarder } from "./forwarder.ts";
 import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
 import { PeerRegistry } from "./peer-registry.ts";
-import { AppendedProposals, drop, type Proposal } from "./proposal.ts";
+import { Proposer } from "./proposer.ts";
 import { Reader } from "./reader.ts";
-import type { ReplicaMetrics } from "./replica-metrics.ts";
-import type { ReplicaOptions } from "./replica-options.ts";
+import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
-import type { Runtime } from "./runtime.ts";
-import type { StateMachine } from "./state-machine.ts";
 import { StateView } from "./state-view.ts";
 import { StoreWriter } from "./store-writer.ts";
 
@@ -29,29 +27,6 @@ import { StoreWriter } from "./store-writer.ts";
 // Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
 // commit without a timer.
 
-/** What a replica is made of; everything that touches the world is injected. */
-export interface ReplicaDependencies {
-  readonly store: MemberStore;
-  readonly transport: PeerTransport;
-  readonly stateMachine: StateMachine;
-  readonly runtime: Runtime;
-  readonly metrics: ReplicaMetrics;
-  readonly logger: Logger;
-  readonly options: ReplicaOptions;
-  /** Seed of the election jitter; different on every member and at every start. */
-  readonly seed: number;
-  /** Called once when the replica's state can no longer be trusted, such as after a failed write: the process must end. */
-  readonly onFatal: (error: unknown) => void;
-}
-
-/** How a caller wants an operation handled. */
-export interface CallOptions {
-  /** Monotonic time, as {@link Replica.now} tells it, after which the caller no longer waits. */
-  readonly deadlineMs: number;
-  /** Whether a follower may pass the call on to the leader. */
-  readonly forward: boolean;
-}
-
 /** One member at work: core, state machine, store and transport, driven by one loop. */
 export class Replica {
   readonly #deps: ReplicaDependencies;
@@ -62,15 +37,11 @@ export class Replica {
   readonly #peers: PeerRegistry;
   readonly #forwarder: Forwarder;
   readonly #reader: Reader;
-  readonly #appended = new AppendedProposals();
-  #queue: Proposal[] = [];
-  /** To be tried again at the next tick, not at once, so that a member that refuses is not asked in a spin. */
-  #again: Proposal[] = [];
+  readonly #proposer: Proposer;
   #inbox: PeerMessage[] = [];
   readonly #listeners = new Set<() => void>();
   #seenState = "";
   #turnScheduled = false;
-  #draining = false;
   #stopped = false;
   #stopTicking: () => void = () => {};
   #lastTickMs: number;
@@ -79,30 +50,18 @@ export class Replica {
     this.#deps = deps;
     this.#view = view;
     const { store, options, metrics, runtime } = deps;
-    const { identity, recovered } = store;
-    this.#node = new RaftNode(
-      identity.memberId,
-      {
-        hardState: recovered.hardState,
-        log: { base: recovered.logBase, lastIndex: recovered.lastIndex, termRuns: recovered.termRuns },
-        baseConfiguration: { index: recovered.logBase.index, configuration: identity.bootstrapConfiguration },
-        configurationEntries: recovered.configurationEntries,
-        appliedIndex: recovered.appliedIndex,
-      },
-      options.raft,
-      seededRandom(deps.seed),
-    );
+    const { recovered } = store;
+    this.#node = recoverNode(store, options.raft, deps.seed);
     this.#lastTickMs = runtime.now();
     const fail = (error: unknown) => this.#fail(error);
     const wake = () => this.#wake();
     const shared = { node: this.#node, store, view, options, metrics, runtime, fail, wake };
-    this.#applier = new Applier(
-      { ...shared, stateMachine: deps.stateMachine, proposals: this.#appended },
-      recovered.appliedIndex,
-    );
     this.#writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
     this.#peers = new PeerRegistry({ ...shared, writer: this.#writer });
     this.#forwarder = new Forwarder({ ...shared, isRetrySafe: (command) => deps.stateMachine.isRetrySafe(command) });
+    this.#proposer = new Proposer({ ...shared, transport: deps.transport, forwarder: this.#forwarder });
+    const { appended: proposals } = this.#proposer;
+    this.#applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
     this.#reader = new Reader({ ...shared, applier: this.#applier });
   }
 
@@ -140,7 +99,7 @@ export class Replica {
       appliedIndex: this.#applier.appliedIndex,
       logSizeBytes: this.#deps.store.logSizeBytes,
       caughtUp: this.#reader.caughtUp,
-      pendingProposals: this.#pendingProposals,
+      pendingProposals: this.#proposer.size,
     });
   }
 
@@ -162,16 +121,12 @@ export class Replica {
 
   /** Proposes a command; `done` is called exactly once, in a later turn. */
   propose(command: Uint8Array, options: CallOptions, done: (outcome: ProposalOutcome) => void): void {
-    const proposal: Proposal = { command, ...options, receivedMs: this.now(), done: this.#counted(done) };
-    this.#enqueue(proposal);
+    this.#proposer.add({ command, ...options, done });
+    this.#wake();
   }
 
   /** Asks when the local state may be read linearizably; `done` is called exactly once, in a later turn. */
   readIndex(options: CallOptions, done: (outcome: ReadOutcome) => void): void {
-    if (this.#stopped || this.#draining) {
-      this.#deps.runtime.soon(() => done("SHUTTING_DOWN"));
-      return;
-    }
     this.#reader.add({ ...options, receivedMs: this.now(), done });
     this.#wake();
   }
@@ -187,10 +142,11 @@ export class Replica {
    * part in consensus until {@link close}.
    */
   async drain(deadlineMs: number): Promise<void> {
-    this.#draining = true;
+    this.#proposer.drain();
+    this.#reader.drain();
     await new Promise<void>((resolve) => {
       const stop = this.#deps.runtime.every(this.#deps.options.tickIntervalMs, () => {
-        if (!this.#stopped && this.#pendingProposals + this.#reader.size > 0 && this.now() < deadlineMs) return;
+        if (!this.#stopped && this.#proposer.size + this.#reader.size > 0 && this.now() < deadlineMs) return;
         stop();
         resolve();
       });
@@ -204,32 +160,6 @@ export class Replica {
     await this.#deps.store.close();
   }
 
-  get #pendingProposals(): number {
-    return this.#queue.length + this.#again.length + this.#appended.size + this.#forwarder.size;
-  }
-
-  #enqueue(proposal: Proposal): void {
-    const reason = this.#stopped || this.#draining ? "SHUTTING_DOWN" : "OVERLOADED";
-    const full = this.#pendingProposals >= this.#deps.options.pendingProposalsMax;
-    if (reason === "SHUTTING_DOWN" || full) {
-      this.#deps.runtime.soon(() => drop(proposal, reason));
-      return;
-    }
-    this.#queue.push(proposal);
-    this.#wake();
-  }
-
-  /** Tells the metrics how a client's proposal ended. */
-  #counted(done: (outcome: ProposalOutcome) => void): (outcome: ProposalOutcome) => void {
-    const { metrics } = this.#deps;
-    return (outcome) => {
-      if (outcome.type === "applied") metrics.proposals("applied");
-      else if (outcome.type === "unknown") metrics.proposals("timeout");
-      else metrics.proposals(outcome.reason === "OVERLOADED" ? "overloaded" : "dropped");
-      done(outcome);
-    };
-  }
-
   #receive(messages: readonly PeerMessage[]): void {
     if (this.#stopped) return;
     for (const message of messages) this.#inbox.push(message);
@@ -240,7 +170,7 @@ export class Replica {
     if (this.#stopped) return;
     this.#guarded(() => {
       this.#node.unreachable(peer);
-      this.#requeue(this.#forwarder.takeBackFrom(peer));
+      this.#proposer.tryAgain(this.#forwarder.takeBackFrom(peer));
     });
     this.#wake();
   }
@@ -253,9 +183,7 @@ export class Replica {
     this.#lastTickMs = nowMs;
     this.#guarded(() => {
       this.#node.tick(nowMs);
-      this.#queue.push(...this.#again.splice(0));
-      this.#appended.expire(nowMs);
-      this.#forwarder.expire(nowMs);
+      this.#proposer.tick(nowMs);
       this.#reader.tick(nowMs);
       this.#writer.flushRows(this.#applier.appliedIndex);
     });
@@ -283,7 +211,7 @@ export class Replica {
 
   #turn(): void {
     this.#drainInbox();
-    this.#proposeQueued();
+    this.#proposer.proposeQueued();
     this.#reader.ask();
     this.#peers.remember();
     const ready = this.#node.ready(!this.#writer.busy);
@@ -308,8 +236,8 @@ export class Replica {
     this.#inbox = [];
     const nowMs = this.now();
     for (const message of inbox) {
-      if (message.type === "ForwardRequest") this.#takeForwarded(message, nowMs);
-      else if (message.type === "ForwardResponse") this.#requeue(this.#forwarder.answered(message));
+      if (message.type === "ForwardRequest") this.#proposer.addForwarded(message, nowMs);
+      else if (message.type === "ForwardResponse") this.#proposer.tryAgain(this.#forwarder.answered(message));
       else {
         this.#peers.noteAnswer(message, nowMs);
         this.#node.step(message, nowMs);
@@ -317,68 +245,10 @@ export class Replica {
     }
   }
 
-  /** Commands that another member passed on. They are not passed on again: their sender knows better who leads. */
-  #takeForwarded(request: ForwardRequest, nowMs: number): void {
-    for (const [position, { command, timeoutMs }] of request.commands.entries()) {
-      const done = this.#forwarder.answerTo(request, position);
-      // A draining leader is on its way out: the sender keeps the command for the next one.
-      if (this.#draining) done({ type: "dropped", reason: "NOT_LEADER", index: 0, term: 0 });
-      else this.#enqueue({ command, deadlineMs: nowMs + timeoutMs, forward: false, receivedMs: nowMs, done });
-    }
-  }
-
-  /** Keeps proposals for another attempt that are known not to have been proposed, or that may be applied twice without harm. */
-  #requeue(proposals: readonly Proposal[]): void {
-    this.#again.push(...proposals);
-  }
-
-  #proposeQueued(): void {
-    if (this.#queue.length === 0) return;
-    const queue = this.#queue;
-    this.#queue = [];
-    const nowMs = this.now();
-    const live = queue.filter((proposal) => {
-      if (proposal.deadlineMs > nowMs) return true;
-      drop(proposal, "DEADLINE_EXCEEDED");
-      return false;
-    });
-    if (this.#node.role === "leader") this.#append(live);
-    else this.#passOn(live, nowMs);
-  }
-
-  #append(proposals: readonly Proposal[]): void {
-    const commands = proposals.map((proposal) => proposal.command);
-    const result = this.#node.propose(commands, this.#deps.runtime.wallClockMs());
-    if (result.type === "appended") this.#appended.add(proposals, result.firstIndex, result.term);
-    else for (const proposal of proposals) drop(proposal, result.reason);
-  }
-
-  #passOn(proposals: readonly Proposal[], nowMs: number): void {
-    const { leaderId } = this.#node;
-    const forwardable = proposals.filter((proposal) => {
-      if (!proposal.forward) drop(proposal, "NOT_LEADER");
-      return proposal.forward;
-    });
-    if (leaderId !== null) {
-      this.#deps.transport.send(leaderId, this.#forwarder.send(leaderId, forwardable, nowMs));
-      return;
-    }
-    for (const proposal of forwardable) {
-      if (nowMs - proposal.receivedMs >= this.#deps.options.leaderWaitMs) drop(proposal, "NO_LEADER");
-      else this.#queue.push(proposal);
-    }
-  }
-
   #send(messages: readonly Message[]): void {
     if (messages.length === 0) return;
     this.#peers.noteSent(messages, this.now());
-    const byPeer = new Map<MemberId, Message[]>();
-    for (const message of messages) {
-      const list = byPeer.get(message.to);
-      if (list === undefined) byPeer.set(message.to, [message]);
-      else list.push(message);
-    }
-    for (const [to, list] of byPeer) this.#deps.transport.send(to, list);
+    for (const [to, list] of groupByReceiver(messages)) this.#deps.transport.send(to, list);
   }
 
   #written(write: Write | undefined): void {
@@ -410,7 +280,7 @@ export class Replica {
     const state = `${role} ${term} ${leaderId} ${configurationAt.index} ${this.#reader.caughtUp}`;
     if (state === this.#seenState) return;
     this.#seenState = state;
-    this.#requeue(this.#forwarder.takeBackUnless(leaderId));
+    this.#proposer.tryAgain(this.#forwarder.takeBackUnless(leaderId));
     this.#peers.noteElections(this.#deps.logger);
     for (const listener of this.#listeners) listener();
   }
@@ -419,9 +289,9 @@ export class Replica {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#stopTicking();
-    this.#appended.clear();
-    this.#forwarder.clear();
-    for (const proposal of [...this.#queue.splice(0), ...this.#again.splice(0)]) drop(proposal, "SHUTTING_DOWN");
+    this.#proposer.clear();
+    this.#proposer.drain();
+    this.#reader.drain();
     this.#reader.clear("SHUTTING_DOWN");
   }
 
@@ -431,4 +301,23 @@ export class Replica {
     this.#deps.logger.error({ err: error }, "the replica cannot go on");
     this.#deps.onFatal(error);
   }
+}
+
+function recoverNode(store: MemberStore, options: RaftOptions, seed: number): RaftNode {
+  const { hardState, logBase, lastIndex, termRuns, configurationEntries, appliedIndex } = store.recovered;
+  const { memberId, bootstrapConfiguration } = store.identity;
+  const log = { base: logBase, lastIndex, termRuns };
+  const baseConfiguration = { index: logBase.index, configuration: bootstrapConfiguration };
+  const recovered = { hardState, log, baseConfiguration, configurationEntries, appliedIndex };
+  return new RaftNode(memberId, recovered, options, seededRandom(seed));
+}
+
+function groupByReceiver(messages: readonly Message[]): Map<MemberId, Message[]> {
+  const byReceiver = new Map<MemberId, Message[]>();
+  for (const message of messages) {
+    const list = byReceiver.get(message.to);
+    if (list === undefined) byReceiver.set(message.to, [message]);
+    else list.push(message);
+  }
+  return byReceiver;
 }

@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import type { Index } from "../raft/entry.ts";
-import type { Write } from "../raft/raft-node.ts";
+import type { Write } from "../raft/ready.ts";
 import type { MemberStore, StoreBatch } from "../storage/member-store.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";

@@ -1,0 +1,235 @@
+import { toBinary } from "@bufbuild/protobuf";
+import type {
+  DeliverRequest,
+  Entry as EntryMessage,
+  ForwardedResult as ForwardedResultMessage,
+  Hello as HelloMessage,
+  PeerMessage as WireMessage,
+} from "../gen/raftkv/raft/v1/raft_service_pb.ts";
+import { DeliverRequestSchema, ForwardedResult_Outcome } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
+import { EntryKind } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import { unreachable } from "../lib/assert.ts";
+import type { Entry } from "../raft/entry.ts";
+import { entriesSize } from "../raft/entry.ts";
+import { encodeConfiguration } from "../storage/configuration-codec.ts";
+import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
+
+// Messages are written as plain objects with every field given: `create` would first fill in defaults, on the hot path.
+
+/** What a stream's first frame says, before it is checked. */
+export type WireHello = Omit<HelloMessage, "$typeName" | "$unknown">;
+
+const noBytes = new Uint8Array(0);
+
+/** First frame of a stream. */
+export function encodeHello(hello: WireHello): Uint8Array {
+  return toBinary(DeliverRequestSchema, {
+    $typeName: "raftkv.raft.v1.DeliverRequest",
+    hello: { $typeName: "raftkv.raft.v1.Hello", ...hello },
+    messages: [],
+  });
+}
+
+/** One frame. Numbers must be integers from 0 to 2^53 - 1; others are a programmer's error and throw. */
+export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
+  const frame: DeliverRequest = { $typeName: "raftkv.raft.v1.DeliverRequest", messages: messages.map(toWire) };
+  return toBinary(DeliverRequestSchema, frame);
+}
+
+/** About what a message comes to on the wire, bytes, without encoding it: for queue and frame limits. */
+export function messageSize(message: PeerMessage): number {
+  const overhead = 64;
+  let size = overhead;
+  switch (message.type) {
+    case "AppendEntriesRequest":
+      return overhead + entriesSize(message.entries);
+    case "ForwardRequest":
+      for (const { command } of message.commands) size += command.length + 16;
+      return size;
+    case "ForwardResponse":
+      for (const result of message.results) size += 48 + (result.outcome === "applied" ? result.result.length : 0);
+      return size;
+    case "RequestVoteRequest":
+    case "RequestVoteResponse":
+    case "AppendEntriesResponse":
+    case "HeartbeatRequest":
+    case "HeartbeatResponse":
+    case "ReadIndexRequest":
+    case "ReadIndexResponse":
+      return size;
+    default:
+      return unreachable(message, "peer message");
+  }
+}
+
+function toWire(message: PeerMessage): WireMessage {
+  return { $typeName: "raftkv.raft.v1.PeerMessage", message: toCase(message) };
+}
+
+function toCase(message: PeerMessage): WireMessage["message"] {
+  switch (message.type) {
+    case "RequestVoteRequest":
+      return {
+        case: "requestVoteRequest",
+        value: {
+          $typeName: "raftkv.raft.v1.RequestVoteRequest",
+          term: BigInt(message.term),
+          lastLogIndex: BigInt(message.lastLogIndex),
+          lastLogTerm: BigInt(message.lastLogTerm),
+          preVote: message.preVote,
+          leadershipTransfer: message.leadershipTransfer,
+        },
+      };
+    case "RequestVoteResponse":
+      return {
+        case: "requestVoteResponse",
+        value: {
+          $typeName: "raftkv.raft.v1.RequestVoteResponse",
+          term: BigInt(message.term),
+          granted: message.granted,
+          preVote: message.preVote,
+        },
+      };
+    case "AppendEntriesRequest":
+      return {
+        case: "appendEntriesRequest",
+        value: {
+          $typeName: "raftkv.raft.v1.AppendEntriesRequest",
+          term: BigInt(message.term),
+          prevLogIndex: BigInt(message.prevLogIndex),
+          prevLogTerm: BigInt(message.prevLogTerm),
+          entries: message.entries.map(toWireEntry),
+          commitIndex: BigInt(message.commitIndex),
+        },
+      };
+    case "AppendEntriesResponse":
+      return {
+        case: "appendEntriesResponse",
+        value: {
+          $typeName: "raftkv.raft.v1.AppendEntriesResponse",
+          term: BigInt(message.term),
+          success: message.success,
+          matchIndex: BigInt(message.matchIndex),
+          rejectedIndex: BigInt(message.rejectedIndex),
+          hintIndex: BigInt(message.hintIndex),
+          hintTerm: BigInt(message.hintTerm),
+        },
+      };
+    case "HeartbeatRequest":
+    case "HeartbeatResponse":
+    case "ReadIndexRequest":
+    case "ReadIndexResponse":
+      return toReadCase(message);
+    case "ForwardRequest":
+    case "ForwardResponse":
+      return toForwardCase(message);
+    default:
+      return unreachable(message, "peer message");
+  }
+}
+
+type ReadMessage = Extract<
+  PeerMessage,
+  { type: "HeartbeatRequest" | "HeartbeatResponse" | "ReadIndexRequest" | "ReadIndexResponse" }
+>;
+
+function toReadCase(message: ReadMessage): WireMessage["message"] {
+  const term = BigInt(message.term);
+  switch (message.type) {
+    case "HeartbeatRequest":
+      return {
+        case: "heartbeatRequest",
+        value: {
+          $typeName: "raftkv.raft.v1.HeartbeatRequest",
+          term,
+          commitIndex: BigInt(message.commitIndex),
+          round: BigInt(message.round),
+        },
+      };
+    case "HeartbeatResponse":
+      return {
+        case: "heartbeatResponse",
+        value: { $typeName: "raftkv.raft.v1.HeartbeatResponse", term, round: BigInt(message.round) },
+      };
+    case "ReadIndexRequest":
+      return {
+        case: "readIndexRequest",
+        value: { $typeName: "raftkv.raft.v1.ReadIndexRequest", term, id: BigInt(message.id) },
+      };
+    case "ReadIndexResponse":
+      return {
+        case: "readIndexResponse",
+        value: {
+          $typeName: "raftkv.raft.v1.ReadIndexResponse",
+          term,
+          id: BigInt(message.id),
+          index: BigInt(message.index),
+          refused: message.refused,
+        },
+      };
+    default:
+      return unreachable(message, "read message");
+  }
+}
+
+function toForwardCase(
+  message: Extract<PeerMessage, { type: "ForwardRequest" | "ForwardResponse" }>,
+): WireMessage["message"] {
+  const id = BigInt(message.id);
+  if (message.type === "ForwardRequest") {
+    const commands = message.commands.map(({ command, timeoutMs }) => ({
+      $typeName: "raftkv.raft.v1.ForwardedCommand" as const,
+      command,
+      timeoutMs: toWireTimeout(timeoutMs),
+    }));
+    return { case: "forwardRequest", value: { $typeName: "raftkv.raft.v1.ForwardRequest", id, commands } };
+  }
+  const results = message.results.map(toWireResult);
+  return { case: "forwardResponse", value: { $typeName: "raftkv.raft.v1.ForwardResponse", id, results } };
+}
+
+/** Whole milliseconds, rounded down: a deadline may come early on the way, never late. */
+function toWireTimeout(timeoutMs: number): number {
+  const timeoutMsMax = 0xffff_ffff;
+  return Math.max(0, Math.min(timeoutMsMax, Math.floor(timeoutMs)));
+}
+
+function toWireEntry(entry: Entry): EntryMessage {
+  return {
+    $typeName: "raftkv.raft.v1.Entry",
+    term: BigInt(entry.term),
+    kind: wireKind[entry.kind],
+    timeMs: BigInt(entry.timeMs),
+    payload:
+      entry.kind === "command"
+        ? entry.command
+        : entry.kind === "configuration"
+          ? encodeConfiguration(entry.configuration)
+          : noBytes,
+  };
+}
+
+const wireKind = {
+  noop: EntryKind.NOOP,
+  command: EntryKind.COMMAND,
+  configuration: EntryKind.CONFIGURATION,
+} as const;
+
+const wireOutcome = {
+  applied: ForwardedResult_Outcome.APPLIED,
+  dropped: ForwardedResult_Outcome.DROPPED,
+  unknown: ForwardedResult_Outcome.UNKNOWN,
+} as const;
+
+function toWireResult(result: ForwardedResult): ForwardedResultMessage {
+  const applied = result.outcome === "applied";
+  return {
+    $typeName: "raftkv.raft.v1.ForwardedResult",
+    position: result.position,
+    outcome: wireOutcome[result.outcome],
+    result: applied ? result.result : noBytes,
+    reason: applied ? "" : result.reason,
+    index: BigInt(result.index),
+    entryTerm: BigInt(result.term),
+  };
+}

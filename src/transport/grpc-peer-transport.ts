@@ -1,0 +1,127 @@
+import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { assert } from "../lib/assert.ts";
+import { silentLogger } from "../lib/logger.ts";
+import type { ConfigurationMember, MemberId } from "../raft/configuration.ts";
+import { deliverMethod } from "./deliver-method.ts";
+import { DeliverService } from "./deliver-service.ts";
+import { type LinkCounters, newLinkCounters } from "./link-stats.ts";
+import { type LinkSettings, PeerLink } from "./peer-link.ts";
+import { PeerListener } from "./peer-listener.ts";
+import type { PeerLinkStats, PeerMessage, PeerTransport, PeerTransportHandlers } from "./peer-transport.ts";
+import { defaultTransportLimits, type GrpcPeerTransportOptions, type TransportLimits } from "./transport-options.ts";
+
+/** A peer transport over gRPC; see proto/raftkv/raft/v1/raft_service.proto for what it says on the wire. */
+export class GrpcPeerTransport implements PeerTransport {
+  readonly #options: GrpcPeerTransportOptions;
+  readonly #limits: TransportLimits;
+  readonly #settings: LinkSettings;
+  readonly #links = new Map<MemberId, PeerLink>();
+  readonly #counters = new Map<MemberId, LinkCounters>();
+  #handlers: PeerTransportHandlers | undefined;
+  #service: DeliverService | undefined;
+  #listener: PeerListener | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: GrpcPeerTransportOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultTransportLimits, ...options.limits };
+    this.#settings = {
+      identity: options.identity,
+      limits: this.#limits,
+      channelCredentials: options.channelCredentials ?? credentials.createInsecure(),
+      logger: options.logger ?? silentLogger,
+      random: options.random ?? Math.random,
+      onUnreachable: (peer) => this.#handlers?.onUnreachable(peer),
+    };
+  }
+
+  /** host:port that the transport listens on, with the actual port. */
+  get address(): string {
+    assert(this.#listener !== undefined, "the transport has not been started");
+    return this.#listener.address;
+  }
+
+  /** See {@link PeerTransport.start}. Rejects with `ADDRESS_IN_USE` when the address cannot be bound. */
+  async start(handlers: PeerTransportHandlers): Promise<void> {
+    assert(this.#handlers === undefined && this.#closing === undefined, "a transport is started once");
+    this.#handlers = handlers;
+    this.#service = this.#createService(handlers);
+    this.#listener = new PeerListener(this.#createServer(this.#service), {
+      address: this.#options.listenAddress,
+      credentials: this.#options.serverCredentials ?? ServerCredentials.createInsecure(),
+      connectionsMax: this.#limits.connectionsMax,
+      logger: this.#settings.logger,
+    });
+    await this.#listener.listen();
+    for (const link of this.#links.values()) link.connect();
+  }
+
+  setPeers(peers: readonly ConfigurationMember[]): void {
+    if (this.#closing !== undefined) return;
+    const wanted = new Map(peers.map((peer) => [peer.id, peer]));
+    assert(!wanted.has(this.#options.identity.memberId), "a member is no peer of itself");
+    for (const [id, link] of this.#links) {
+      const peer = wanted.get(id);
+      if (peer?.peerAddress === link.peer.peerAddress) continue;
+      this.#links.delete(id);
+      void link.close();
+      if (peer !== undefined) continue;
+      this.#counters.delete(id);
+      this.#service?.removePeer(id);
+    }
+    for (const [id, peer] of wanted) {
+      if (!this.#links.has(id)) this.#addLink(peer);
+    }
+  }
+
+  send(to: MemberId, messages: readonly PeerMessage[]): void {
+    this.#links.get(to)?.send(messages);
+  }
+
+  stats(): ReadonlyMap<MemberId, PeerLinkStats> {
+    return new Map([...this.#counters].map(([id, counters]) => [id, { ...counters }]));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
+    this.#service?.close();
+    await this.#listener?.close();
+  }
+
+  #addLink(peer: ConfigurationMember): void {
+    const counters = this.#counters.get(peer.id) ?? newLinkCounters();
+    this.#counters.set(peer.id, counters);
+    const link = new PeerLink(peer, counters, this.#settings);
+    this.#links.set(peer.id, link);
+    if (this.#listener?.isListening === true) link.connect();
+  }
+
+  #createService(handlers: PeerTransportHandlers): DeliverService {
+    return new DeliverService({
+      identity: this.#options.identity,
+      limits: this.#limits,
+      logger: this.#settings.logger,
+      handlers,
+      counters: (peer) => this.#counters.get(peer),
+      onAccepted: (peer) => this.#links.get(peer)?.connect(),
+    });
+  }
+
+  #createServer(service: DeliverService): Server {
+    const server = new Server({
+      "grpc.max_receive_message_length": this.#limits.frameBytesMax,
+      // A peer has one stream, for a moment two.
+      "grpc.max_concurrent_streams": 8,
+      "grpc.keepalive_time_ms": this.#limits.keepaliveIntervalMs,
+      "grpc.keepalive_timeout_ms": this.#limits.keepaliveTimeoutMs,
+      "grpc.enable_channelz": 0,
+    });
+    server.addService({ deliver: deliverMethod }, { deliver: service.deliver });
+    return server;
+  }
+}

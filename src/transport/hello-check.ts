@@ -1,0 +1,31 @@
+import type { RefusalReason } from "./deliver-method.ts";
+import type { WireHello } from "./message-encoder.ts";
+import { protocolVersion, type TransportIdentity } from "./transport-options.ts";
+
+/** Why a hello does not fit, for programs and for people. */
+export interface HelloMismatch {
+  readonly reason: RefusalReason;
+  /** Names both values. */
+  readonly message: string;
+}
+
+/** Whether a hello is meant for this member, by a peer of its cluster; `undefined` when it is. */
+export function checkHello(hello: WireHello, self: TransportIdentity, isPeer: boolean): HelloMismatch | undefined {
+  if (hello.protocolVersion !== protocolVersion) {
+    const message = `the peer speaks protocol version ${hello.protocolVersion}, this member ${protocolVersion}`;
+    return { reason: "PROTOCOL_MISMATCH", message };
+  }
+  if (hello.clusterId !== self.clusterId) {
+    const message = `the peer belongs to cluster "${hello.clusterId}", this member to "${self.clusterId}"`;
+    return { reason: "CLUSTER_MISMATCH", message };
+  }
+  if (hello.toMemberId !== self.memberId) {
+    const message = `the peer looks for member "${hello.toMemberId}", this is member "${self.memberId}"`;
+    return { reason: "MEMBER_MISMATCH", message };
+  }
+  if (!isPeer) {
+    const message = `the peer is member "${hello.fromMemberId}", which member "${self.memberId}" does not know`;
+    return { reason: "UNKNOWN_MEMBER", message };
+  }
+  return undefined;
+}

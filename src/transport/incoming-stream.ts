@@ -1,0 +1,80 @@
+import { Metadata, type ServerReadableStream, type sendUnaryData, status } from "@grpc/grpc-js";
+import { emptyResponse, type RefusalReason, refusalReasonKey } from "./deliver-method.ts";
+
+/** What happens on an incoming stream; nothing after it is over. */
+export interface IncomingStreamEvents {
+  onFrame(frame: Uint8Array): void;
+  /** The stream is gone, whoever ended it; called once. */
+  onOver(): void;
+}
+
+const statusOf: Record<RefusalReason, status> = {
+  CLUSTER_MISMATCH: status.FAILED_PRECONDITION,
+  MEMBER_MISMATCH: status.FAILED_PRECONDITION,
+  PROTOCOL_MISMATCH: status.FAILED_PRECONDITION,
+  UNKNOWN_MEMBER: status.FAILED_PRECONDITION,
+  HELLO_REFUSED: status.FAILED_PRECONDITION,
+  HELLO_MISSING: status.INVALID_ARGUMENT,
+  MALFORMED_FRAME: status.INVALID_ARGUMENT,
+  HANDSHAKE_TIMEOUT: status.DEADLINE_EXCEEDED,
+  TOO_MANY_STREAMS: status.RESOURCE_EXHAUSTED,
+  REPLACED: status.ABORTED,
+  SHUTTING_DOWN: status.UNAVAILABLE,
+};
+
+/** The receiving end of one stream of a peer: ends exactly once, and is silent from then on. */
+export class IncomingStream {
+  readonly #call: ServerReadableStream<Buffer, Buffer>;
+  readonly #respond: sendUnaryData<Buffer>;
+  #events: IncomingStreamEvents | undefined;
+
+  constructor(
+    call: ServerReadableStream<Buffer, Buffer>,
+    respond: sendUnaryData<Buffer>,
+    events: IncomingStreamEvents,
+  ) {
+    this.#call = call;
+    this.#respond = respond;
+    this.#events = events;
+    call.on("data", (frame: Buffer) => this.#events?.onFrame(plainView(frame)));
+    call.on("end", () => {
+      if (this.#end()) respond(null, emptyResponse);
+    });
+    call.on("close", () => this.#end());
+    call.on("error", () => this.#end());
+  }
+
+  /** Where the stream comes from, for logs. */
+  get remoteAddress(): string {
+    return this.#call.getPeer();
+  }
+
+  get isOver(): boolean {
+    return this.#events === undefined;
+  }
+
+  /** Acknowledges the hello: the sender may go on. */
+  accept(): void {
+    this.#call.sendMetadata(new Metadata());
+  }
+
+  /** Ends the stream with an error that tells people and programs why. */
+  refuse(reason: RefusalReason, message: string): void {
+    if (!this.#end()) return;
+    const metadata = new Metadata();
+    metadata.set(refusalReasonKey, reason);
+    this.#respond({ code: statusOf[reason], details: message, metadata });
+  }
+
+  #end(): boolean {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.onOver();
+    return events !== undefined;
+  }
+}
+
+/** Views into a plain array are plain arrays, and cheaper than Buffers. */
+function plainView(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}

@@ -1,0 +1,261 @@
+import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import type { Entry, Index } from "../../src/raft/entry.ts";
+import type { Message } from "../../src/raft/message.ts";
+import type { RaftOptions } from "../../src/raft/options.ts";
+import { RaftNode, type Ready, type Write } from "../../src/raft/raft-node.ts";
+import type { LogRead, ReadState } from "../../src/raft/raft-state.ts";
+import { type Random, seededRandom } from "../../src/raft/random.ts";
+import { applyWrite, type DurableImage, emptyImage, readImage, recovered } from "./durable-image.ts";
+import { EventQueue } from "./event-queue.ts";
+
+/** From `min` to `max` milliseconds, drawn anew each time. */
+export interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** How well messages and writes get through at present; may be changed while the network runs. */
+export interface Conditions {
+  delayMs: Span;
+  /** Share of messages that take `slowMs` instead. */
+  slowRate: number;
+  slowMs: Span;
+  dropRate: number;
+  duplicateRate: number;
+  writeMs: Span;
+  applyMs: Span;
+  logReadMs: Span;
+  /** Share of inputs after which a member waits for more before its turn, so that turns hold several inputs. */
+  gatherRate: number;
+}
+
+/** Nothing is lost, and everything takes a millisecond or two. */
+export const calm: Conditions = {
+  delayMs: { min: 1, max: 2 },
+  slowRate: 0,
+  slowMs: { min: 0, max: 0 },
+  dropRate: 0,
+  duplicateRate: 0,
+  writeMs: { min: 1, max: 2 },
+  applyMs: { min: 0, max: 1 },
+  logReadMs: { min: 0, max: 1 },
+  gatherRate: 0,
+};
+
+/** A member and its disk. */
+export interface CoreMember {
+  readonly id: MemberId;
+  /** `null` while it is down. */
+  node: RaftNode | null;
+  /** Counts starts; what was under way for an earlier one is void. */
+  incarnation: number;
+  readonly image: DurableImage;
+  /** The one write under way. */
+  writing: { readonly write: Write; readonly appliedIndex: Index } | null;
+  /** Its process does not run until then; what arrives waits. */
+  pausedUntilMs: number;
+}
+
+/** Told of everything that happens, at once. */
+export interface CoreObserver {
+  started(member: CoreMember, node: RaftNode): void;
+  /** After each input. */
+  stepped(member: CoreMember, node: RaftNode): void;
+  /** Before messages leave. */
+  released(member: CoreMember, messages: readonly Message[]): void;
+  /** Before a write gets into the image. */
+  becomingDurable(member: CoreMember, write: Write): void;
+  applying(member: CoreMember, entries: readonly Entry[]): void;
+  readEnded(member: CoreMember, read: ReadState): void;
+  happened(event: NetworkEvent): void;
+}
+
+/** What the network did, for counting. */
+export type NetworkEvent = "dropped" | "duplicated" | "crashedWriting" | "crashedAfterWrite" | "logRead" | "paused";
+
+/** What a network is made of. */
+export interface CoreNetworkOptions {
+  readonly configuration: Configuration;
+  readonly raft: RaftOptions;
+  readonly seed: number;
+  readonly tickMs: Span;
+  readonly conditions: Conditions;
+  readonly observer: CoreObserver;
+}
+
+/**
+ * Raft cores in virtual time: equal options give equal runs. It keeps the contract that the cores rely on: messages of a
+ * write leave only when the write is durable, one write is under way at a time, and log reads see what is durable only.
+ */
+export class CoreNetwork {
+  readonly members: readonly CoreMember[];
+  readonly queue = new EventQueue();
+  conditions: Conditions;
+  /** Whether nothing gets from the first to the second. */
+  isCut: (from: MemberId, to: MemberId) => boolean = () => false;
+  readonly #options: CoreNetworkOptions;
+  readonly #random: Random;
+
+  constructor(options: CoreNetworkOptions) {
+    this.#options = options;
+    this.conditions = options.conditions;
+    this.#random = seededRandom(options.seed * 4 + 1);
+    this.members = options.configuration.members.map(({ id }) => ({
+      id,
+      node: null,
+      incarnation: 0,
+      image: emptyImage(),
+      writing: null,
+      pausedUntilMs: 0,
+    }));
+    for (const member of this.members) this.start(member);
+  }
+
+  /** Runs until `forMs` have passed. */
+  run(forMs: number): void {
+    const untilMs = this.queue.nowMs + forMs;
+    while (this.queue.runNext(untilMs));
+  }
+
+  /** Runs until `condition` holds; whether it did within `withinMs`. */
+  runUntil(condition: () => boolean, withinMs: number): boolean {
+    const untilMs = this.queue.nowMs + withinMs;
+    while (!condition()) if (!this.queue.runNext(untilMs)) return condition();
+    return true;
+  }
+
+  /** Starts a member that is down from its durable image. */
+  start(member: CoreMember): void {
+    if (member.node !== null) return;
+    member.incarnation++;
+    member.pausedUntilMs = 0;
+    const state = recovered(member.image, this.#options.configuration);
+    // A start must not repeat the numbers of the one before: read ids come from here.
+    const random = seededRandom(Math.floor(this.#random() * 2 ** 40));
+    member.node = new RaftNode(member.id, state, this.#options.raft, random);
+    this.#options.observer.started(member, member.node);
+    this.#tickSoon(member);
+  }
+
+  /** Stops a member dead. The write under way is lost, or durable though nobody was told. */
+  crash(member: CoreMember): void {
+    if (member.node === null) return;
+    member.node = null;
+    const { writing } = member;
+    member.writing = null;
+    if (writing === null) return;
+    const survives = this.#random() < 0.5;
+    this.#options.observer.happened(survives ? "crashedAfterWrite" : "crashedWriting");
+    if (survives) this.#makeDurable(member, writing);
+  }
+
+  /** Lets a member's process stand still. */
+  pause(member: CoreMember, forMs: number): void {
+    member.pausedUntilMs = this.queue.nowMs + forMs;
+    this.#options.observer.happened("paused");
+  }
+
+  /** Gives a member an input; nothing when it is down. */
+  input<Result>(member: CoreMember, act: (node: RaftNode) => Result): Result | undefined {
+    const { node } = member;
+    if (node === null) return undefined;
+    const result = act(node);
+    this.#options.observer.stepped(member, node);
+    if (this.#random() < this.conditions.gatherRate) this.#later(member, this.#draw({ min: 0, max: 3 }), () => {});
+    else this.#turn(member, node);
+    return result;
+  }
+
+  #later(member: CoreMember, delayMs: number, act: (node: RaftNode) => void): void {
+    const { incarnation } = member;
+    const due = (): void => {
+      if (member.incarnation !== incarnation || member.node === null) return;
+      const pauseMs = member.pausedUntilMs - this.queue.nowMs;
+      if (pauseMs > 0) this.queue.after(pauseMs, due);
+      else this.input(member, act);
+    };
+    this.queue.after(delayMs, due);
+  }
+
+  #tickSoon(member: CoreMember): void {
+    this.#later(member, this.#draw(this.#options.tickMs), (node) => {
+      this.#tickSoon(member);
+      node.tick(this.queue.nowMs);
+    });
+  }
+
+  #turn(member: CoreMember, node: RaftNode): void {
+    const { observer } = this.#options;
+    const ready = node.ready();
+    observer.stepped(member, node);
+    this.#send(member, ready.messages);
+    if (ready.write) this.#write(member, ready.write);
+    if (ready.apply) this.#apply(member, node, ready.apply);
+    for (const read of ready.reads) observer.readEnded(member, read);
+    for (const read of ready.logReads) this.#readLog(member, read);
+  }
+
+  #write(member: CoreMember, write: Write): void {
+    const writing = { write, appliedIndex: member.node?.appliedIndex ?? 0 };
+    if (member.writing !== null) throw new Error(`${member.id} has two writes under way`);
+    member.writing = writing;
+    this.#later(member, this.#draw(this.conditions.writeMs), (node) => {
+      member.writing = null;
+      this.#makeDurable(member, writing);
+      node.written();
+      this.#send(member, write.messages);
+    });
+  }
+
+  #makeDurable(member: CoreMember, writing: NonNullable<CoreMember["writing"]>): void {
+    this.#options.observer.becomingDurable(member, writing.write);
+    applyWrite(member.image, writing.write);
+    member.image.appliedIndex = Math.max(member.image.appliedIndex, writing.appliedIndex);
+  }
+
+  #apply(member: CoreMember, node: RaftNode, range: NonNullable<Ready["apply"]>): void {
+    const entries =
+      node.entries(range.first, range.last, Number.POSITIVE_INFINITY) ??
+      member.image.entries.slice(range.first - 1, range.last);
+    this.#options.observer.applying(member, entries);
+    this.#later(member, this.#draw(this.conditions.applyMs), (later) => later.applied(range.last));
+  }
+
+  #readLog(member: CoreMember, read: LogRead): void {
+    this.#options.observer.happened("logRead");
+    this.#later(member, this.#draw(this.conditions.logReadMs), (node) => {
+      const entries = readImage(member.image, read.from, read.to, this.#options.raft.appendBytesMax);
+      node.entriesRead(read.peer, entries);
+    });
+  }
+
+  #send(member: CoreMember, messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    this.#options.observer.released(member, messages);
+    for (const message of messages) {
+      this.#carry(message);
+      if (this.#random() < this.conditions.duplicateRate) {
+        this.#options.observer.happened("duplicated");
+        this.#carry(message);
+      }
+    }
+  }
+
+  #carry(message: Message): void {
+    const { delayMs, slowRate, slowMs, dropRate } = this.conditions;
+    if (this.isCut(message.from, message.to) || this.#random() < dropRate) {
+      this.#options.observer.happened("dropped");
+      return;
+    }
+    const target = this.members.find((member) => member.id === message.to);
+    if (target === undefined) throw new Error(`message to ${message.to}, who does not exist`);
+    this.queue.after(this.#draw(this.#random() < slowRate ? slowMs : delayMs), () => {
+      // A message outlives the process it was sent to: it may reach the next one.
+      if (!this.isCut(message.from, message.to)) this.#later(target, 0, (node) => node.step(message, this.queue.nowMs));
+    });
+  }
+
+  #draw({ min, max }: Span): number {
+    return min + (max - min) * this.#random();
+  }
+}

@@ -1,0 +1,83 @@
+import type { MemberId } from "../../src/raft/configuration.ts";
+import { entrySize, type Index, type Term } from "../../src/raft/entry.ts";
+import type { RaftOptions } from "../../src/raft/options.ts";
+import type { RaftNode } from "../../src/raft/raft-node.ts";
+import type { CoreMember } from "./core-network.ts";
+import type { Coverage } from "./coverage.ts";
+import { imageTermAt } from "./durable-image.ts";
+import { rule } from "./rule.ts";
+
+/** Largest batch that the runs propose at once, bytes; limits may be exceeded by one. */
+export const proposalBytesMax = 512;
+
+/** Rules that a leader's own view must keep. */
+export class LeaderChecks {
+  readonly #options: RaftOptions;
+  readonly #coverage: Coverage;
+  /** Where each leader's log ended when last looked at. */
+  readonly #ends = new Map<
+    MemberId,
+    { readonly term: Term; readonly index: Index; readonly lastTerm: Term | undefined }
+  >();
+  readonly #matches = new Map<string, Index>();
+
+  constructor(options: RaftOptions, coverage: Coverage) {
+    this.#options = options;
+    this.#coverage = coverage;
+  }
+
+  /** A leadership begins. */
+  begin(node: RaftNode): void {
+    rule(node.termAt(node.lastIndex) === node.term, `${node.id} leads without an entry of its term`);
+    this.#ends.delete(node.id);
+  }
+
+  check(node: RaftNode, members: readonly CoreMember[]): void {
+    this.#checkAppendOnly(node);
+    const bytesMax = this.#options.uncommittedBytesMax + proposalBytesMax;
+    rule(node.uncommittedBytes >= 0 && node.uncommittedBytes <= bytesMax, `${node.uncommittedBytes} bytes uncommitted`);
+    rule(
+      node.uncommittedBytes > 0 || !node.hasCommittedInTerm || node.commitIndex === node.lastIndex,
+      "no bytes uncommitted, but entries are",
+    );
+    for (const member of members) this.#checkPeer(node, member);
+  }
+
+  #checkAppendOnly(node: RaftNode): void {
+    const end = this.#ends.get(node.id);
+    if (end?.term === node.term) {
+      rule(node.lastIndex >= end.index, `leader append-only: ${node.id} shortened its log`);
+      rule(node.termAt(end.index) === end.lastTerm, `leader append-only: ${node.id} overwrote entry ${end.index}`);
+    }
+    this.#ends.set(node.id, { term: node.term, index: node.lastIndex, lastTerm: node.termAt(node.lastIndex) });
+  }
+
+  #checkPeer(node: RaftNode, member: CoreMember): void {
+    const progress = node.progress.get(member.id);
+    if (progress === undefined) return;
+    const { matchIndex, nextIndex, inflights } = progress;
+    rule(matchIndex < nextIndex, `match ${matchIndex} of ${member.id} is not below next ${nextIndex}`);
+    rule(nextIndex <= node.lastIndex + 1, `next ${nextIndex} of ${member.id} is beyond the log`);
+    const key = `${node.term}/${member.id}`;
+    rule(matchIndex >= (this.#matches.get(key) ?? 0), `match of ${member.id} ran back`);
+    this.#matches.set(key, matchIndex);
+    const { messages, bytes } = this.#options.inflight;
+    rule(inflights.count <= messages, `${inflights.count} messages under way to ${member.id}`);
+    rule(inflights.bytes < bytes + this.#options.appendBytesMax + largestEntry, `${inflights.bytes} bytes under way`);
+    if (inflights.full) this.#coverage.saw("windowFull");
+    // A follower of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
+    if (member.image.hardState.term > node.term) return;
+    rule(
+      imageTermAt(member.image, matchIndex) === node.termAt(matchIndex),
+      `${node.id} believes that ${member.id} has entry ${matchIndex}`,
+    );
+  }
+}
+
+const largestEntry = entrySize({
+  kind: "command",
+  index: 1,
+  term: 1,
+  timeMs: 0,
+  command: new Uint8Array(proposalBytesMax),
+});

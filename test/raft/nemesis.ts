@@ -1,0 +1,110 @@
+import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Random } from "../../src/raft/random.ts";
+import type { CoreMember, CoreNetwork } from "./core-network.ts";
+import type { Coverage } from "./coverage.ts";
+
+/** Does harm, at random times and of random kinds. */
+export class Nemesis {
+  readonly #network: CoreNetwork;
+  readonly #random: Random;
+  readonly #coverage: Coverage;
+  readonly #pauseMs: number;
+  #nextMs = 0;
+  readonly #strikes: readonly (() => void)[] = [
+    () => this.#crash(this.#anyone()),
+    () => this.#crash(this.#leader()),
+    () => {
+      for (const member of this.#network.members) this.#crash(member);
+    },
+    () => this.#network.pause(this.#anyone(), 20 + 300 * this.#random()),
+    () => this.#network.pause(this.#leader(), 20 + 300 * this.#random()),
+    () => this.#split(),
+    () => this.#isolate(this.#leader()),
+    () => this.#oneWay(this.#leader()),
+    () => this.#oneWay(this.#anyone()),
+    () => this.#bridge(),
+    () => this.#heal(),
+    () => this.#heal(),
+    () => this.#tellUnreachable(),
+    () => this.#network.input(this.#anyone(), (node) => node.campaign()),
+    () => this.#network.input(this.#anyone(), (node) => node.campaign()),
+  ];
+
+  constructor(network: CoreNetwork, random: Random, coverage: Coverage) {
+    this.#network = network;
+    this.#random = random;
+    this.#coverage = coverage;
+    this.#pauseMs = 20 + 200 * random();
+  }
+
+  /** Strikes when it is time. */
+  maybeStrike(): void {
+    const { nowMs } = this.#network.queue;
+    if (nowMs < this.#nextMs) return;
+    this.#nextMs = nowMs + this.#pauseMs * 2 * this.#random();
+    this.#pick(this.#strikes)();
+  }
+
+  /** Makes good: everything runs and is connected. */
+  end(): void {
+    this.#heal();
+    for (const member of this.#network.members) {
+      member.pausedUntilMs = 0;
+      this.#network.start(member);
+    }
+  }
+
+  #pick<Item>(items: readonly Item[]): Item {
+    const item = items[Math.floor(this.#random() * items.length)];
+    if (item === undefined) throw new Error("nothing to pick from");
+    return item;
+  }
+
+  #anyone(): CoreMember {
+    return this.#pick(this.#network.members);
+  }
+
+  #leader(): CoreMember {
+    return this.#network.members.find(({ node }) => node?.role === "leader") ?? this.#anyone();
+  }
+
+  #crash(member: CoreMember): void {
+    this.#network.crash(member);
+    this.#network.queue.after(200 * this.#random(), () => this.#network.start(member));
+  }
+
+  #split(): void {
+    const side = new Set(this.#network.members.filter(() => this.#random() < 0.5).map(({ id }) => id));
+    this.#network.isCut = (from, to) => side.has(from) !== side.has(to);
+  }
+
+  #isolate({ id }: CoreMember): void {
+    this.#network.isCut = (from, to) => from === id || to === id;
+  }
+
+  #oneWay({ id }: CoreMember): void {
+    const out = this.#random() < 0.5;
+    this.#network.isCut = (from, to) => (out ? from : to) === id;
+  }
+
+  /** Everybody hears one member, and the others not: a partial partition. */
+  #bridge(): void {
+    const bridge = this.#anyone().id;
+    const [left, right] = [new Set<MemberId>(), new Set<MemberId>()];
+    for (const { id } of this.#network.members) (this.#random() < 0.5 ? left : right).add(id);
+    this.#network.isCut = (from, to) => from !== bridge && to !== bridge && left.has(from) === right.has(to);
+  }
+
+  #heal(): void {
+    this.#network.isCut = () => false;
+  }
+
+  #tellUnreachable(): void {
+    const leader = this.#leader();
+    for (const [peer, progress] of leader.node?.progress ?? []) {
+      if (progress.state === "replicate") this.#coverage.saw("unreachableWhileReplicating");
+      this.#network.input(leader, (node) => node.unreachable(peer));
+      return;
+    }
+  }
+}

@@ -38,7 +38,8 @@ test: build
 	npm run --silent test && exit $$verified
 
 verify: install
-	@npm run --silent verify && npm run --silent test:repository
+	@npm run --silent verify; verified=$$?; \
+	npm run --silent test:repository && exit $$verified
 
 fix: install
 	@npm run --silent fix

@@ -18,13 +18,16 @@ export interface IterateOptions {
   readonly reverse?: boolean;
   /** At most this many rows. Default: all. */
   readonly limit?: number;
+  /** Bytes of keys and values at which a page ends. Default 65,536. */
+  readonly pageBytes?: number;
 }
 
 /**
  * An ordered store of byte rows: what every engine offers and the contract suite checks (`test/contract`).
  *
- * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, and the engine
- * must not be used again: the caller stops the process (docs/architecture.md, "Storage").
+ * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, so the engine
+ * answers every call after it with `WRITE_FAILED`: the caller stops the process (docs/architecture.md, "Storage").
+ * After `close` every call is answered with `STORE_CLOSED`.
  */
 export interface StorageEngine {
   /** Name that the data directory remembers, such as "classic-level". */
@@ -33,9 +36,12 @@ export interface StorageEngine {
   write(changes: readonly RowChange[]): Promise<void>;
   /** Reads one row without giving up the thread; `undefined` when there is none. The array belongs to the caller. */
   get(key: Uint8Array): Uint8Array | undefined;
-  /** Rows of a range in byte order, as they were when the iteration began. */
-  iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<Row>;
-  /** Removes every row of a range and syncs; not atomic with anything else. */
+  /**
+   * Rows of a range in byte order, as they were when the first page was asked for. They come in pages, none of them empty,
+   * so that a long run costs a promise a page and not a promise a row.
+   */
+  iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<readonly Row[]>;
+  /** Removes every row of a range in synced steps of a bounded size; not atomic, and to be repeated after a crash. */
   clear(range: KeyRange): Promise<void>;
   /** Waits for the writes under way, then releases everything; idempotent. */
   close(): Promise<void>;

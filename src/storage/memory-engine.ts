@@ -1,0 +1,95 @@
+import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
+import { UseGuard } from "./use-guard.ts";
+
+/** What memory engines keep their rows in; outlives them as a disk outlives a process. */
+export class MemoryRows {
+  /** Ordered by key, bytewise, without repeats. */
+  #rows: Row[] = [];
+  /** Whether an iteration may still be reading `#rows`, so that a change has to copy it first. */
+  #shared = false;
+
+  /** The rows as they are now; later changes leave them alone. */
+  snapshot(): readonly Row[] {
+    this.#shared = true;
+    return this.#rows;
+  }
+
+  /** The value under a key. */
+  get(key: Uint8Array): Uint8Array | undefined {
+    const row = this.#rows[lowerBound(this.#rows, key)];
+    return row !== undefined && Buffer.compare(row[0], key) === 0 ? row[1] : undefined;
+  }
+
+  /** Makes one change, with arrays of its own. */
+  apply(change: RowChange): void {
+    if (this.#shared) this.#rows = this.#rows.slice();
+    this.#shared = false;
+    const at = lowerBound(this.#rows, change.key);
+    const found = this.#rows[at];
+    const present = found !== undefined && Buffer.compare(found[0], change.key) === 0 ? 1 : 0;
+    if (change.type === "delete") this.#rows.splice(at, present);
+    else this.#rows.splice(at, present, [change.key.slice(), change.value.slice()]);
+  }
+}
+
+/** An engine that keeps nothing beyond its `rows`: for tests and simulations. Default: rows of its own. */
+export function openMemoryEngine(rows: MemoryRows = new MemoryRows()): StorageEngine {
+  const guard = new UseGuard("memory engine");
+  return {
+    name: "memory",
+    async write(changes) {
+      guard.check();
+      for (const change of changes) rows.apply(change);
+    },
+    get(key) {
+      guard.check();
+      return rows.get(key)?.slice();
+    },
+    async *iterate(range, options = {}) {
+      guard.check();
+      for (const page of pagesOf(rowsIn(rows.snapshot(), range), options)) {
+        guard.check();
+        yield page;
+      }
+    },
+    async clear(range) {
+      guard.check();
+      for (const [key] of rowsIn(rows.snapshot(), range)) rows.apply({ type: "delete", key });
+    },
+    async close() {
+      guard.close();
+    },
+  };
+}
+
+function rowsIn(rows: readonly Row[], { start, end }: KeyRange): Row[] {
+  return rows.slice(lowerBound(rows, start), Math.max(lowerBound(rows, start), lowerBound(rows, end)));
+}
+
+function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 65_536 }: IterateOptions) {
+  if (reverse) rows.reverse();
+  let page: Row[] = [];
+  let bytes = 0;
+  for (const [key, value] of rows.slice(0, limit)) {
+    page.push([key.slice(), value.slice()]);
+    bytes += key.length + value.length;
+    if (bytes < pageBytes) continue;
+    yield page;
+    page = [];
+    bytes = 0;
+  }
+  if (page.length > 0) yield page;
+}
+
+/** Position of the first row whose key is not below `key`. */
+function lowerBound(rows: readonly Row[], key: Uint8Array): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const row = rows[middle];
+    if (row !== undefined && Buffer.compare(row[0], key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,212 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
+
+/** What the suite needs to know about an engine. */
+export interface EngineUnderTest {
+  /** Opens an engine over a disk, which outlives it. */
+  open(disk: string): Promise<StorageEngine>;
+  /** A disk with nothing on it. */
+  newDisk(): Promise<string>;
+}
+
+const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
+const put = (key: Uint8Array, value = bytes(1)): RowChange => ({ type: "put", key, value });
+const remove = (key: Uint8Array): RowChange => ({ type: "delete", key });
+const everything: KeyRange = { start: bytes(), end: new Uint8Array(300).fill(0xff) };
+
+/** Runs the contract of {@link StorageEngine} against one engine. */
+export function describeStorageEngine(name: string, underTest: EngineUnderTest): void {
+  const opened: StorageEngine[] = [];
+
+  async function open(disk?: string): Promise<StorageEngine> {
+    const engine = await underTest.open(disk ?? (await underTest.newDisk()));
+    opened.push(engine);
+    return engine;
+  }
+
+  afterEach(async () => {
+    for (const engine of opened.splice(0)) await engine.close();
+  });
+
+  describe(`storage engine contract: ${name}`, () => {
+    test("has a name", async () => {
+      expect((await open()).name).toBe(name);
+    });
+
+    test("reads what was written, and undefined for what was not", async () => {
+      const engine = await open();
+      await engine.write([put(bytes(1, 2), bytes(3, 4))]);
+      expect(engine.get(bytes(1, 2))).toEqual(expectBytes(3, 4));
+      expect(engine.get(bytes(1))).toBeUndefined();
+      expect(engine.get(bytes(1, 2, 0))).toBeUndefined();
+    });
+
+    test("keeps empty keys and empty values", async () => {
+      const engine = await open();
+      await engine.write([put(bytes(), bytes(7)), put(bytes(5), bytes())]);
+      expect(engine.get(bytes())).toEqual(expectBytes(7));
+      expect(engine.get(bytes(5))).toEqual(expectBytes());
+    });
+
+    test("orders keys bytewise and unsigned, shorter keys before their extensions", async () => {
+      const engine = await open();
+      const ordered = [
+        bytes(),
+        bytes(0),
+        bytes(0, 0),
+        bytes(0, 0xff),
+        bytes(1),
+        bytes(0x7f, 0xff),
+        bytes(0x80),
+        bytes(0xc3, 0xa9),
+        bytes(0xff),
+        bytes(0xff, 0),
+        bytes(0xff, 0xff),
+      ];
+      const shuffled = [7, 0, 10, 3, 8, 1, 5, 9, 2, 6, 4].flatMap((at) => ordered[at] ?? []);
+      await engine.write(shuffled.map((key) => put(key)));
+      expect(await keysOf(engine, everything)).toEqual(ordered.map(plain));
+      expect(await keysOf(engine, everything, { reverse: true })).toEqual(ordered.map(plain).reverse());
+    });
+
+    test("takes the start of a range and leaves its end", async () => {
+      const engine = await open();
+      await engine.write([1, 2, 3, 4].map((key) => put(bytes(key))));
+      expect(await keysOf(engine, { start: bytes(2), end: bytes(4) })).toEqual([[2], [3]]);
+      expect(await keysOf(engine, { start: bytes(2), end: bytes(4) }, { reverse: true })).toEqual([[3], [2]]);
+      expect(await keysOf(engine, { start: bytes(2), end: bytes(2) })).toEqual([]);
+      expect(await keysOf(engine, { start: bytes(4), end: bytes(2) })).toEqual([]);
+    });
+
+    test("stops at the limit, from either end", async () => {
+      const engine = await open();
+      await engine.write([1, 2, 3, 4].map((key) => put(bytes(key))));
+      expect(await keysOf(engine, everything, { limit: 2 })).toEqual([[1], [2]]);
+      expect(await keysOf(engine, everything, { limit: 1, reverse: true })).toEqual([[4]]);
+      expect(await keysOf(engine, everything, { limit: 0 })).toEqual([]);
+    });
+
+    test("ends a page when it has its bytes, and yields no empty page", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 100 }, (_, at) => put(bytes(at), new Uint8Array(100))));
+      const pages = await pagesOf(engine, everything, { pageBytes: 1000 });
+      expect(pages.flat()).toHaveLength(100);
+      expect(Math.max(...pages.map((page) => page.length))).toBeLessThanOrEqual(11);
+      expect(Math.min(...pages.map((page) => page.length))).toBeGreaterThan(0);
+      expect(await pagesOf(engine, { start: bytes(200), end: bytes(201) })).toEqual([]);
+    });
+
+    test("applies a batch in order: the later change of a key wins", async () => {
+      const engine = await open();
+      await engine.write([put(bytes(1), bytes(1)), put(bytes(1), bytes(2)), put(bytes(2)), remove(bytes(2))]);
+      await engine.write([remove(bytes(3)), put(bytes(3), bytes(9)), remove(bytes(4))]);
+      expect(engine.get(bytes(1))).toEqual(expectBytes(2));
+      expect(engine.get(bytes(2))).toBeUndefined();
+      expect(engine.get(bytes(3))).toEqual(expectBytes(9));
+    });
+
+    test("shows a batch whole or not at all", async () => {
+      const engine = await open();
+      const seen = new Set<number>();
+      const writing = engine.write(Array.from({ length: 200 }, (_, at) => put(bytes(at))));
+      seen.add((await keysOf(engine, everything)).length);
+      await writing;
+      seen.add((await keysOf(engine, everything)).length);
+      for (const count of seen) expect([0, 200]).toContain(count);
+      expect(seen).toContain(200);
+    });
+
+    test("takes an empty batch", async () => {
+      const engine = await open();
+      await engine.write([]);
+      expect(await keysOf(engine, everything)).toEqual([]);
+    });
+
+    test("iterates over the rows as they were when the first page was asked for", async () => {
+      const engine = await open();
+      const keys = Array.from({ length: 50 }, (_, at) => at);
+      await engine.write(keys.map((key) => put(bytes(key), new Uint8Array(10))));
+      const seen: number[][] = [];
+      for await (const page of engine.iterate(everything, { pageBytes: 20 })) {
+        seen.push(...page.map(([key]) => plain(key)));
+        await engine.write([put(bytes(200 + (seen.length % 50))), remove(bytes(49)), put(bytes(0), bytes(8))]);
+      }
+      expect(seen).toEqual(keys.map((key) => [key]));
+    });
+
+    test("an iteration that is left early holds nothing up", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 50 }, (_, at) => put(bytes(at))));
+      for await (const page of engine.iterate(everything, { pageBytes: 1 })) {
+        expect(page).toHaveLength(1);
+        break;
+      }
+      await engine.close();
+    });
+
+    test("arrays belong to the caller, those given and those got", async () => {
+      const engine = await open();
+      const key = bytes(1);
+      const value = bytes(2);
+      await engine.write([put(key, value)]);
+      key.fill(9);
+      value.fill(9);
+      engine.get(bytes(1))?.fill(9);
+      for await (const page of engine.iterate(everything))
+        for (const row of page) for (const array of row) array.fill(9);
+      expect(engine.get(bytes(1))).toEqual(expectBytes(2));
+      expect(await keysOf(engine, everything)).toEqual([[1]]);
+    });
+
+    test("clears a range, and nothing beside it", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 5000 }, (_, at) => put(bytes(1, at >> 8, at & 0xff))));
+      await engine.write([put(bytes(0)), put(bytes(2))]);
+      await engine.clear({ start: bytes(1), end: bytes(2) });
+      expect(await keysOf(engine, everything)).toEqual([[0], [2]]);
+    });
+
+    test("close is idempotent, and every call after it is answered with STORE_CLOSED", async () => {
+      const engine = await open();
+      await Promise.all([engine.close(), engine.close()]);
+      await engine.close();
+      const closed = expect.objectContaining({ code: "STORE_CLOSED" });
+      expect(() => engine.get(bytes(1))).toThrow(closed);
+      await expect(engine.write([put(bytes(1))])).rejects.toThrow(closed);
+      await expect(engine.clear(everything)).rejects.toThrow(closed);
+      await expect(keysOf(engine, everything)).rejects.toThrow(closed);
+    });
+
+    test("close waits for the write under way, and a reopened engine finds it", async () => {
+      const disk = await underTest.newDisk();
+      const engine = await open(disk);
+      await engine.write([put(bytes(1), bytes(1)), put(bytes(2))]);
+      const writing = engine.write([put(bytes(1), bytes(5)), remove(bytes(2)), put(bytes(3), new Uint8Array(100_000))]);
+      await engine.close();
+      await writing;
+      const reopened = await open(disk);
+      expect(reopened.get(bytes(1))).toEqual(expectBytes(5));
+      expect(reopened.get(bytes(2))).toBeUndefined();
+      expect(reopened.get(bytes(3))).toHaveLength(100_000);
+    });
+  });
+}
+
+/** Compares by content: engines may answer with a subclass of Uint8Array. */
+function expectBytes(...values: number[]): unknown {
+  return expect.toSatisfy((actual) => Buffer.from(values).equals(actual), `bytes ${values.join(" ")}`);
+}
+
+function plain(key: Uint8Array): number[] {
+  return [...key];
+}
+
+async function pagesOf(engine: StorageEngine, range: KeyRange, options?: IterateOptions): Promise<(readonly Row[])[]> {
+  const pages: (readonly Row[])[] = [];
+  for await (const page of engine.iterate(range, options)) pages.push(page);
+  return pages;
+}
+
+async function keysOf(engine: StorageEngine, range: KeyRange, options?: IterateOptions): Promise<number[][]> {
+  return (await pagesOf(engine, range, options)).flat().map(([key]) => plain(key));
+}

@@ -1,0 +1,121 @@
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { DirectoryIdentitySchema, HardStateSchema, PeerDirectorySchema } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import { RaftKvError } from "../lib/errors.ts";
+import { toSafeNumber } from "../lib/safe-integer.ts";
+import type { MemberId } from "../raft/configuration.ts";
+import type { HardState, Index } from "../raft/entry.ts";
+import { unwrapRow, wrapRow } from "./checksummed-row.ts";
+import { configurationFromMessage, configurationToMessage } from "./configuration-codec.ts";
+import type { LogTail } from "./log-record.ts";
+import type { DirectoryIdentity } from "./member-store.ts";
+import { metaKeys, peerKey } from "./row-keys.ts";
+import type { RowChange } from "./storage-engine.ts";
+
+/** Version of everything in a directory. A version that reads older directories too names those here. */
+export const formatVersion = 1;
+
+/** What a directory says about itself. */
+export interface StoredIdentity extends DirectoryIdentity {
+  readonly engine: string;
+}
+
+/** How far a store has come; part of every batch, so that what a batch wrote is there whole. */
+export interface Progress {
+  /** Batches written since the directory was made. */
+  readonly writes: number;
+  readonly appliedIndex: Index;
+  readonly tail: LogTail;
+}
+
+/** Row of the identity. */
+export function identityRow(identity: StoredIdentity): RowChange {
+  const { clusterId, memberId, dataDirectoryId, engine } = identity;
+  const bootstrapConfiguration = configurationToMessage(identity.bootstrapConfiguration);
+  const message = { formatVersion, clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration };
+  return messageRow(metaKeys.identity, DirectoryIdentitySchema, create(DirectoryIdentitySchema, message));
+}
+
+/** Reverses {@link identityRow}. Throws `FORMAT_UNSUPPORTED` before it looks any further, and `STATE_CORRUPT`. */
+export function readIdentity(value: Uint8Array): StoredIdentity {
+  const message = readMessage(metaKeys.identity, value, DirectoryIdentitySchema, "identity row");
+  if (message.formatVersion !== formatVersion) {
+    throw new RaftKvError(
+      "FORMAT_UNSUPPORTED",
+      `the directory has format ${message.formatVersion}; this version reads format ${formatVersion}`,
+    );
+  }
+  const { clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration } = message;
+  if (bootstrapConfiguration === undefined) throw undecodable("identity row");
+  const configuration = configurationFromMessage(bootstrapConfiguration);
+  return { clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration: configuration };
+}
+
+/** Row of term, vote and commit index: one row, so that neither is ever found without the others. */
+export function hardStateRow({ term, votedFor, commitIndex }: HardState): RowChange {
+  const message = { term: BigInt(term), votedFor: votedFor ?? "", commitIndex: BigInt(commitIndex) };
+  return messageRow(metaKeys.hardState, HardStateSchema, create(HardStateSchema, message));
+}
+
+/** Reverses {@link hardStateRow}. Throws `STATE_CORRUPT`. */
+export function readHardState(value: Uint8Array): HardState {
+  const message = readMessage(metaKeys.hardState, value, HardStateSchema, "hard state row");
+  return {
+    term: toSafeNumber(message.term, "term of the hard state"),
+    votedFor: message.votedFor === "" ? null : message.votedFor,
+    commitIndex: toSafeNumber(message.commitIndex, "commit index of the hard state"),
+  };
+}
+
+const progressBytes = 36;
+
+/** Row of the progress, of fixed layout because every turn writes one: writes, applied, last index, last term, checksum. */
+export function progressRow({ writes, appliedIndex, tail }: Progress): RowChange {
+  const content = Buffer.allocUnsafe(progressBytes);
+  content.writeBigUInt64BE(BigInt(writes), 0);
+  content.writeBigUInt64BE(BigInt(appliedIndex), 8);
+  content.writeBigUInt64BE(BigInt(tail.index), 16);
+  content.writeBigUInt64BE(BigInt(tail.term), 24);
+  content.writeUInt32BE(tail.checksum, 32);
+  return { type: "put", key: metaKeys.progress, value: wrapRow(metaKeys.progress, content) };
+}
+
+/** Reverses {@link progressRow}. Throws `STATE_CORRUPT`. */
+export function readProgress(value: Uint8Array): Progress {
+  const content = unwrapRow(metaKeys.progress, value, "progress row");
+  if (content.length !== progressBytes) throw undecodable("progress row");
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
+  const number = (offset: number, what: string): number => toSafeNumber(view.getBigUint64(offset), what);
+  return {
+    writes: number(0, "number of writes"),
+    appliedIndex: number(8, "applied index"),
+    tail: { index: number(16, "last index"), term: number(24, "last term"), checksum: view.getUint32(32) },
+  };
+}
+
+/** Row of the directory under which a member was first met. */
+export function peerDirectoryRow(memberId: MemberId, dataDirectoryId: string): RowChange {
+  return messageRow(peerKey(memberId), PeerDirectorySchema, create(PeerDirectorySchema, { memberId, dataDirectoryId }));
+}
+
+/** Reverses {@link peerDirectoryRow}. Throws `STATE_CORRUPT`. */
+export function readPeerDirectory(key: Uint8Array, value: Uint8Array): { memberId: MemberId; dataDirectoryId: string } {
+  const { memberId, dataDirectoryId } = readMessage(key, value, PeerDirectorySchema, "peer directory row");
+  return { memberId, dataDirectoryId };
+}
+
+function messageRow<S extends DescMessage>(key: Uint8Array, schema: S, message: MessageShape<S>): RowChange {
+  return { type: "put", key, value: wrapRow(key, toBinary(schema, message)) };
+}
+
+function readMessage<S extends DescMessage>(key: Uint8Array, value: Uint8Array, schema: S, what: string) {
+  const content = unwrapRow(key, value, what);
+  try {
+    return fromBinary(schema, content);
+  } catch (cause) {
+    throw undecodable(what, cause);
+  }
+}
+
+function undecodable(what: string, cause?: unknown): RaftKvError {
+  return new RaftKvError("STATE_CORRUPT", `${what} cannot be decoded`, { cause });
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { RaftKvError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Configuration, MemberId } from "../raft/configuration.ts";
+import { openClassicLevelEngine } from "./classic-level-engine.ts";
+import { makeDirectory, syncDirectory, unusable } from "./data-directory.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import type { MemberStore } from "./member-store.ts";
+import { openStoreOver } from "./open-store-over.ts";
+import type { StorageEngine } from "./storage-engine.ts";
+import { watermarkFileAt } from "./watermark-file.ts";
+
+/** Engines that keep a directory. */
+export type EngineName = "classic-level";
+
+const openEngine: Readonly<Record<EngineName, (directory: string) => Promise<StorageEngine>>> = {
+  "classic-level": (directory) => openClassicLevelEngine(directory),
+};
+
+const engineDirectoryPrefix = "engine-";
+
+/** What {@link openMemberStore} opens, and for whom. */
+export interface OpenMemberStoreOptions {
+  /** Data directory of this member alone; made when it is missing. */
+  readonly directory: string;
+  readonly engineName: EngineName;
+  /** 16 hexadecimal digits. */
+  readonly clusterId: string;
+  /** 16 hexadecimal digits. */
+  readonly memberId: MemberId;
+  /** Configuration before the first configuration entry of the log. */
+  readonly bootstrapConfiguration: Configuration;
+  readonly logger: Logger;
+  /** The watermark trails the store by about this, milliseconds. Default 100. */
+  readonly watermarkIntervalMs?: number;
+}
+
+/**
+ * Opens the store of a member, or makes it, and verifies all of its log.
+ *
+ * Rejects with `DIRECTORY_LOCKED`, `DIRECTORY_MISMATCH`, `DIRECTORY_UNUSABLE`, `FORMAT_UNSUPPORTED`, `LOG_CORRUPT` or
+ * `STATE_CORRUPT`, and has let go of everything then (docs/storage.md).
+ */
+export async function openMemberStore(options: OpenMemberStoreOptions): Promise<MemberStore> {
+  const { directory, engineName } = options;
+  await makeDirectory(directory);
+  const unlock = await lockDirectory(directory);
+  try {
+    await refuseOtherEngine(directory, engineName);
+    const engineDirectory = join(directory, engineDirectoryPrefix + engineName);
+    const engine = await openEngine[engineName](engineDirectory);
+    const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+    try {
+      // LevelDB made names in there, some of them without a sync of their own.
+      await syncDirectory(engineDirectory);
+      await syncDirectory(directory);
+      const newDirectoryId = (): string => randomBytes(16).toString("hex");
+      return await openStoreOver({ ...options, engine, watermarkFile, newDirectoryId, release: unlock });
+    } catch (error) {
+      await engine.close();
+      await watermarkFile.close();
+      throw error;
+    }
+  } catch (error) {
+    await unlock();
+    throw error instanceof RaftKvError ? error : unusable(directory, "cannot be opened", error);
+  }
+}
+
+async function refuseOtherEngine(directory: string, engineName: EngineName): Promise<void> {
+  const names = await readdir(directory);
+  const found = names.find(
+    (name) => name.startsWith(engineDirectoryPrefix) && name !== engineDirectoryPrefix + engineName,
+  );
+  if (found === undefined) return;
+  const other = found.slice(engineDirectoryPrefix.length);
+  throw new RaftKvError(
+    "DIRECTORY_MISMATCH",
+    `${directory} has storage engine ${other}; it was opened with ${engineName}`,
+  );
+}

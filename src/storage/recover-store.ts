@@ -1,0 +1,113 @@
+import { crc32c } from "@node-rs/crc32";
+import { RaftKvError } from "../lib/errors.ts";
+import type { MemberId } from "../raft/configuration.ts";
+import type { HardState } from "../raft/entry.ts";
+import { damagedEntry, type LogTail } from "./log-record.ts";
+import type { DirectoryIdentity, RecoveredState } from "./member-store.ts";
+import { type Progress, readHardState, readPeerDirectory, readProgress } from "./meta-rows.ts";
+import { metaKeys, metaRange, peerRange, unusedRanges } from "./row-keys.ts";
+import type { StorageEngine } from "./storage-engine.ts";
+import { type VerifiedLog, verifyLog } from "./verify-log.ts";
+import { checkAgainstWatermark, checkEntryAtWatermark, type Watermark } from "./watermark.ts";
+
+/** A store as its rows describe it, verified. */
+export interface RecoveredStore {
+  readonly base: LogTail;
+  readonly progress: Progress;
+  readonly recovered: RecoveredState;
+  readonly peerDirectories: ReadonlyMap<MemberId, string>;
+}
+
+/**
+ * What the first record of a log is chained to: an empty log of this very directory. A record of another directory does
+ * not fit.
+ */
+export function emptyLog({ dataDirectoryId }: DirectoryIdentity): LogTail {
+  return { index: 0, term: 0, checksum: crc32c(dataDirectoryId) };
+}
+
+/**
+ * Reads everything but the state rows and checks that it fits together, and the watermark if there is one.
+ * Rejects with `LOG_CORRUPT` or `STATE_CORRUPT`.
+ */
+export async function recoverStore(
+  engine: StorageEngine,
+  identity: DirectoryIdentity,
+  watermark: Watermark | undefined,
+): Promise<RecoveredStore> {
+  const hardState = readHardState(metaRow(engine, "hardState"));
+  const progress = readProgress(metaRow(engine, "progress"));
+  if (watermark !== undefined) checkAgainstWatermark(watermark, progress, hardState.term);
+  await refuseStrangeRows(engine);
+  const base = emptyLog(identity);
+  const log = await verifyLog(engine, base, watermark?.tail.index ?? 0);
+  checkTail(log.tail, progress.tail);
+  checkFit(hardState, progress);
+  if (watermark !== undefined && log.mark !== undefined) checkEntryAtWatermark(watermark, log.mark);
+  return {
+    base,
+    progress,
+    recovered: recoveredState(base, hardState, progress, log),
+    peerDirectories: await readPeers(engine),
+  };
+}
+
+function recoveredState(base: LogTail, hardState: HardState, progress: Progress, log: VerifiedLog): RecoveredState {
+  return {
+    hardState,
+    logBase: { index: base.index, term: base.term },
+    lastIndex: log.tail.index,
+    termRuns: log.termRuns,
+    configurationEntries: log.configurationEntries,
+    appliedIndex: progress.appliedIndex,
+    logSizeBytes: log.sizeBytes,
+  };
+}
+
+function metaRow(engine: StorageEngine, name: keyof typeof metaKeys): Uint8Array {
+  const value = engine.get(metaKeys[name]);
+  if (value === undefined) throw strange(`the row of ${name} is missing`);
+  return value;
+}
+
+/** A row that no rule put there is damage: it may be another row whose key was hit, and that one is missing now. */
+async function refuseStrangeRows(engine: StorageEngine): Promise<void> {
+  const known = Object.values(metaKeys).map((key) => Buffer.from(key).toString("hex"));
+  for (const range of [metaRange, ...unusedRanges]) {
+    for await (const page of engine.iterate(range, { limit: known.length + 1 })) {
+      for (const [key] of page) {
+        const name = Buffer.from(key).toString("hex");
+        if (!known.includes(name)) throw strange(`a row of no known kind is there (key ${name})`);
+      }
+    }
+  }
+}
+
+function checkTail(found: LogTail, due: LogTail): void {
+  if (found.index < due.index) throw damagedEntry(found.index + 1, `it is missing, the log should end at ${due.index}`);
+  if (found.index > due.index) throw damagedEntry(due.index + 1, "it stands behind the end of the log");
+  if (found.checksum !== due.checksum || found.term !== due.term) {
+    throw damagedEntry(due.index, "it is not the one that was written last");
+  }
+}
+
+function checkFit({ term, commitIndex }: HardState, { appliedIndex, tail }: Progress): void {
+  if (term < tail.term) throw strange(`the hard state has term ${term}, the log has ${tail.term}`);
+  if (commitIndex > tail.index) throw strange(`the commit index is ${commitIndex}, the log ends at ${tail.index}`);
+  if (appliedIndex > tail.index) throw strange(`the applied index is ${appliedIndex}, the log ends at ${tail.index}`);
+}
+
+async function readPeers(engine: StorageEngine): Promise<Map<MemberId, string>> {
+  const peers = new Map<MemberId, string>();
+  for await (const page of engine.iterate(peerRange)) {
+    for (const [key, value] of page) {
+      const { memberId, dataDirectoryId } = readPeerDirectory(key, value);
+      peers.set(memberId, dataDirectoryId);
+    }
+  }
+  return peers;
+}
+
+function strange(what: string): RaftKvError {
+  return new RaftKvError("STATE_CORRUPT", `${what}; do not delete the directory, replace the member`);
+}

@@ -68,6 +68,8 @@ function schemasAreCompatible(): Outcome {
   const base = compatibilityBase();
   if (base === undefined) return { skipped: "the history has no commit to compare with" };
   if (git("cat-file", "-e", `${base}:proto`) === undefined) return { skipped: `${base} has no schemas` };
+  const excuse = git("log", `${base}..HEAD`, "--format=%(trailers:key=Schema-break,valueonly)")?.trim() ?? "";
+  if (excuse !== "") return { skipped: `a commit breaks it on purpose: ${excuse}` };
   const archive = execFileSync("git", ["archive", base, "proto", "buf.yaml"], {
     cwd: root,
     maxBuffer: 64 * 1024 * 1024,

@@ -2,9 +2,10 @@ import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
 import type { Entry, Index } from "../../src/raft/entry.ts";
 import type { Message } from "../../src/raft/message.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
-import { RaftNode, type Ready, type Write } from "../../src/raft/raft-node.ts";
+import { RaftNode } from "../../src/raft/raft-node.ts";
 import type { LogRead, ReadState } from "../../src/raft/raft-state.ts";
 import { type Random, seededRandom } from "../../src/raft/random.ts";
+import type { Ready, Write } from "../../src/raft/ready.ts";
 import { applyWrite, type DurableImage, emptyImage, readImage, recovered } from "./durable-image.ts";
 import { EventQueue } from "./event-queue.ts";
 

@@ -139,6 +139,8 @@ export class CoreRun {
 
   #comeToRest(): void {
     const { network } = this;
+    // Late messages arrive, and pauses end.
+    network.run(500);
     // One election timeout until an election, two until it is held; a few split votes; then the backlog.
     rule(
       network.runUntil(() => this.#atRest(), 60 * electionTimeoutMs),

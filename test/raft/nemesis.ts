@@ -45,13 +45,10 @@ export class Nemesis {
     this.#pick(this.#strikes)();
   }
 
-  /** Makes good: everything runs and is connected. */
+  /** Makes good: everything is connected and runs, when the last pause is over. */
   end(): void {
     this.#heal();
-    for (const member of this.#network.members) {
-      member.pausedUntilMs = 0;
-      this.#network.start(member);
-    }
+    for (const member of this.#network.members) this.#network.start(member);
   }
 
   #pick<Item>(items: readonly Item[]): Item {

@@ -1,0 +1,150 @@
+import { type Configuration, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
+import type { Entry, HardState, Index, Term } from "../../src/raft/entry.ts";
+import type { Message } from "../../src/raft/message.ts";
+import { defaultRaftOptions, type RaftOptions } from "../../src/raft/options.ts";
+import { RaftNode } from "../../src/raft/raft-node.ts";
+import type { LogRead, ReadState } from "../../src/raft/raft-state.ts";
+import { seededRandom } from "../../src/raft/random.ts";
+import type { Ready, Write } from "../../src/raft/ready.ts";
+import { applyWrite, type DurableImage, readImage, recovered } from "./durable-image.ts";
+
+/** Options under which little waiting is needed; members of the tests below use them unless they say otherwise. */
+export const testOptions: RaftOptions = { ...defaultRaftOptions, electionTimeoutMs: 100, heartbeatIntervalMs: 10 };
+
+/** How a test member starts. */
+export interface TestMemberOptions {
+  /** Default "a". */
+  readonly id?: MemberId;
+  /** Default "a", "b", "c". */
+  readonly configuration?: Configuration;
+  /** Terms of the entries in its log; default none. */
+  readonly terms?: readonly Term[];
+  /** Default: the last of `terms`, no vote, nothing committed. */
+  readonly hardState?: Partial<HardState>;
+  readonly raft?: Partial<RaftOptions>;
+  readonly seed?: number;
+  /** Started from instead of `terms` and `hardState`. */
+  readonly image?: DurableImage;
+}
+
+/** A configuration of these voters. */
+export function voters(...ids: MemberId[]): Configuration {
+  return votersOnly(ids.map((id) => ({ id, name: id, peerAddress: id })));
+}
+
+/** Commands of these terms, from `first` on. */
+export function entriesOf(terms: readonly Term[], first: Index = 1): Entry[] {
+  return terms.map((term, position) => {
+    const index = first + position;
+    return { kind: "command", index, term, timeMs: 0, command: Uint8Array.of(index, term) };
+  });
+}
+
+/** A core with a disk, whose writes and log reads wait until the test lets them happen. */
+export class TestMember {
+  readonly node: RaftNode;
+  readonly image: DurableImage;
+  readonly options: RaftOptions;
+  readonly applied: Index[] = [];
+  readonly reads: ReadState[] = [];
+  /** Log reads that wait. */
+  logReads: LogRead[] = [];
+  /** The write under way. */
+  writing: Write | undefined;
+  nowMs = 0;
+  readonly #configuration: Configuration;
+
+  constructor(options: TestMemberOptions = {}) {
+    const entries = entriesOf(options.terms ?? []);
+    const hardState = { term: entries.at(-1)?.term ?? 0, votedFor: null, commitIndex: 0, ...options.hardState };
+    this.image = options.image ?? { hardState, entries, appliedIndex: 0 };
+    this.options = { ...testOptions, ...options.raft };
+    this.#configuration = options.configuration ?? voters("a", "b", "c");
+    const start = recovered(this.image, this.#configuration);
+    this.node = new RaftNode(options.id ?? "a", start, this.options, seededRandom(options.seed ?? 1));
+  }
+
+  /** A new start from what is durable now. */
+  restart(seed = 2): TestMember {
+    const image = structuredClone(this.image);
+    return new TestMember({ id: this.node.id, configuration: this.#configuration, raft: this.options, image, seed });
+  }
+
+  /** One turn; its write waits for {@link finishWrite}. */
+  turn(): Ready {
+    const ready = this.node.ready();
+    if (ready.write) this.writing = ready.write;
+    if (ready.apply) {
+      for (let index = ready.apply.first; index <= ready.apply.last; index++) this.applied.push(index);
+      this.node.applied(ready.apply.last);
+    }
+    this.reads.push(...ready.reads);
+    this.logReads.push(...ready.logReads);
+    return ready;
+  }
+
+  /** Makes the write under way durable; the messages that waited for it. */
+  finishWrite(): readonly Message[] {
+    const write = this.writing;
+    if (write === undefined) throw new Error("no write is under way");
+    this.writing = undefined;
+    applyWrite(this.image, write);
+    this.node.written();
+    return write.messages;
+  }
+
+  /** Answers the log reads that wait. */
+  finishLogReads(): void {
+    const waiting = this.logReads;
+    this.logReads = [];
+    for (const { peer, from, to } of waiting) {
+      this.node.entriesRead(peer, readImage(this.image, from, to, this.options.appendBytesMax));
+    }
+  }
+
+  /** Takes turns until nothing is left to do, with a disk that needs no time; everything that was sent. */
+  drain(): Message[] {
+    const sent: Message[] = [];
+    for (let turns = 0; turns < 1000; turns++) {
+      const ready = this.turn();
+      sent.push(...ready.messages);
+      if (this.writing) sent.push(...this.finishWrite());
+      else if (this.logReads.length > 0) this.finishLogReads();
+      else if (!ready.apply && ready.messages.length === 0) return sent;
+    }
+    throw new Error("never comes to rest");
+  }
+
+  /** Takes a message and does what it leads to; everything that was sent. */
+  hear(message: Message): Message[] {
+    this.node.step(message, this.nowMs);
+    return this.drain();
+  }
+
+  /** Lets time pass, a heartbeat interval at a time; everything that was sent. */
+  wait(forMs: number): Message[] {
+    const sent: Message[] = [];
+    for (const untilMs = this.nowMs + forMs; this.nowMs < untilMs; ) {
+      this.nowMs += this.options.heartbeatIntervalMs;
+      this.node.tick(this.nowMs);
+      sent.push(...this.drain());
+    }
+    return sent;
+  }
+
+  /** Makes it leader, by the votes of everybody else; everything sent since it won. */
+  lead(): Message[] {
+    const { node } = this;
+    node.tick(this.nowMs);
+    node.campaign();
+    for (const preVote of [true, false]) {
+      for (const request of this.drain()) {
+        if (request.type !== "RequestVoteRequest" || request.preVote !== preVote) continue;
+        const { to: from, from: to, term } = request;
+        node.step({ type: "RequestVoteResponse", from, to, term, granted: true, preVote }, this.nowMs);
+      }
+    }
+    if (node.role !== "leader") throw new Error(`${node.id} did not become leader`);
+    return this.drain();
+  }
+}

@@ -1,0 +1,98 @@
+import { type DecodedCommand, decodeCommand, fingerprintOf, type Operation, UnknownCommandError } from "./command.ts";
+import { defaultKvLimits, type KvLimits } from "./kv-limits.ts";
+import { executeOperation } from "./operations.ts";
+import { encodeResult } from "./result.ts";
+import { expiryIndexPrefix, summaryKey } from "./row-keys.ts";
+import { RowMemo } from "./row-memo.ts";
+import { tidySessions } from "./session-end.ts";
+import { SessionGate } from "./session-gate.ts";
+import type { ApplyContext, StateMachine, StateRows } from "./state-rows.ts";
+import { decodeSummary, encodeSummary, type Summary } from "./summary.ts";
+import type { Turn } from "./turn.ts";
+
+// One command:
+//
+//   decode ──> advance log time ──> tidy sessions ──> session? ──no──────────────> execute ──> write summary
+//     │                                                 │ yes                         │
+//     └─ unknown: throw, nothing written               gate ──> refuse                └─ keep answer, if of a session
+//                                                       └─────> answer from memory
+
+/**
+ * The replicated state machine of raftkv: pairs, their revisions, and the client sessions that make retries exact.
+ * Pure: what a command comes to depends on the rows, the command, its log time and the limits, and on nothing else.
+ */
+class KvStateMachine implements StateMachine {
+  readonly indexPrefix = expiryIndexPrefix;
+  readonly #limits: KvLimits;
+  readonly #gate: SessionGate;
+  readonly #summaries = new RowMemo<Readonly<Summary>>(decodeSummary, 1);
+
+  constructor(limits: KvLimits) {
+    this.#limits = limits;
+    this.#gate = new SessionGate(limits);
+  }
+
+  /**
+   * Whether `command` names its request, so that its session applies it once however often it is proposed. False also for
+   * what cannot be decoded.
+   */
+  isRetrySafe(command: Uint8Array): boolean {
+    try {
+      return decodeCommand(command).requestId !== undefined;
+    } catch (error) {
+      if (error instanceof UnknownCommandError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Applies one command and returns its `CommandResult`. Throws, before anything is written, when the command is not known in
+   * full to this version: the replica must stop rather than part from the others.
+   */
+  apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array {
+    if (!Number.isSafeInteger(context.timeMs) || context.timeMs < 0) {
+      throw new RangeError(`the time of entry ${context.index} is ${context.timeMs}, no count of milliseconds`);
+    }
+    const decoded = decodeCommand(command);
+    const summary = { ...this.#readSummary(rows) };
+    summary.timeMs = Math.max(summary.timeMs, context.timeMs);
+    const turn: Turn = { rows, limits: this.#limits, summary };
+    tidySessions(turn);
+    const result = this.#run(turn, decoded);
+    const row = encodeSummary(summary);
+    rows.put(summaryKey, row);
+    this.#summaries.remember("", row, summary);
+    return result;
+  }
+
+  #run(turn: Turn, { operation, requestId }: DecodedCommand): Uint8Array {
+    if (requestId === undefined) return execute(turn, operation);
+    const admission = this.#gate.admit(turn, requestId, fingerprintOf(operation));
+    switch (admission.kind) {
+      case "failure":
+        return encodeResult(turn.summary.revision, admission);
+      case "answered":
+        return admission.result;
+      case "admitted": {
+        const result = execute(turn, operation);
+        this.#gate.keepAnswer(turn, admission, result);
+        return result;
+      }
+    }
+  }
+
+  #readSummary(rows: StateRows): Readonly<Summary> {
+    const row = rows.get(summaryKey);
+    return row === undefined ? decodeSummary(undefined) : this.#summaries.decode("", row);
+  }
+}
+
+function execute(turn: Turn, operation: Operation): Uint8Array {
+  const result = executeOperation(turn, operation);
+  return encodeResult(turn.summary.revision, result);
+}
+
+/** Makes a state machine. `limits` override {@link defaultKvLimits} and must be the same on every member. */
+export function createKvStateMachine(limits: Partial<KvLimits> = {}): StateMachine {
+  return new KvStateMachine(Object.freeze({ ...defaultKvLimits, ...limits }));
+}

@@ -32,6 +32,8 @@ export class PeerRegistry {
   readonly #deps: PeerRegistryDependencies;
   readonly #hellos = new Map<MemberId, PeerHello>();
   #introductions: Introduction[] = [];
+  /** Member whose directory is being made durable; nobody is believed under its id until it is. */
+  #remembering: MemberId | null = null;
   /** Oldest append without an answer, by peer. */
   readonly #appendSentMs = new Map<MemberId, number>();
   #seenLeader: MemberId | null = null;
@@ -59,7 +61,8 @@ export class PeerRegistry {
     if (this.#introductions.length === 0) return;
     const strangers: Introduction[] = [];
     for (const introduction of this.#introductions) {
-      const known = this.#deps.store.peerDirectory(introduction.hello.memberId);
+      const { memberId } = introduction.hello;
+      const known = memberId === this.#remembering ? undefined : this.#deps.store.peerDirectory(memberId);
       if (known === undefined) strangers.push(introduction);
       else this.#settle(introduction, known);
     }
@@ -68,7 +71,13 @@ export class PeerRegistry {
     if (first === undefined || this.#deps.writer.busy) return;
     const { memberId, dataDirectoryId } = first.hello;
     const { writer, store, wake, fail } = this.#deps;
-    writer.exclusively(() => store.rememberPeerDirectory(memberId, dataDirectoryId)).then(wake, fail);
+    this.#remembering = memberId;
+    writer
+      .exclusively(() => store.rememberPeerDirectory(memberId, dataDirectoryId))
+      .then(() => {
+        this.#remembering = null;
+        wake();
+      }, fail);
   }
 
   #settle({ hello, resolve, reject }: Introduction, known: string): void {

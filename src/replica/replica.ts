@@ -108,6 +108,11 @@ export class Replica {
     return this.#view.get(key);
   }
 
+  /** How long the disk write under way has taken so far, milliseconds; 0 when there is none. */
+  diskWriteAgeMs(): number {
+    return this.#writer.ageMs;
+  }
+
   /** What a peer told about itself; `undefined` before its first hello. */
   peerHello(memberId: MemberId): PeerHello | undefined {
     return this.#peers.hello(memberId);

@@ -1,0 +1,164 @@
+import { silentLogger } from "../../src/lib/logger.ts";
+import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
+import { defaultRaftOptions } from "../../src/raft/options.ts";
+import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
+import { Replica } from "../../src/replica/replica.ts";
+import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
+import { processRuntime } from "../../src/replica/runtime.ts";
+import type { StateMachine } from "../../src/replica/state-machine.ts";
+import { openStoreOver } from "../../src/storage/open-store-over.ts";
+import type { StorageEngine } from "../../src/storage/storage-engine.ts";
+import { createInProcessNetwork } from "../../src/transport/in-process-transport.ts";
+
+const totalKey = new Uint8Array([1]);
+
+/** Counts the commands applied in one row; a command that begins with 1 may be applied twice without harm. */
+export const countingMachine: StateMachine = {
+  indexPrefix: new Uint8Array([9]),
+  isRetrySafe: (command) => command[0] === 1,
+  apply(_command, _context, rows) {
+    const total = readNumber(rows.get(totalKey)) + 1;
+    const value = Buffer.alloc(8);
+    value.writeDoubleBE(total);
+    rows.put(totalKey, value);
+    return value;
+  },
+};
+
+export function readNumber(row: Uint8Array | undefined): number {
+  return row === undefined ? 0 : Buffer.from(row).readDoubleBE(0);
+}
+
+/** One member of a {@link ReplicaCluster}. */
+export interface ClusterMember {
+  readonly id: MemberId;
+  readonly replica: Replica;
+  /** Errors that stopped it. */
+  readonly fatal: unknown[];
+}
+
+/** How a cluster differs from the usual one. */
+export interface ClusterOptions {
+  readonly size?: number;
+  readonly options?: Partial<ReplicaOptions>;
+  /** Makes the engine of a member. A restart asks again and may get the one that it had. */
+  readonly engine: (id: MemberId) => StorageEngine;
+  readonly directoryId?: (id: MemberId) => string;
+  readonly stateMachine?: StateMachine;
+}
+
+/** Replicas of one process over an in-process network, in real time with short timeouts. */
+export class ReplicaCluster {
+  readonly network = createInProcessNetwork();
+  readonly members = new Map<MemberId, ClusterMember>();
+  readonly ids: readonly MemberId[];
+  readonly #options: ClusterOptions;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.ids = ["a", "b", "c", "d", "e"].slice(0, options.size ?? 3);
+  }
+
+  async startAll(): Promise<this> {
+    for (const id of this.ids) await this.start(id);
+    return this;
+  }
+
+  async start(id: MemberId): Promise<ClusterMember> {
+    const { engine, options, directoryId = (name: MemberId) => name.repeat(32), stateMachine } = this.#options;
+    const members = this.ids.map((each) => ({ id: each, name: each, peerAddress: each }));
+    const store = await openStoreOver({
+      engine: engine(id),
+      clusterId: "cluster",
+      memberId: id,
+      bootstrapConfiguration: votersOnly(members),
+      logger: silentLogger,
+      newDirectoryId: () => directoryId(id),
+    });
+    const { dataDirectoryId } = store.identity;
+    const identity = { clusterId: "cluster", memberId: id, name: id, dataDirectoryId, clientAddress: `${id}:1` };
+    const fatal: unknown[] = [];
+    const replica = await Replica.open({
+      store,
+      transport: this.network.createTransport(identity),
+      stateMachine: stateMachine ?? countingMachine,
+      runtime: processRuntime,
+      metrics: silentMetrics,
+      logger: silentLogger,
+      options: {
+        ...defaultReplicaOptions,
+        raft: { ...defaultRaftOptions, electionTimeoutMs: 100, heartbeatIntervalMs: 20 },
+        tickIntervalMs: 5,
+        ...options,
+      },
+      seed: this.ids.indexOf(id) + 1,
+      onFatal: (error) => fatal.push(error),
+    });
+    const member = { id, replica, fatal };
+    this.members.set(id, member);
+    return member;
+  }
+
+  async stop(id: MemberId): Promise<void> {
+    await this.members.get(id)?.replica.close();
+    this.members.delete(id);
+  }
+
+  async stopAll(): Promise<void> {
+    for (const id of [...this.members.keys()]) await this.stop(id);
+  }
+
+  /** The member that leads and that a quorum follows, once there is one. */
+  async leader(): Promise<ClusterMember> {
+    return until(() => {
+      const statuses = [...this.members.values()].map((member) => ({ member, status: member.replica.status() }));
+      const found = statuses.find(({ status }) => status.role === "leader");
+      const followers = statuses.filter(
+        ({ status }) => status.leaderId === found?.member.id && status.term === found.status.term,
+      );
+      return followers.length * 2 > this.ids.length ? found?.member : undefined;
+    });
+  }
+
+  async follower(): Promise<ClusterMember> {
+    const leader = await this.leader();
+    return until(() =>
+      [...this.members.values()].find((each) => each !== leader && each.replica.status().leaderId === leader.id),
+    );
+  }
+}
+
+/** What a command came to. */
+export function propose(
+  member: ClusterMember,
+  command: number[] = [0],
+  timeoutMs = 5000,
+  forward = true,
+): Promise<ProposalOutcome> {
+  const deadlineMs = member.replica.now() + timeoutMs;
+  return new Promise((resolve) => member.replica.propose(new Uint8Array(command), { deadlineMs, forward }, resolve));
+}
+
+/** Number of commands applied, read linearizably; or why it could not be read. */
+export function readTotal(
+  member: ClusterMember,
+  timeoutMs = 5000,
+  forward = true,
+): Promise<number | NonNullable<ReadOutcome>> {
+  const deadlineMs = member.replica.now() + timeoutMs;
+  return new Promise((resolve) =>
+    member.replica.readIndex({ deadlineMs, forward }, (outcome) =>
+      resolve(outcome ?? readNumber(member.replica.stateRow(totalKey))),
+    ),
+  );
+}
+
+/** Waits until `look` finds something; the test's own time limit ends the wait. */
+export async function until<T>(look: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -1,0 +1,209 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import { type ClusterOptions, propose, ReplicaCluster, readTotal, until } from "./replica-cluster.ts";
+
+const clusters: ReplicaCluster[] = [];
+
+async function startCluster(options: Partial<ClusterOptions> = {}): Promise<ReplicaCluster> {
+  const cluster = new ReplicaCluster({ engine: () => openMemoryEngine(), ...options });
+  clusters.push(cluster);
+  return cluster.startAll();
+}
+
+afterEach(async () => {
+  for (const cluster of clusters.splice(0)) await cluster.stopAll();
+});
+
+describe("a cluster of replicas", () => {
+  test("a single member applies what is proposed", async () => {
+    const cluster = await startCluster({ size: 1 });
+    const member = await cluster.leader();
+    expect(await propose(member)).toMatchObject({ type: "applied", index: 2 });
+    expect(await readTotal(member)).toBe(1);
+  });
+
+  test("every member takes proposals and linearizable reads", async () => {
+    const cluster = await startCluster();
+    await cluster.leader();
+    for (const [position, member] of [...cluster.members.values()].entries()) {
+      expect(await propose(member)).toMatchObject({ type: "applied" });
+      for (const reader of cluster.members.values()) expect(await readTotal(reader)).toBe(position + 1);
+    }
+  });
+
+  test("many proposals at once are all applied, each with its own result", async () => {
+    const cluster = await startCluster();
+    await cluster.leader();
+    const members = [...cluster.members.values()];
+    const outcomes = await Promise.all(
+      Array.from({ length: 600 }, (_, i) => propose(members[i % 3] ?? expect.fail("no member"))),
+    );
+    const results = outcomes.map((outcome) =>
+      outcome.type === "applied" ? Buffer.from(outcome.result).readDoubleBE() : -1,
+    );
+    expect([...results].sort((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
+  });
+
+  test("a proposal without a leader fails as not applied, within the wait for a leader", async () => {
+    const cluster = new ReplicaCluster({ engine: () => openMemoryEngine(), options: { leaderWaitMs: 50 } });
+    clusters.push(cluster);
+    const member = await cluster.start("a");
+    expect(await propose(member)).toMatchObject({ type: "dropped", reason: "NO_LEADER" });
+    expect(await readTotal(member)).toBe("NO_LEADER");
+  });
+
+  test("a follower refuses what must not be forwarded", async () => {
+    const cluster = await startCluster();
+    const follower = await cluster.follower();
+    expect(await propose(follower, [0], 5000, false)).toMatchObject({ type: "dropped", reason: "NOT_LEADER" });
+    expect(await readTotal(follower, 5000, false)).toBe("NOT_LEADER");
+  });
+
+  test("a proposal that comes after its deadline is never proposed", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    const lastIndex = leader.replica.status().lastIndex;
+    expect(await propose(leader, [0], -1)).toMatchObject({ type: "dropped", reason: "DEADLINE_EXCEEDED" });
+    expect(leader.replica.status().lastIndex).toBe(lastIndex);
+  });
+
+  test("the others go on when the leader is cut off, and the proposal that it took is not known to be applied", async () => {
+    const cluster = await startCluster();
+    const old = await cluster.leader();
+    for (const id of cluster.ids) if (id !== old.id) cluster.network.cut(old.id, id);
+    const stranded = propose(old, [0], 300);
+    const next = await until(() =>
+      [...cluster.members.values()].find((member) => member !== old && member.replica.status().role === "leader"),
+    );
+    expect(await propose(next)).toMatchObject({ type: "applied" });
+    expect(await stranded).toMatchObject({ type: "unknown" });
+    expect(await until(() => (old.replica.status().role === "leader" ? undefined : "stepped down"))).toBe(
+      "stepped down",
+    );
+  });
+
+  test("trap 79: a proposal that another leader overwrote ends as dropped when the members meet again", async () => {
+    const cluster = await startCluster();
+    const old = await cluster.leader();
+    for (const id of cluster.ids) if (id !== old.id) cluster.network.cut(old.id, id);
+    const stranded = propose(old);
+    const next = await until(() =>
+      [...cluster.members.values()].find((member) => member !== old && member.replica.status().role === "leader"),
+    );
+    await propose(next);
+    for (const id of cluster.ids) if (id !== old.id) cluster.network.heal(old.id, id);
+    expect(await stranded).toMatchObject({ type: "dropped", reason: "PROPOSAL_DROPPED" });
+    expect(await readTotal(old)).toBe(1);
+  });
+
+  test("what was forwarded to a lost leader is tried again only if it may be applied twice", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    const follower = await cluster.follower();
+    const third = cluster.ids.find((id) => id !== leader.id && id !== follower.id) ?? expect.fail("no third member");
+    cluster.network.cut(leader.id, third);
+    const safe = propose(follower, [1]);
+    const unsafe = propose(follower, [0]);
+    cluster.network.cut(leader.id, follower.id);
+    expect(await safe).toMatchObject({ type: "applied" });
+    expect((await unsafe).type).not.toBe("applied");
+  });
+
+  test("a member that restarts finds what was applied and what was not", async () => {
+    const disks = new Map(["a", "b", "c"].map((id) => [id, new MemoryRows()] as const));
+    const cluster = await startCluster({ engine: (id) => openMemoryEngine(disks.get(id)) });
+    const leader = await cluster.leader();
+    for (let i = 0; i < 20; i++) await propose(leader);
+    await cluster.stopAll();
+    await cluster.startAll();
+    expect(await readTotal(await cluster.leader())).toBe(20);
+    expect(await propose(await cluster.follower())).toMatchObject({ type: "applied" });
+  });
+
+  test("a member that missed thousands of entries catches up from the store", async () => {
+    const disks = new Map(["a", "b", "c"].map((id) => [id, new MemoryRows()] as const));
+    const raft = {
+      electionTimeoutMs: 100,
+      heartbeatIntervalMs: 20,
+      tailBytesMax: 0,
+      appendBytesMax: 4096,
+      pendingReadsMax: 10,
+      uncommittedBytesMax: 1 << 20,
+      inflight: { messages: 4, bytes: 1 << 20 },
+    };
+    const cluster = await startCluster({
+      engine: (id) => openMemoryEngine(disks.get(id)),
+      options: { raft },
+    });
+    const follower = await cluster.follower();
+    await cluster.stop(follower.id);
+    const leader = await cluster.leader();
+    await Promise.all(Array.from({ length: 3000 }, () => propose(leader)));
+    const restarted = await cluster.start(follower.id);
+    await until(() => (restarted.replica.status().caughtUp ? true : undefined));
+    expect(await readTotal(restarted)).toBe(3000);
+  });
+
+  test("trap 45: a member that comes back with another directory is not believed", async () => {
+    let lives = 0;
+    const cluster = await startCluster({ directoryId: (id) => (lives++ < 3 ? id : "f").repeat(32).slice(0, 32) });
+    const follower = await cluster.follower();
+    const leader = await cluster.leader();
+    await propose(leader);
+    await cluster.stop(follower.id);
+    const wiped = await cluster.start(follower.id);
+    const other = cluster.ids.find((id) => id !== leader.id && id !== follower.id) ?? expect.fail("no third member");
+    await cluster.stop(other);
+    expect(await propose(leader, [0], 300)).not.toMatchObject({ type: "applied" });
+    expect(wiped.replica.status().role).not.toBe("leader");
+  });
+
+  test("a failed write stops the member, and ends what waits as unknown", async () => {
+    const engines = new Map(["a", "b", "c"].map((id) => [id, openMemoryEngine()] as const));
+    const cluster = await startCluster({ engine: (id) => engines.get(id) ?? expect.fail(id) });
+    const leader = await cluster.leader();
+    const engine = engines.get(leader.id) ?? expect.fail("no engine");
+    engine.write = () => Promise.reject(new Error("EIO"));
+    const outcome = await propose(leader);
+    expect(leader.fatal).toHaveLength(1);
+    expect(outcome.type).toBe("unknown");
+    expect(await propose(leader)).toMatchObject({ type: "dropped", reason: "SHUTTING_DOWN" });
+    cluster.members.delete(leader.id);
+    await leader.replica.close().catch(() => {});
+    expect(await propose(await cluster.leader())).toMatchObject({ type: "applied" });
+  });
+
+  test("trap 95: a state machine that throws stops the member", async () => {
+    const stateMachine = {
+      indexPrefix: new Uint8Array([9]),
+      isRetrySafe: () => false,
+      apply: () => {
+        throw new Error("unknown command");
+      },
+    };
+    const cluster = await startCluster({ size: 1, stateMachine });
+    const member = await cluster.leader();
+    expect((await propose(member)).type).toBe("unknown");
+    expect(member.fatal).toEqual([new Error("unknown command")]);
+  });
+
+  test("a member that drains takes nothing new and ends what is under way", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    const underWay = propose(leader);
+    const drained = leader.replica.drain(leader.replica.now() + 5000);
+    expect(await propose(leader)).toMatchObject({ type: "dropped", reason: "SHUTTING_DOWN" });
+    expect(await readTotal(leader)).toBe("SHUTTING_DOWN");
+    expect(await underWay).toMatchObject({ type: "applied" });
+    await drained;
+  });
+
+  test("over the limit, proposals are refused and nothing is half done", async () => {
+    const cluster = await startCluster({ size: 1, options: { pendingProposalsMax: 5 } });
+    const member = await cluster.leader();
+    const outcomes = await Promise.all(Array.from({ length: 9 }, () => propose(member)));
+    expect(outcomes.filter((outcome) => outcome.type === "applied")).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome.type === "dropped" && outcome.reason === "OVERLOADED")).toHaveLength(4);
+    expect(await readTotal(member)).toBe(5);
+  });
+});

@@ -14,6 +14,7 @@ import type { Entry, Index } from "../raft/entry.ts";
 import { numberMax } from "../raft/entry.ts";
 import { decodeConfiguration } from "../storage/configuration-codec.ts";
 import type { WireHello } from "./message-encoder.ts";
+import { PayloadCopier } from "./payload-copier.ts";
 import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
 
 /** Sender and receiver of a stream, as its hello settled them. */
@@ -33,12 +34,13 @@ export function decodeHello(frame: Uint8Array): WireHello {
 
 /**
  * Reads a frame of messages. The byte arrays of entries, commands and results are copies, so that keeping one does not
- * keep the frame. Throws `PEER_REFUSED` or `NUMBER_OUT_OF_RANGE`, naming the field, and then nothing of the frame counts.
+ * keep the frame (see {@link PayloadCopier}). Throws `PEER_REFUSED` or `NUMBER_OUT_OF_RANGE`, naming the field, and then nothing of the frame counts.
  */
 export function decodeMessages(frame: Uint8Array, ends: StreamEnds): PeerMessage[] {
   const { hello, messages } = decodeFrame(frame);
   if (hello !== undefined) throw refused("a frame after the first holds a hello");
-  return messages.map((message) => fromWire(message, ends));
+  const copier = new PayloadCopier(frame.length);
+  return messages.map((message) => fromWire(message, ends, copier));
 }
 
 function decodeFrame(frame: Uint8Array): DeliverRequest {
@@ -49,7 +51,7 @@ function decodeFrame(frame: Uint8Array): DeliverRequest {
   }
 }
 
-function fromWire({ message }: WireMessage, ends: StreamEnds): PeerMessage {
+function fromWire({ message }: WireMessage, ends: StreamEnds, copier: PayloadCopier): PeerMessage {
   if (message.case === undefined) {
     throw refused("PeerMessage.message is not set, or of a kind that this version does not know");
   }
@@ -59,7 +61,7 @@ function fromWire({ message }: WireMessage, ends: StreamEnds): PeerMessage {
       return fromWireVote(message, ends);
     case "appendEntriesRequest":
     case "appendEntriesResponse":
-      return fromWireAppend(message, ends);
+      return fromWireAppend(message, ends, copier);
     case "heartbeatRequest":
     case "heartbeatResponse":
       return fromWireHeartbeat(message, ends);
@@ -68,7 +70,7 @@ function fromWire({ message }: WireMessage, ends: StreamEnds): PeerMessage {
       return fromWireReadIndex(message, ends);
     case "forwardRequest":
     case "forwardResponse":
-      return fromWireForward(message, ends);
+      return fromWireForward(message, ends, copier);
   }
 }
 
@@ -97,6 +99,7 @@ function fromWireVote(
 function fromWireAppend(
   { case: type, value }: WireCase<"appendEntriesRequest" | "appendEntriesResponse">,
   ends: StreamEnds,
+  copier: PayloadCopier,
 ): PeerMessage {
   if (type === "appendEntriesResponse") {
     return {
@@ -117,7 +120,7 @@ function fromWireAppend(
     term: toSafeNumber(value.term, "AppendEntriesRequest.term"),
     prevLogIndex,
     prevLogTerm: toSafeNumber(value.prevLogTerm, "AppendEntriesRequest.prev_log_term"),
-    entries: fromWireEntries(value.entries, prevLogIndex),
+    entries: fromWireEntries(value.entries, prevLogIndex, copier),
     commitIndex: toSafeNumber(value.commitIndex, "AppendEntriesRequest.commit_index"),
   };
 }
@@ -160,29 +163,36 @@ function fromWireReadIndex(
 function fromWireForward(
   { case: type, value }: WireCase<"forwardRequest" | "forwardResponse">,
   ends: StreamEnds,
+  copier: PayloadCopier,
 ): PeerMessage {
   if (type === "forwardResponse") {
     const id = toSafeNumber(value.id, "ForwardResponse.id");
-    return { type: "ForwardResponse", ...ends, id, results: value.results.map(fromWireResult) };
+    return {
+      type: "ForwardResponse",
+      ...ends,
+      id,
+      results: value.results.map((result) => fromWireResult(result, copier)),
+    };
   }
   const id = toSafeNumber(value.id, "ForwardRequest.id");
-  const commands = value.commands.map(({ command, timeoutMs }) => ({ command: copyOf(command), timeoutMs }));
+  const commands = value.commands.map(({ command, timeoutMs }) => ({ command: copier.copy(command), timeoutMs }));
   return { type: "ForwardRequest", ...ends, id, commands };
 }
 
-function fromWireEntries(entries: readonly EntryMessage[], prevLogIndex: Index): Entry[] {
+function fromWireEntries(entries: readonly EntryMessage[], prevLogIndex: Index, copier: PayloadCopier): Entry[] {
   if (entries.length > numberMax - prevLogIndex) {
     throw refused(`AppendEntriesRequest.entries reach beyond index ${numberMax}`);
   }
-  return entries.map((entry, position) => fromWireEntry(entry, prevLogIndex + 1 + position));
+  return entries.map((entry, position) => fromWireEntry(entry, prevLogIndex + 1 + position, copier));
 }
 
-function fromWireEntry(wire: EntryMessage, index: Index): Entry {
+function fromWireEntry(wire: EntryMessage, index: Index, copier: PayloadCopier): Entry {
   const term = toSafeNumber(wire.term, "Entry.term");
   if (term === 0) throw refused(`Entry.term is missing at index ${index}`);
   const timeMs = toSafeNumber(wire.timeMs, "Entry.time_ms");
   // No switch: the enum is open, any number may come.
-  if (wire.kind === EntryKind.COMMAND) return { kind: "command", index, term, timeMs, command: copyOf(wire.payload) };
+  if (wire.kind === EntryKind.COMMAND)
+    return { kind: "command", index, term, timeMs, command: copier.copy(wire.payload) };
   if (wire.kind === EntryKind.CONFIGURATION) {
     return { kind: "configuration", index, term, timeMs, configuration: fromWireConfiguration(wire.payload, index) };
   }
@@ -199,20 +209,15 @@ function fromWireConfiguration(payload: Uint8Array, index: Index): Configuration
   }
 }
 
-function fromWireResult(wire: ForwardedResultMessage): ForwardedResult {
+function fromWireResult(wire: ForwardedResultMessage, copier: PayloadCopier): ForwardedResult {
   const { position, outcome, reason } = wire;
   const index = toSafeNumber(wire.index, "ForwardedResult.index");
   const term = toSafeNumber(wire.entryTerm, "ForwardedResult.entry_term");
   const { APPLIED, DROPPED, UNKNOWN } = ForwardedResult_Outcome;
-  if (outcome === APPLIED) return { position, outcome: "applied", result: copyOf(wire.result), index, term };
+  if (outcome === APPLIED) return { position, outcome: "applied", result: copier.copy(wire.result), index, term };
   if (outcome === DROPPED) return { position, outcome: "dropped", reason, index, term };
   if (outcome === UNKNOWN) return { position, outcome: "unknown", reason, index, term };
   throw refused(`ForwardedResult.outcome is ${outcome} at position ${position}`);
-}
-
-/** Always a plain Uint8Array with a buffer of its own, even when the frame is a Buffer. */
-function copyOf(view: Uint8Array): Uint8Array {
-  return new Uint8Array(view);
 }
 
 function refused(what: string): RaftKvError {

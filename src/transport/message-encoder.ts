@@ -1,17 +1,20 @@
 import { toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type {
-  DeliverRequest,
-  Entry as EntryMessage,
   ForwardedResult as ForwardedResultMessage,
   Hello as HelloMessage,
   PeerMessage as WireMessage,
 } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
-import { DeliverRequestSchema, ForwardedResult_Outcome } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
-import { EntryKind } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import {
+  AppendEntriesRequestSchema,
+  DeliverRequestSchema,
+  ForwardedResult_Outcome,
+  PeerMessageSchema,
+} from "../gen/raftkv/raft/v1/raft_service_pb.ts";
 import { unreachable } from "../lib/assert.ts";
-import type { Entry } from "../raft/entry.ts";
 import { entriesSize } from "../raft/entry.ts";
-import { encodeConfiguration } from "../storage/configuration-codec.ts";
+import type { AppendEntriesRequest } from "../raft/message.ts";
+import { encodeEntries } from "./entry-encoder.ts";
 import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
 
 // Messages are written as plain objects with every field given: `create` would first fill in defaults, on the hot path.
@@ -32,8 +35,32 @@ export function encodeHello(hello: WireHello): Uint8Array {
 
 /** One frame. Numbers must be integers from 0 to 2^53 - 1; others are a programmer's error and throw. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
-  const frame: DeliverRequest = { $typeName: "raftkv.raft.v1.DeliverRequest", messages: messages.map(toWire) };
-  return toBinary(DeliverRequestSchema, frame);
+  const writer = new BinaryWriter();
+  for (const message of messages) {
+    writer.tag(DeliverRequestSchema.field.messages.number, WireType.LengthDelimited);
+    if (message.type === "AppendEntriesRequest") writeAppendEntries(writer, message);
+    else writer.bytes(toBinary(PeerMessageSchema, toWire(message)));
+  }
+  return writer.finish();
+}
+
+function writeAppendEntries(writer: BinaryWriter, request: AppendEntriesRequest): void {
+  const head = toBinary(AppendEntriesRequestSchema, {
+    $typeName: "raftkv.raft.v1.AppendEntriesRequest",
+    term: BigInt(request.term),
+    prevLogIndex: BigInt(request.prevLogIndex),
+    prevLogTerm: BigInt(request.prevLogTerm),
+    entries: [],
+    commitIndex: BigInt(request.commitIndex),
+  });
+  const entries = encodeEntries(request.entries);
+  writer.fork();
+  writer.tag(PeerMessageSchema.field.appendEntriesRequest.number, WireType.LengthDelimited);
+  writer
+    .uint32(head.length + entries.length)
+    .raw(head)
+    .raw(entries);
+  writer.join();
 }
 
 /** About what a message comes to on the wire, bytes, without encoding it: for queue and frame limits. */
@@ -62,11 +89,14 @@ export function messageSize(message: PeerMessage): number {
   }
 }
 
-function toWire(message: PeerMessage): WireMessage {
+/** Everything but entries, which take the short way. */
+type PlainMessage = Exclude<PeerMessage, AppendEntriesRequest>;
+
+function toWire(message: PlainMessage): WireMessage {
   return { $typeName: "raftkv.raft.v1.PeerMessage", message: toCase(message) };
 }
 
-function toCase(message: PeerMessage): WireMessage["message"] {
+function toCase(message: PlainMessage): WireMessage["message"] {
   switch (message.type) {
     case "RequestVoteRequest":
       return {
@@ -88,18 +118,6 @@ function toCase(message: PeerMessage): WireMessage["message"] {
           term: BigInt(message.term),
           granted: message.granted,
           preVote: message.preVote,
-        },
-      };
-    case "AppendEntriesRequest":
-      return {
-        case: "appendEntriesRequest",
-        value: {
-          $typeName: "raftkv.raft.v1.AppendEntriesRequest",
-          term: BigInt(message.term),
-          prevLogIndex: BigInt(message.prevLogIndex),
-          prevLogTerm: BigInt(message.prevLogTerm),
-          entries: message.entries.map(toWireEntry),
-          commitIndex: BigInt(message.commitIndex),
         },
       };
     case "AppendEntriesResponse":
@@ -193,27 +211,6 @@ function toWireTimeout(timeoutMs: number): number {
   const timeoutMsMax = 0xffff_ffff;
   return Math.max(0, Math.min(timeoutMsMax, Math.floor(timeoutMs)));
 }
-
-function toWireEntry(entry: Entry): EntryMessage {
-  return {
-    $typeName: "raftkv.raft.v1.Entry",
-    term: BigInt(entry.term),
-    kind: wireKind[entry.kind],
-    timeMs: BigInt(entry.timeMs),
-    payload:
-      entry.kind === "command"
-        ? entry.command
-        : entry.kind === "configuration"
-          ? encodeConfiguration(entry.configuration)
-          : noBytes,
-  };
-}
-
-const wireKind = {
-  noop: EntryKind.NOOP,
-  command: EntryKind.COMMAND,
-  configuration: EntryKind.CONFIGURATION,
-} as const;
 
 const wireOutcome = {
   applied: ForwardedResult_Outcome.APPLIED,

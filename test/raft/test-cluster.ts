@@ -6,6 +6,7 @@ import { TestMember, type TestMemberOptions, voters } from "./test-member.ts";
 /** Test members whose messages arrive at once and in order, unless the test holds them up: for scripts of exact steps. */
 export class TestCluster {
   readonly #members = new Map<MemberId, TestMember>();
+  #restarts = 0;
   /** Whether a message is lost. */
   isLost: (message: Message) => boolean = () => false;
   /** Everything sent so far, lost or not. */
@@ -63,14 +64,21 @@ export class TestCluster {
     }
   }
 
-  /** Lets time pass, up to a limit, until one member leads and was heard by all who can hear it. */
+  /** Lets time pass until somebody leads. */
   waitForLeader(): TestMember {
+    return this.waitForNewLeader("nobody");
+  }
+
+  /** Lets time pass until somebody else than `old` leads. */
+  waitForNewLeader(old: MemberId): TestMember {
     for (let tries = 0; tries < 200; tries++) {
-      const leader = this.members.find(({ node }) => node.role === "leader" && node.hasCommittedInTerm);
+      const leader = this.members.find(
+        ({ node }) => node.id !== old && node.role === "leader" && node.hasCommittedInTerm,
+      );
       if (leader) return leader;
       this.wait(10);
     }
-    throw new Error("nobody leads");
+    throw new Error(`nobody leads after ${old}`);
   }
 
   /** Makes `id` campaign when the others have forgotten their leader, and takes it to leadership. */
@@ -95,7 +103,8 @@ export class TestCluster {
 
   /** Stops a member dead and starts it again from what is durable. */
   restart(id: MemberId): TestMember {
-    const member = this.member(id).restart();
+    // Members that drew the same numbers would split every vote.
+    const member = this.member(id).restart(100 + ++this.#restarts);
     this.#members.set(id, member);
     return member;
   }

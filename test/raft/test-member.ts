@@ -62,6 +62,7 @@ export class TestMember {
     this.#configuration = options.configuration ?? voters("a", "b", "c");
     const start = recovered(this.image, this.#configuration);
     this.node = new RaftNode(options.id ?? "a", start, this.options, seededRandom(options.seed ?? 1));
+    this.node.tick(0);
   }
 
   /** A new start from what is durable now. */
@@ -135,7 +136,6 @@ export class TestMember {
   /** Makes it leader, by the votes of everybody else; everything sent since it won. */
   lead(): Message[] {
     const { node } = this;
-    node.tick(this.nowMs);
     node.campaign();
     for (const preVote of [true, false]) {
       for (const request of this.drain()) {

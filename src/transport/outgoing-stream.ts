@@ -104,7 +104,8 @@ export class OutgoingStream {
 }
 
 function openClient(address: string, { limits, channelCredentials }: LinkSettings): Client {
-  return new Client(address, channelCredentials, {
+  // With its scheme, every text is a name that can be looked up, if in vain; without, some would throw.
+  return new Client(`dns:///${address}`, channelCredentials, {
     // A connection of its own: a peer's flow control never touches another's.
     "grpc.use_local_subchannel_pool": 1,
     // Retries and their buffers would break the order and the queue limit.

@@ -3,9 +3,9 @@ import type { ConfigurationMember, MemberId } from "../../src/raft/configuration
 import { GrpcPeerTransport } from "../../src/transport/grpc-peer-transport.ts";
 import { createInProcessNetwork } from "../../src/transport/in-process-transport.ts";
 import type { PeerHello, PeerMessage, PeerTransport } from "../../src/transport/peer-transport.ts";
+import { identityOf } from "../transport/identity.ts";
 import {
   heartbeat,
-  identityOf,
   recordTransport,
   roundsOf,
   type TransportRecorder,

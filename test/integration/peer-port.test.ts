@@ -8,7 +8,8 @@ import { GrpcPeerTransport } from "../../src/transport/grpc-peer-transport.ts";
 import { encodeMessages } from "../../src/transport/message-encoder.ts";
 import type { PeerHello } from "../../src/transport/peer-transport.ts";
 import type { TransportLimits } from "../../src/transport/transport-options.ts";
-import { heartbeat, identityOf, recordTransport, roundsOf, until } from "../transport/transport-recorder.ts";
+import { identityOf } from "../transport/identity.ts";
+import { heartbeat, recordTransport, roundsOf, until } from "../transport/transport-recorder.ts";
 import { helloFrame, openRawPeer, type RawPeer } from "./raw-peer.ts";
 
 const frame = (...rounds: number[]) => encodeMessages(rounds.map((round) => heartbeat("a", "b", round)));

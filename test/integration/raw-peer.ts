@@ -2,7 +2,7 @@ import { Client, credentials, type Metadata, type ServiceError } from "@grpc/grp
 import { bufferOver, deliverMethod, refusalReasonKey } from "../../src/transport/deliver-method.ts";
 import { encodeHello, type WireHello } from "../../src/transport/message-encoder.ts";
 import { protocolVersion } from "../../src/transport/transport-options.ts";
-import { identityOf } from "../transport/transport-recorder.ts";
+import { identityOf } from "../transport/identity.ts";
 
 /** How a stream ended. */
 export interface StreamEnd {

@@ -1,7 +1,6 @@
 import { vi } from "vitest";
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { PeerHello, PeerMessage, PeerTransportHandlers } from "../../src/transport/peer-transport.ts";
-import type { TransportIdentity } from "../../src/transport/transport-options.ts";
 
 /** Handlers that remember what they were called with. */
 export interface TransportRecorder extends PeerTransportHandlers {
@@ -31,18 +30,6 @@ export function recordTransport(onHello: (hello: PeerHello) => Promise<void> = a
     },
   };
   return recorder;
-}
-
-/** An identity of the test cluster. */
-export function identityOf(memberId: MemberId, overrides: Partial<TransportIdentity> = {}): TransportIdentity {
-  return {
-    clusterId: "c1c1c1c1c1c1c1c1",
-    memberId,
-    name: `name-${memberId}`,
-    dataDirectoryId: `directory-${memberId}`,
-    clientAddress: `${memberId}.example:50051`,
-    ...overrides,
-  };
 }
 
 /** A message that a test can tell apart by its number. */

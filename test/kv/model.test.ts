@@ -177,6 +177,22 @@ describe("the same log", () => {
     );
   });
 
+  test("goes on alike when the rows are replaced under a state machine that remembers others", () => {
+    fc.assert(
+      fc.property(log, log, (commands, others) => {
+        const [straight, replaced, other] = [new Driver(tight), new Driver(tight), new Driver(tight)];
+        other.machine = replaced.machine;
+        const results = applyAll(straight, commands);
+        const interleave = (at: number): void => {
+          applyAll(other, others.slice(at, at + 1));
+        };
+        expect(applyAll(replaced, commands, interleave)).toEqual(results);
+        expect(replaced.rows.snapshot()).toEqual(straight.rows.snapshot());
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test("never holds more sessions, ended sessions or answers than the limits say", () => {
     fc.assert(
       fc.property(log, (commands) => {

@@ -154,6 +154,13 @@ describe("pending answers", () => {
     expect(driver.outcome(swap(4, 4))).toBe("put");
   });
 
+  test("that are large leave nothing in the session's row when they are given up", () => {
+    const driver = new Driver({ largeAnswerBytes: 1 });
+    for (let sequence = 1; sequence <= 50; sequence++) driver.apply(count("c", sequence, sequence));
+    const rows = driver.rows.snapshot().filter(([key]) => key.startsWith("s"));
+    expect(rows.map(([, row]) => row.length < 40)).toEqual([true]);
+  });
+
   test("that were given up go a bounded number of rows a command", () => {
     const driver = new Driver({ answersRemovedPerCommandMax: 4 });
     for (let sequence = 1; sequence <= 10; sequence++) driver.apply(count("c", sequence));
@@ -222,6 +229,17 @@ describe("trap 83: a session that is over is never opened again", () => {
     expect(held).toEqual([5, 1, 0]);
     expect(driver.rows.count("l")).toBe(0);
     expect(driver.summary().leftovers).toBe(0);
+  });
+
+  test("until seven days have passed since its own end, not another's", () => {
+    const driver = new Driver({ sessionsMax: 1 });
+    for (const client of ["a", "b", "c"]) {
+      driver.apply(count(client, 1));
+      driver.timeMs += 10 * minuteMs;
+    }
+    driver.timeMs += 7 * 24 * hourMs - 20 * minuteMs;
+    expect(driver.outcome(count("b", 1))).toBe("SESSION_EXPIRED");
+    expect(driver.outcome(count("a", 1))).toBe("increment");
   });
 
   test("until it is forgotten after seven days, a bounded number a command", () => {

@@ -122,7 +122,14 @@ class InterceptedCall extends ServerInterceptingCall {
 
   onReceiveHalfClose(): void {
     this.#receiving.delete(this);
-    this.#listener?.onReceiveHalfClose();
+    // grpc-js takes the reset of a stream for the end of its request and would run the handler of a call that nobody waits
+    // for. Asking for another read makes it look at the stream; it then tells of the cancellation before our next tick.
+    this.#next.startRead();
+    process.nextTick(passHalfClose, this);
+  }
+
+  passHalfClose(): void {
+    if (!this.#finished) this.#listener?.onReceiveHalfClose();
   }
 
   onCancel(): void {
@@ -139,4 +146,8 @@ class InterceptedCall extends ServerInterceptingCall {
     this.#stats.handled[code] = (this.#stats.handled[code] ?? 0) + 1;
     this.#stats.observeSeconds((this.#now() - this.startedMs) / 1000);
   }
+}
+
+function passHalfClose(call: InterceptedCall): void {
+  call.passHalfClose();
 }

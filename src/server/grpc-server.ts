@@ -39,11 +39,14 @@ export function bindGrpcServer(server: Server, address: string, credentials = Se
 }
 
 /**
- * Stops accepting, lets the calls under way finish for at most `graceMs`, then cuts what is left. Open streams have to be
- * ended before, because the library waits for them for ever. Tells whether everything finished by itself.
+ * Stops accepting, lets the calls under way finish for at most `graceMs`, then cuts what is left. `address` is the one
+ * listened on, with its real port. Open streams have to be ended before, because the library waits for them for ever.
+ * Tells whether everything finished by itself.
  */
-export function shutDownGrpcServer(server: Server, graceMs: number): Promise<boolean> {
+export function shutDownGrpcServer(server: Server, address: string, graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
+    // Cuts the connections after the grace. `forceShutdown` would not: without channelz it knows of none.
+    server.drain(address, graceMs);
     const timer = setTimeout(() => {
       server.forceShutdown();
       resolve(false);

@@ -55,6 +55,8 @@ export class RaftKvServer {
   readonly #interceptor: CallInterceptor;
   readonly #grpc: Server;
   readonly #http: HttpEndpoints;
+  /** The address listened on, with its real port; set while there is one. */
+  #boundAddress: string | undefined;
   #stopListening: (() => void) | undefined;
   #refresh: NodeJS.Timeout | undefined;
   #drained: Promise<boolean> | undefined;
@@ -99,6 +101,7 @@ export class RaftKvServer {
     let clientPort: number;
     try {
       clientPort = await bindGrpcServer(this.#grpc, clientAddress);
+      this.#boundAddress = clientAddress.replace(/:0$/, `:${clientPort}`);
     } catch (error) {
       await this.close();
       throw error;
@@ -134,7 +137,9 @@ export class RaftKvServer {
     const refusal = shuttingDownRefusal(this.#environment);
     this.#health.close(refusal);
     this.#reflection.close(refusal);
-    return shutDownGrpcServer(this.#grpc, graceMs).finally(() => this.#interceptor.close());
+    this.#interceptor.close();
+    if (this.#boundAddress === undefined) return Promise.resolve(true);
+    return shutDownGrpcServer(this.#grpc, this.#boundAddress, graceMs);
   }
 
   #addServices(requestBytesMax: number): void {

@@ -27,7 +27,10 @@ function arrive(change: { cancelled?: boolean; draining?: boolean } = {}) {
     getDeadline: () => Number.POSITIVE_INFINITY,
     getPath: () => "/test/Test",
   } as unknown as ServerUnaryCall<object, string>;
-  unaryHandler<object, string>(environment, (each) => void handled.push(each))(call, (error) => void answers.push(error));
+  unaryHandler<object, string>(environment, (each) => void handled.push(each))(
+    call,
+    (error) => void answers.push(error),
+  );
   const [unary] = handled;
   return { environment, unary, answers };
 }

@@ -32,19 +32,21 @@ describe("options of a read", () => {
   });
 
   test.each([
-    [{ seconds: 1n, nanos: 500_000_000 }, 1500],
-    [{ seconds: 0n, nanos: 0 }, 0],
-    [{ seconds: 315_576_000_000n, nanos: 0 }, 315_576_000_000_000],
-  ])("take the staleness %j as %i ms", (maxStaleness, staleMsMax) => {
+    [1n, 500_000_000, 1500],
+    [0n, 0, 0],
+    [315_576_000_000n, 0, 315_576_000_000_000],
+  ])("take the staleness of %s s and %i ns as %i ms", (seconds, nanos, staleMsMax) => {
+    const maxStaleness = { seconds, nanos };
     expect(readPolicy(create(ReadOptionsSchema, { consistency: stale, maxStaleness }))).toMatchObject({ staleMsMax });
   });
 
   test.each([
-    { seconds: -1n, nanos: 0 },
-    { seconds: 0n, nanos: -1 },
-    { seconds: 0n, nanos: 1_000_000_000 },
-    { seconds: 315_576_000_001n, nanos: 0 },
-  ])("refuse the staleness %j", (maxStaleness) => {
+    [-1n, 0],
+    [0n, -1],
+    [0n, 1_000_000_000],
+    [315_576_000_001n, 0],
+  ])("refuse the staleness of %s s and %i ns", (seconds, nanos) => {
+    const maxStaleness = { seconds, nanos };
     const refused = readPolicy(create(ReadOptionsSchema, { consistency: stale, maxStaleness }));
     expect(refused).toMatchObject({ reason: "READ_OPTIONS_INVALID" });
   });

@@ -1,9 +1,9 @@
 import { WireType } from "@bufbuild/protobuf/wire";
 import { AppendEntriesRequestSchema, EntrySchema } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
 import { EntryKind } from "../gen/raftkv/storage/v1/storage_pb.ts";
-import { assert } from "../lib/assert.ts";
 import type { Entry } from "../raft/entry.ts";
 import { encodeConfiguration } from "../storage/configuration-codec.ts";
+import { tagOf, varintSize, writeVarint } from "./varint.ts";
 
 // Entries are most of what a leader sends, once per follower. Written straight into one array they cost a quarter of what
 // the library's writer takes; everything else goes through the library. The decoder is the library's for both.
@@ -55,27 +55,4 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
 function payloadOf(entry: Entry): Uint8Array {
   if (entry.kind === "command") return entry.command;
   return entry.kind === "configuration" ? encodeConfiguration(entry.configuration) : noBytes;
-}
-
-/** Tags of fields up to number 15 take one byte. */
-function tagOf(number: number, type: WireType): number {
-  assert(number <= 15, `field number ${number} needs a tag of more than one byte`);
-  return (number << 3) | type;
-}
-
-function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 0x80)) size += 1;
-  return size;
-}
-
-function writeVarint(bytes: Uint8Array, start: number, value: number): number {
-  assert(Number.isSafeInteger(value) && value >= 0, `${value} is no index, term or time`);
-  let at = start;
-  let rest = value;
-  // Bit operations see 32 bits only.
-  for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
-  for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
-  bytes[at++] = rest;
-  return at;
 }

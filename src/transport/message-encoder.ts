@@ -1,5 +1,4 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type {
   ForwardedResult as ForwardedResultMessage,
   Hello as HelloMessage,
@@ -16,6 +15,7 @@ import { entriesSize } from "../raft/entry.ts";
 import type { AppendEntriesRequest } from "../raft/message.ts";
 import { encodeEntries } from "./entry-encoder.ts";
 import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
+import { lengthPrefix } from "./varint.ts";
 
 // Messages are written as plain objects with every field given: `create` would first fill in defaults, on the hot path.
 
@@ -35,16 +35,24 @@ export function encodeHello(hello: WireHello): Uint8Array {
 
 /** One frame. Numbers must be integers from 0 to 2^53 - 1; others are a programmer's error and throw. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
-  const writer = new BinaryWriter();
+  const { number } = DeliverRequestSchema.field.messages;
+  const parts: Uint8Array[] = [];
   for (const message of messages) {
-    writer.tag(DeliverRequestSchema.field.messages.number, WireType.LengthDelimited);
-    if (message.type === "AppendEntriesRequest") writeAppendEntries(writer, message);
-    else writer.bytes(toBinary(PeerMessageSchema, toWire(message)));
+    if (message.type === "AppendEntriesRequest") {
+      const [prefix, head, entries] = encodeAppendEntries(message);
+      parts.push(lengthPrefix(number, prefix.length + head.length + entries.length), prefix, head, entries);
+    } else {
+      const encoded = toBinary(PeerMessageSchema, toWire(message));
+      parts.push(lengthPrefix(number, encoded.length), encoded);
+    }
   }
-  return writer.finish();
+  return Buffer.concat(parts);
 }
 
-function writeAppendEntries(writer: BinaryWriter, request: AppendEntriesRequest): void {
+/** In parts, so that the entries are copied once more only, into the frame. */
+function encodeAppendEntries(
+  request: AppendEntriesRequest,
+): [prefix: Uint8Array, head: Uint8Array, entries: Uint8Array] {
   const head = toBinary(AppendEntriesRequestSchema, {
     $typeName: "raftkv.raft.v1.AppendEntriesRequest",
     term: BigInt(request.term),
@@ -54,13 +62,8 @@ function writeAppendEntries(writer: BinaryWriter, request: AppendEntriesRequest)
     commitIndex: BigInt(request.commitIndex),
   });
   const entries = encodeEntries(request.entries);
-  writer.fork();
-  writer.tag(PeerMessageSchema.field.appendEntriesRequest.number, WireType.LengthDelimited);
-  writer
-    .uint32(head.length + entries.length)
-    .raw(head)
-    .raw(entries);
-  writer.join();
+  const { number } = PeerMessageSchema.field.appendEntriesRequest;
+  return [lengthPrefix(number, head.length + entries.length), head, entries];
 }
 
 /** About what a message comes to on the wire, bytes, without encoding it: for queue and frame limits. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { type Configuration, votersOnly } from "../raft/configuration.ts";
 import type { InitialMember } from "./initial-cluster.ts";
 
 /** Who a member of the initial cluster is; the same on every member that was given the same list and token. */
@@ -26,6 +27,11 @@ export function clusterIdentity(token: string, members: readonly InitialMember[]
     clusterId,
     members: ordered.map((member) => ({ ...member, memberId: shortHash(["member", clusterId, member.name]) })),
   };
+}
+
+/** The configuration that a cluster starts with: every initial member a voter. */
+export function bootstrapConfiguration({ members }: ClusterIdentity): Configuration {
+  return votersOnly(members.map(({ memberId, name, peerAddress }) => ({ id: memberId, name, peerAddress })));
 }
 
 /** First 64 bits of SHA-256, in hexadecimal. JSON keeps the parts apart, whatever characters they hold. */

@@ -18,7 +18,7 @@ export interface GatheredOptions {
 }
 
 /** Variables that raftkv reads elsewhere: the file's path, and the client commands' defaults. */
-const otherVariables = ["RAFTKV_CONFIG", "RAFTKV_ENDPOINTS", "RAFTKV_TIMEOUT", "RAFTKV_OUTPUT"];
+const otherVariables = ["RAFTKV_CONFIG", "RAFTKV_ENDPOINTS", "RAFTKV_TIMEOUT"];
 
 /** Takes options from the flags, keyed as the table is; the flags' parser has already refused unknown ones. */
 export function optionsFromFlags(flags: Readonly<Partial<Record<OptionKey, string>>>): GatheredOptions {

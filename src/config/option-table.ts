@@ -84,14 +84,10 @@ export const optionTable = {
   ),
   maxPendingProposals: option(
     countBetween(1, 1_000_000),
-    "10000",
+    "100000",
     "Writes that may wait on this member to be committed; more are refused as OVERLOADED",
   ),
-  requestTimeout: option(
-    durationBetween("100ms", "5m"),
-    "10s",
-    "Deadline of a request that comes without one, and longest accepted",
-  ),
+  requestTimeout: option(durationBetween("100ms", "1m"), "10s", "Deadline of a client request that names none"),
   drainTimeout: option(durationBetween("0ms", "10m"), "20s", "How long SIGTERM waits for requests under way"),
   storageEngine: option(oneOf(["classic-level"]), "classic-level", "Engine of the data directory"),
   logLevel: option(oneOf(["debug", "info", "warn", "error"]), "info", "Least severe log lines to write"),

@@ -64,8 +64,8 @@ export const memberName: OptionType<string> = {
 
 /** Members and their peer addresses. */
 export const initialCluster: OptionType<readonly InitialMember[]> = {
-  placeholder: "NAME=HOST:PORT,…",
-  limits: "1 to 15 members",
+  placeholder: "MEMBERS",
+  limits: "NAME=HOST:PORT,NAME=HOST:PORT,…; 1 to 15 members",
   parse: parseInitialCluster,
   format: formatInitialCluster,
 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clusterIdentity } from "../../src/config/cluster-identity.ts";
+import { bootstrapConfiguration, clusterIdentity } from "../../src/config/cluster-identity.ts";
 
 const n1 = { name: "n1", peerAddress: "h1:7001" };
 const n2 = { name: "n2", peerAddress: "h2:7001" };
@@ -28,4 +28,10 @@ test("another token, member or address makes another cluster and other members",
   ];
   expect(new Set(clusters.map((cluster) => cluster.clusterId)).size).toBe(clusters.length);
   expect(new Set(clusters.map((cluster) => cluster.members[0]?.memberId)).size).toBe(clusters.length);
+});
+
+test("the cluster starts with every initial member as a voter", () => {
+  const configuration = bootstrapConfiguration(clusterIdentity("raftkv", [n2, n1]));
+  expect(configuration).toMatchObject({ voters: ["b3586f778ed86636", "d2b1ecafe09ca3ff"], learners: [] });
+  expect(configuration.members[1]).toEqual({ id: "d2b1ecafe09ca3ff", ...n2 });
 });

@@ -49,6 +49,8 @@ const policy: Readonly<Record<StatusName, { readonly notApplied: When; readonly 
 
 /** Whether the call certainly had no effect and never will. */
 export function isCertainlyNotApplied(failure: CallFailure): boolean {
+  // The service gives this reason only to what it has not proposed; see OUTCOME_UNKNOWN for the rest.
+  if (failure.reason === "DEADLINE_EXCEEDED") return true;
   return !failure.sent || holds(policy[failure.code].notApplied, failure);
 }
 

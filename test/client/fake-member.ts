@@ -8,7 +8,16 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { type handleUnaryCall, Metadata, Server, ServerCredentials, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 
@@ -33,7 +42,7 @@ export function on<I extends DescMessage, O extends DescMessage>(
 }
 
 /** A gRPC error, with the details that the service attaches when a reason is given. */
-export function refusal(code: keyof typeof status, reason?: string, retryDelayMs = 0): Partial<ServiceError> {
+export function refusal(code: keyof typeof status, reason?: string, retryDelayMs = 0): Error {
   const metadata = new Metadata();
   if (reason !== undefined) {
     const info = create(ErrorInfoSchema, { reason, domain: "raftkv.v1", metadata: { limit: "7" } });
@@ -51,8 +60,15 @@ const identity = (bytes: Buffer) => bytes;
 export async function startFakeMember(methods: readonly FakeMethod[], address = "127.0.0.1:0") {
   const server = new Server();
   for (const { path, handle } of methods) {
+    const answer = async (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
+      try {
+        callback(null, await handle(call.request));
+      } catch (error) {
+        callback(error as ServiceError);
+      }
+    };
     const handler: handleUnaryCall<Buffer, Buffer> = (call, callback) => {
-      void handle(call.request).then((response) => callback(null, response), callback);
+      void answer(call, callback);
     };
     server.register(path, handler, identity, identity, "unary");
   }

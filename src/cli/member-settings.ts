@@ -1,0 +1,31 @@
+import type { MemberConfig } from "../config/member-config.ts";
+import { defaultReplicaOptions, type ReplicaOptions } from "../replica/replica-options.ts";
+import type { ServerLimits } from "../server/server-limits.ts";
+import { defaultTransportLimits, type TransportLimits } from "../transport/transport-options.ts";
+
+/** Slowest tick, milliseconds; a faster heartbeat makes it faster. */
+const tickIntervalMsMax = 10;
+
+/** The replica's settings that follow from the configuration, over its defaults. */
+export function replicaOptions(config: MemberConfig): ReplicaOptions {
+  const { heartbeatIntervalMs, electionTimeoutMs, pendingProposalsMax } = config;
+  return {
+    ...defaultReplicaOptions,
+    raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs },
+    pendingProposalsMax,
+    // An election takes up to two timeouts.
+    leaderWaitMs: 2 * electionTimeoutMs,
+    tickIntervalMs: Math.max(1, Math.min(tickIntervalMsMax, heartbeatIntervalMs / 5)),
+  };
+}
+
+/** The server's limits that follow from the configuration. */
+export function serverLimits(config: MemberConfig): Partial<ServerLimits> {
+  const { keyBytesMax, valueBytesMax, requestBytesMax, requestTimeoutMs } = config;
+  return { keyBytesMax, valueBytesMax, requestBytesMax, defaultDeadlineMs: requestTimeoutMs };
+}
+
+/** The transport's limits that follow from the configuration: a frame holds the largest request with room to spare. */
+export function transportLimits(config: MemberConfig): Partial<TransportLimits> {
+  return { frameBytesMax: Math.max(defaultTransportLimits.frameBytesMax, 4 * config.requestBytesMax) };
+}

@@ -1,0 +1,163 @@
+import { randomInt } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import { resolve } from "node:path";
+import { bootstrapConfiguration, clusterIdentity } from "../config/cluster-identity.ts";
+import type { MemberConfig } from "../config/member-config.ts";
+import { createKvStateMachine } from "../kv/kv-state-machine.ts";
+import { assert } from "../lib/assert.ts";
+import type { Logger } from "../lib/logger.ts";
+import { Replica } from "../replica/replica.ts";
+import { processRuntime } from "../replica/runtime.ts";
+import { createServerMetrics, type ServerMetrics } from "../server/metrics.ts";
+import { RaftKvServer } from "../server/raftkv-server.ts";
+import type { ServerIdentity } from "../server/server-identity.ts";
+import type { MemberStore } from "../storage/member-store.ts";
+import { openMemberStore } from "../storage/open-member-store.ts";
+import { GrpcPeerTransport } from "../transport/grpc-peer-transport.ts";
+import { takeFreePort } from "./free-port.ts";
+import { kvReader } from "./kv-reader.ts";
+import { replicaOptions, serverLimits, transportLimits } from "./member-settings.ts";
+import { readVersion } from "./read-version.ts";
+import type { RunningMember } from "./running-member.ts";
+
+// The composition root of a member. What stands below is opened first and closed last:
+//
+//   server (client port, metrics port)
+//   replica (the loop)  ──  peer transport (peer port)
+//   store (data directory)
+
+interface Parts {
+  readonly store: MemberStore;
+  readonly transport: GrpcPeerTransport;
+  readonly replica: Replica;
+  readonly server: RaftKvServer;
+}
+
+/** Puts a member together and starts it. Rejects with the error of the part that could not start; nothing is held then. */
+export async function startMember(given: MemberConfig, logger: Logger): Promise<RunningMember> {
+  // Peers are told the client address before it is listened on, so port 0 has to become a port first.
+  const config = await takeFreePort(given);
+  const { identity, store } = await openStore(config, logger);
+  let fail: (error: unknown) => void = () => {};
+  const fatal = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever serves the member races this; until then a failure must not count as one that nobody handles.
+  fatal.catch(() => {});
+
+  const metrics = createServerMetrics();
+  const transport = new GrpcPeerTransport({
+    identity: { ...identity, dataDirectoryId: store.identity.dataDirectoryId },
+    listenAddress: config.peerAddress,
+    logger,
+    limits: transportLimits(config),
+  });
+  const replica = await openReplica({ config, logger, store, transport, metrics, fail });
+  const server = createServer({ config, identity, logger, replica, transport, metrics });
+  const { metricsPort } = await server.start().catch(async (error) => {
+    await replica.close();
+    throw error;
+  });
+  return runningMember(config, { store, transport, replica, server }, metricsPort, fatal);
+}
+
+async function openStore(config: MemberConfig, logger: Logger) {
+  const cluster = clusterIdentity(config.clusterToken, config.initialCluster);
+  const own = cluster.members.find((member) => member.name === config.name);
+  assert(own !== undefined, "a validated configuration lists the member itself");
+  const identity: ServerIdentity = {
+    clusterId: cluster.clusterId,
+    memberId: own.memberId,
+    name: config.name,
+    clientAddress: config.advertiseClientAddress,
+    version: readVersion(),
+    buildRevision: "",
+  };
+  const store = await openMemberStore({
+    directory: config.dataDir,
+    engineName: config.storageEngine,
+    clusterId: cluster.clusterId,
+    memberId: own.memberId,
+    bootstrapConfiguration: bootstrapConfiguration(cluster),
+    logger,
+  });
+  return { identity, store };
+}
+
+interface ReplicaParts extends Pick<Parts, "store" | "transport"> {
+  readonly config: MemberConfig;
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+  readonly fail: (error: unknown) => void;
+}
+
+async function openReplica({ config, logger, store, transport, metrics, fail }: ReplicaParts): Promise<Replica> {
+  try {
+    return await Replica.open({
+      store,
+      transport,
+      stateMachine: createKvStateMachine(),
+      runtime: processRuntime,
+      metrics: metrics.replica,
+      logger,
+      options: replicaOptions(config),
+      seed: randomInt(2 ** 32),
+      onFatal: fail,
+    });
+  } catch (error) {
+    await transport.close();
+    await store.close();
+    throw error;
+  }
+}
+
+interface ServerParts extends Pick<Parts, "transport" | "replica"> {
+  readonly config: MemberConfig;
+  readonly identity: ServerIdentity;
+  readonly logger: Logger;
+  readonly metrics: ServerMetrics;
+}
+
+function createServer({ config, identity, logger, replica, transport, metrics }: ServerParts): RaftKvServer {
+  return new RaftKvServer({
+    clientAddress: config.clientAddress,
+    metricsAddress: config.metricsAddress,
+    replica,
+    reader: kvReader(replica),
+    identity,
+    logger,
+    metrics,
+    limits: serverLimits(config),
+    electionTimeoutMs: config.electionTimeoutMs,
+    peerLinks: () => transport.stats(),
+    disk: async () => {
+      const { bavail, blocks, bsize } = await statfs(config.dataDir);
+      return { availableBytes: bavail * bsize, capacityBytes: blocks * bsize };
+    },
+  });
+}
+
+function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, fatal: Promise<never>): RunningMember {
+  const { store, transport, replica, server } = parts;
+  return {
+    facts: {
+      clusterId: store.identity.clusterId,
+      memberId: store.identity.memberId,
+      clientAddress: config.clientAddress,
+      peerAddress: transport.address,
+      metricsAddress: config.metricsAddress.replace(/:0$/, `:${metricsPort}`),
+      dataDir: resolve(config.dataDir),
+      durability: `${config.storageEngine}, synced before every acknowledgement`,
+    },
+    fatal,
+    drain: async () => {
+      const deadlineMs = replica.now() + config.drainTimeoutMs;
+      await server.drain(config.drainTimeoutMs);
+      await replica.drain(deadlineMs);
+    },
+    close: async () => {
+      await server.close();
+      await replica.close();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { ClientError, type StatusName } from "../client/client-error.ts";
+import { RaftKvError } from "../lib/errors.ts";
+
+/** What each exit code means; stable, for scripts (docs/cli.md). */
+export const exitCodes = {
+  ok: 0,
+  /** Anything that no other code names. */
+  error: 1,
+  /** A flag, argument or setting is wrong. */
+  usage: 2,
+  notFound: 3,
+  /** `--if-mod-revision` did not match. */
+  preconditionFailed: 4,
+  /** Nobody answered, nobody leads, or time was up; trying again may help. */
+  unavailable: 5,
+  /** A broken invariant, as in sysexits(3). */
+  software: 70,
+} as const;
+
+/** Statuses behind which trying again may help. */
+const unavailable: readonly StatusName[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"];
+
+/** The exit code of an error that ended a command. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof RaftKvError) return error.code === "CONFIG_INVALID" ? exitCodes.usage : exitCodes.error;
+  if (!(error instanceof ClientError)) return exitCodes.error;
+  return unavailable.includes(error.code) ? exitCodes.unavailable : exitCodes.error;
+}

@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { createProcessHost } from "./process-host.ts";
+import { runCli } from "./run-cli.ts";
+import { startMember } from "./start-member.ts";
+
+// What bin/raftkv loads: the composition root of every command.
+
+const { stdin, stdout, stderr, env } = process;
+const bin = fileURLToPath(new URL("../../bin/raftkv", import.meta.url));
+
+// A reader that goes away, as in `raftkv get k | head -0`, is no error of ours.
+stdout.on("error", () => process.exit());
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  io: { stdin, stdout, stderr, env },
+  process: createProcessHost(process),
+  start: startMember,
+  serveCommand: [process.execPath, bin, "serve"],
+});

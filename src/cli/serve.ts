@@ -1,0 +1,63 @@
+import type { MemberConfig } from "../config/member-config.ts";
+import { RaftKvError } from "../lib/errors.ts";
+import type { ProcessLog } from "./create-logger.ts";
+import { exitCodes } from "./exit-code.ts";
+import type { ProcessHost } from "./process-host.ts";
+import type { RunningMember, StartMember } from "./running-member.ts";
+import { withTimeout } from "./with-timeout.ts";
+
+// start ──> serve ──SIGTERM, SIGINT, parent gone──> drain ──> close ──> 0
+//   └────────┴──── cannot start, or fatal ────────────────> log ──> 1, or 70 when an invariant broke
+
+/** How long closing, and writing the last log lines, may take, milliseconds. */
+const [closeTimeoutMs, logTimeoutMs] = [5000, 1000];
+
+/** Runs a member until it is told to stop, and returns the process's exit code; everything is closed and logged by then. */
+export async function serve(
+  config: MemberConfig,
+  log: ProcessLog,
+  start: StartMember,
+  host: ProcessHost,
+): Promise<number> {
+  const stop = host.onceToldToStop();
+  const stopWatching = host.onUncaught((error) => {
+    logFatal(log, error);
+    void log.close(logTimeoutMs).finally(() => host.exit(exitCodeOfFatal(error)));
+  });
+  try {
+    const member = await start(config, log);
+    log.info({ ...member.facts }, "serving");
+    const why = await Promise.race([stop.told, member.fatal]);
+    log.info({ why, drainTimeoutMs: config.drainTimeoutMs }, "stopping");
+    const code = await stopMember(member, config.drainTimeoutMs, log);
+    log.info({}, "stopped");
+    return code;
+  } catch (error) {
+    logFatal(log, error);
+    return exitCodeOfFatal(error);
+  } finally {
+    await log.close(logTimeoutMs);
+    stopWatching();
+    stop.ignore();
+  }
+}
+
+/** Drains, then closes. What outlasts its time is left to the end of the process: everything acknowledged is durable. */
+async function stopMember(member: RunningMember, drainTimeoutMs: number, log: ProcessLog): Promise<number> {
+  const drained = await withTimeout(Promise.race([member.drain(), member.fatal]), drainTimeoutMs);
+  if (!drained) log.warn({ drainTimeoutMs }, "requests were still under way when the drain time was up");
+  const closed = await withTimeout(member.close(), closeTimeoutMs);
+  if (closed) return exitCodes.ok;
+  log.error({ closeTimeoutMs }, "closing did not end in time");
+  return exitCodes.error;
+}
+
+function logFatal(log: ProcessLog, error: unknown): void {
+  if (error instanceof RaftKvError) log.fatal({ code: error.code, err: error }, error.message);
+  else log.fatal({ err: error }, error instanceof Error ? error.message : "stopped by an error");
+}
+
+/** An operating error is the surroundings' fault; anything else is this program's. */
+function exitCodeOfFatal(error: unknown): number {
+  return error instanceof RaftKvError ? exitCodes.error : exitCodes.software;
+}

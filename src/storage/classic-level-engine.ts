@@ -1,6 +1,7 @@
 import { ClassicLevel } from "classic-level";
 import { RaftKvError } from "../lib/errors.ts";
-import { checkWriteAheadLogs } from "./level-log-check.ts";
+import { checkLevelLogs } from "./level-log-check.ts";
+import { checkLevelTables } from "./level-table-check.ts";
 import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
 import { UseGuard } from "./use-guard.ts";
 
@@ -24,14 +25,15 @@ const pageRowsMax = 1024;
 /**
  * Opens LevelDB in `directory`, which must not be open anywhere else: the caller holds the lock.
  *
- * Rejects with `LOG_CORRUPT` when a write is missing from the middle of LevelDB's own log, and with `DIRECTORY_UNUSABLE`
- * when LevelDB itself refuses. Every write is synced: a synced write does not make earlier unsynced ones durable.
+ * Rejects with `LOG_CORRUPT` when a write is missing from the middle of LevelDB's own log, with `STATE_CORRUPT` when a table
+ * is damaged, and with `DIRECTORY_UNUSABLE` when LevelDB itself refuses. Every write is synced: a synced write does not make earlier unsynced ones durable.
  */
 export async function openClassicLevelEngine(
   directory: string,
   options: ClassicLevelOptions = {},
 ): Promise<StorageEngine> {
-  await checkWriteAheadLogs(directory);
+  await checkLevelTables(directory);
+  await checkLevelLogs(directory);
   const database: Database = new ClassicLevel(directory, { keyEncoding: "view", valueEncoding: "view" });
   try {
     await database.open({
@@ -39,6 +41,8 @@ export async function openClassicLevelEngine(
       cacheSize: options.cacheBytes ?? 32 * 1024 * 1024,
       // Fewer and larger tables: ten million pairs stay well below the limit on open files.
       maxFileSize: 8 * 1024 * 1024,
+      // Blocks that are checked before LevelDB opens are read as they are; values are the users' to compress.
+      compression: false,
     });
   } catch (cause) {
     throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: LevelDB does not open (${reasonOf(cause)})`, { cause });

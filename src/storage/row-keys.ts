@@ -56,8 +56,9 @@ export function logKey(index: Index): Uint8Array {
 /** Index that {@link logKey} was made of; `undefined` when the key is no such key. */
 export function logKeyIndex(key: Uint8Array): Index | undefined {
   if (key.length !== logKeyBytes || key[0] !== space.log) return undefined;
-  const view = new DataView(key.buffer, key.byteOffset, key.length);
-  const index = view.getUint32(1) * 2 ** 32 + view.getUint32(5);
+  // Without a view over the key: this runs once for every entry of the log when a store opens.
+  let index = 0;
+  for (let at = 1; at < logKeyBytes; at += 1) index = index * 256 + (key[at] ?? 0);
   return Number.isSafeInteger(index) ? index : undefined;
 }
 

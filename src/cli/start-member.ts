@@ -130,6 +130,7 @@ function createServer({ config, identity, logger, replica, transport, metrics }:
     limits: serverLimits(config),
     electionTimeoutMs: config.electionTimeoutMs,
     peerLinks: () => transport.stats(),
+    diskWriteAgeMs: () => replica.diskWriteAgeMs(),
     disk: async () => {
       const { bavail, blocks, bsize } = await statfs(config.dataDir);
       return { availableBytes: bavail * bsize, capacityBytes: blocks * bsize };

@@ -1,19 +1,18 @@
 import { RaftKvError } from "../lib/errors.ts";
 import { type MemberId, peersOf } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
-import type { RaftOptions } from "../raft/options.ts";
-import { RaftNode } from "../raft/raft-node.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
 import type { LogRead } from "../raft/raft-state.ts";
-import { seededRandom } from "../raft/random.ts";
 import type { Ready, Write } from "../raft/ready.ts";
-import type { MemberStore } from "../storage/member-store.ts";
 import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Applier } from "./applier.ts";
 import { Forwarder } from "./forwarder.ts";
+import { groupByReceiver } from "./group-by-receiver.ts";
 import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import { Proposer } from "./proposer.ts";
 import { Reader } from "./reader.ts";
+import { recoverNode } from "./recover-node.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
 import { StateView } from "./state-view.ts";
@@ -306,23 +305,4 @@ export class Replica {
     this.#deps.logger.error({ err: error }, "the replica cannot go on");
     this.#deps.onFatal(error);
   }
-}
-
-function recoverNode(store: MemberStore, options: RaftOptions, seed: number): RaftNode {
-  const { hardState, logBase, lastIndex, termRuns, configurationEntries, appliedIndex } = store.recovered;
-  const { memberId, bootstrapConfiguration } = store.identity;
-  const log = { base: logBase, lastIndex, termRuns };
-  const baseConfiguration = { index: logBase.index, configuration: bootstrapConfiguration };
-  const recovered = { hardState, log, baseConfiguration, configurationEntries, appliedIndex };
-  return new RaftNode(memberId, recovered, options, seededRandom(seed));
-}
-
-function groupByReceiver(messages: readonly Message[]): Map<MemberId, Message[]> {
-  const byReceiver = new Map<MemberId, Message[]>();
-  for (const message of messages) {
-    const list = byReceiver.get(message.to);
-    if (list === undefined) byReceiver.set(message.to, [message]);
-    else list.push(message);
-  }
-  return byReceiver;
 }

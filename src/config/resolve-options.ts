@@ -59,12 +59,14 @@ export function resolveOptions(sources: OptionSources): ResolvedOptions {
   const gathered = gather(sources);
   const given: GivenOptions = Object.assign({}, ...gathered.map((source) => source.given).reverse());
   const { values, problems } = parseOptions(given);
-  const all = [...gathered.flatMap((source) => source.problems), ...problems];
-  if (values === undefined) throw invalid(all);
-
   const complete = deriveDefaults(values);
   const sourceOf = (key: OptionKey) => given[key]?.source ?? "default";
-  all.push(...validateOptions(complete, (key) => describeOption(key, formatOption(key, complete), sourceOf(key))));
+  const describe = (key: OptionKey) => describeOption(key, formatOption(key, complete), sourceOf(key));
+  const conflicts = validateOptions(complete, describe)
+    // What stands in for an option that could not be parsed must not be blamed for anything.
+    .filter(({ between }) => !between.some((key) => problems.has(key)))
+    .map(({ problem }) => problem);
+  const all = [...gathered.flatMap((source) => source.problems), ...problems.values(), ...conflicts];
   if (all.length > 0) throw invalid(all);
   return {
     config: toMemberConfig(complete),
@@ -82,19 +84,26 @@ function gather(sources: OptionSources): GatheredOptions[] {
   return [...gathered, { given: fromFile.given, problems: [...problems, ...fromFile.problems] }];
 }
 
-/** Parses what was given and the plain defaults; values are absent when one of them cannot be parsed. */
-function parseOptions(given: GivenOptions): { values: GivenValues | undefined; problems: string[] } {
+/** Parses what was given and the plain defaults; an option that cannot be parsed has its default, and a problem. */
+function parseOptions(given: GivenOptions): { values: GivenValues; problems: Map<OptionKey, string> } {
   const values: Partial<Record<OptionKey, unknown>> = {};
-  const problems: string[] = [];
+  const problems = new Map<OptionKey, string>();
   for (const key of optionKeys) {
-    const text = given[key]?.text ?? optionTable[key].defaultText;
-    if (text === undefined) continue;
-    const result: Parsed<OptionValues[OptionKey]> = optionTable[key].type.parse(text);
-    if (result.ok) values[key] = result.value;
-    else problems.push(`${describeOption(key, text, given[key]?.source ?? "default")}: ${result.problem}`);
+    const { defaultText } = optionTable[key];
+    const givenText = given[key]?.text;
+    const result = parseText(key, givenText ?? defaultText);
+    if (result?.ok === false) {
+      problems.set(key, `${describeOption(key, givenText ?? "", given[key]?.source ?? "default")}: ${result.problem}`);
+    }
+    const usable = result?.ok === false ? parseText(key, defaultText) : result;
+    if (usable?.ok === true) values[key] = usable.value;
   }
-  // Every key with a plain default has been assigned the value that its own type parsed.
-  return { values: problems.length > 0 ? undefined : (values as GivenValues), problems };
+  // Every key with a plain default has been assigned a value that its own type parsed; a test holds the defaults to that.
+  return { values: values as GivenValues, problems };
+}
+
+function parseText(key: OptionKey, text: string | undefined): Parsed<OptionValues[OptionKey]> | undefined {
+  return text === undefined ? undefined : optionTable[key].type.parse(text);
 }
 
 function describeOption(key: OptionKey, text: string, source: string): string {

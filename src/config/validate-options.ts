@@ -12,68 +12,80 @@ const requestOverheadBytes = 1024;
 /** Names an option with its value and source: `heartbeat-interval is "5s" (--heartbeat-interval)`. */
 export type DescribeOption = (key: OptionKey) => string;
 
+/** Something wrong between options that are each right alone. */
+export interface OptionConflict {
+  /** Options that it follows from. */
+  readonly between: readonly OptionKey[];
+  readonly problem: string;
+}
+
 /** What is wrong between options that are each right alone; empty when nothing is. */
-export function validateOptions(values: OptionValues, describe: DescribeOption): string[] {
+export function validateOptions(values: OptionValues, describe: DescribeOption): OptionConflict[] {
   return [
-    ...timingProblems(values, describe),
-    ...sizeProblems(values, describe),
-    ...addressProblems(values, describe),
-    ...clusterProblems(values, describe),
+    ...timingConflicts(values, describe),
+    ...sizeConflicts(values, describe),
+    ...addressConflicts(values, describe),
+    ...clusterConflicts(values, describe),
   ];
 }
 
-function timingProblems(values: OptionValues, describe: DescribeOption): string[] {
+function timingConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
   const least = electionTimeoutHeartbeatsMin * values.heartbeatInterval;
   if (values.electionTimeout >= least) return [];
-  return [
+  const problem =
     `${describe("electionTimeout")}: it must be at least ${formatDuration(least)}, ${electionTimeoutHeartbeatsMin} × ` +
-      `heartbeat-interval (${formatDuration(values.heartbeatInterval)})`,
-  ];
+    `heartbeat-interval (${formatDuration(values.heartbeatInterval)})`;
+  return [{ between: ["electionTimeout", "heartbeatInterval"], problem }];
 }
 
-function sizeProblems(values: OptionValues, describe: DescribeOption): string[] {
+function sizeConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
   const least = values.maxKeySize + values.maxValueSize + requestOverheadBytes;
   if (values.maxRequestSize >= least) return [];
-  return [
+  const problem =
     `${describe("maxRequestSize")}: it must be at least ${formatByteSize(least)}, max-key-size ` +
-      `(${formatByteSize(values.maxKeySize)}) + max-value-size (${formatByteSize(values.maxValueSize)}) + ` +
-      formatByteSize(requestOverheadBytes),
-  ];
+    `(${formatByteSize(values.maxKeySize)}) + max-value-size (${formatByteSize(values.maxValueSize)}) + ` +
+    formatByteSize(requestOverheadBytes);
+  return [{ between: ["maxRequestSize", "maxKeySize", "maxValueSize"], problem }];
 }
 
-function addressProblems(values: OptionValues, describe: DescribeOption): string[] {
-  const problems: string[] = [];
+function addressConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
+  const conflicts: OptionConflict[] = [];
   const listening = ["clientAddress", "peerAddress", "metricsAddress"] as const;
   for (const [position, key] of listening.entries()) {
     const clash = listening.slice(0, position).find((other) => overlaps(values[key], values[other]));
-    if (clash !== undefined) problems.push(`${describe(key)}: ${kebabName(clash)} is the same; each needs its own`);
+    if (clash === undefined) continue;
+    const problem = `${describe(key)}: ${kebabName(clash)} is the same; each needs its own`;
+    conflicts.push({ between: [key, clash], problem });
   }
   for (const key of ["advertiseClientAddress", "advertisePeerAddress"] as const) {
-    if (isWildcard(values[key])) {
-      problems.push(`${describe(key)}: nobody can connect to a wildcard; give a host that others reach`);
-    }
+    if (!isWildcard(values[key])) continue;
+    const problem = `${describe(key)}: nobody can connect to a wildcard; give a host that others reach`;
+    conflicts.push({ between: [key, "clientAddress", "peerAddress", "initialCluster", "name"], problem });
   }
-  return problems;
+  return conflicts;
 }
 
 function overlaps(a: Address, b: Address): boolean {
   return a.port === b.port && a.port !== 0 && (a.host === b.host || isWildcard(a) || isWildcard(b));
 }
 
-function clusterProblems(values: OptionValues, describe: DescribeOption): string[] {
+function clusterConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
+  const problem = clusterProblem(values, describe);
+  if (problem === undefined) return [];
+  return [{ between: ["initialCluster", "name", "peerAddress", "advertisePeerAddress"], problem }];
+}
+
+function clusterProblem(values: OptionValues, describe: DescribeOption): string | undefined {
   const own = values.initialCluster.find((member) => member.name === values.name);
-  if (own === undefined) return [`${describe("initialCluster")}: it must contain this member's name, "${values.name}"`];
-  const advertised = formatAddress(values.advertisePeerAddress);
-  if (own.peerAddress !== advertised) {
-    return [
-      `${describe("advertisePeerAddress")}: it must equal the address of ${values.name} in initial-cluster, ` +
-        own.peerAddress,
-    ];
+  if (own === undefined) return `${describe("initialCluster")}: it must contain this member's name, "${values.name}"`;
+  if (own.peerAddress !== formatAddress(values.advertisePeerAddress)) {
+    const wanted = `it must equal the address of ${values.name} in initial-cluster, ${own.peerAddress}`;
+    return `${describe("advertisePeerAddress")}: ${wanted}`;
   }
   if (values.initialCluster.length > 1 && values.peerAddress.port === 0) {
-    return [`${describe("peerAddress")}: port 0 is only for a cluster of one member`];
+    return `${describe("peerAddress")}: port 0 is only for a cluster of one member`;
   }
-  return [];
+  return undefined;
 }
 
 /** Writes an option's value as one would give it. */

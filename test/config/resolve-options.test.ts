@@ -206,12 +206,19 @@ describe("refusals", () => {
 
   test("all problems of all sources are told at once", () => {
     const message = refusal({
-      flags: { logLevel: "loud" },
+      flags: { logLevel: "loud", heartbeatInterval: "1s", initialCluster: "n1=h:1" },
       env: { RAFTKV_NAME: "a b", RAFTKV_Y: "" },
       configFile: file("drain-timeout: soon\nclient-address: [1, 2]\n"),
     });
-    expect(message.split("\n")[0]).toBe("5 settings are wrong");
-    for (const part of ["(--log-level)", "(RAFTKV_NAME)", "RAFTKV_Y", "(drain-timeout in ", "client-address in"]) {
+    expect(message.split("\n")[0]).toBe("6 settings are wrong");
+    for (const part of [
+      "(--log-level)",
+      "at least 5s, 5 × heartbeat",
+      "(RAFTKV_NAME)",
+      "RAFTKV_Y",
+      "(drain-timeout in ",
+      "client-address in",
+    ]) {
       expect(message).toContain(part);
     }
   });

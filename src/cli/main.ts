@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { createProcessHost } from "./process-host.ts";
 import { runCli } from "./run-cli.ts";
 import { startMember } from "./start-member.ts";
@@ -7,6 +8,9 @@ import { startMember } from "./start-member.ts";
 
 const { stdin, stdout, stderr, env } = process;
 const bin = fileURLToPath(new URL("../../bin/raftkv", import.meta.url));
+
+// grpc-js writes plain lines to standard error of what it also reports as an error.
+setLogVerbosity(logVerbosity.NONE);
 
 // A reader that goes away, as in `raftkv get k | head -0`, is no error of ours.
 stdout.on("error", () => process.exit());

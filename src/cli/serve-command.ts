@@ -29,9 +29,14 @@ export function addServeCommand(program: Command, io: CliIo, act: Act, host: Pro
   command.action(
     act(async (flags: ServeFlags) => {
       const { config, effective } = resolveOptions({ flags, env: io.env, configFile: flags.config });
-      if (flags.printConfig !== true) return serve(config, createLogger(config), start, host);
-      io.stdout.write(printConfig(effective));
-      return exitCodes.ok;
+      if (flags.printConfig === true) {
+        io.stdout.write(printConfig(effective));
+        return exitCodes.ok;
+      }
+      const code = await serve(config, createLogger(config), start, host);
+      // A member that failed still holds sockets and timers; they must not keep the process.
+      host.exit(code);
+      return code;
     }),
   );
 }

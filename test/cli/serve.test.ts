@@ -139,6 +139,14 @@ describe("broken", () => {
 });
 
 describe("the command", () => {
+  test("ends the process when the member fails, whatever the member still holds", async () => {
+    const process = new FakeProcess();
+    const fatal = Promise.reject(new RaftKvError("WRITE_FAILED", "disk gone"));
+    const start = async () => ({ facts, fatal, drain: async () => {}, close: () => never });
+    await cli(["serve", "--log-level", "error"], { process, start });
+    expect(process.exits).toEqual([1]);
+  });
+
   test("prints the options in force", async () => {
     const { code, stdout } = await cli(["serve", "--print-config", "--name", "n7"], {
       env: { RAFTKV_LOG_LEVEL: "warn" },

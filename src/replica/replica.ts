@@ -1,13 +1,12 @@
-import { RaftKvError } from "../lib/errors.ts";
 import { type MemberId, peersOf } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
-import type { LogRead } from "../raft/raft-state.ts";
 import type { Ready, Write } from "../raft/ready.ts";
 import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Applier } from "./applier.ts";
 import { Forwarder } from "./forwarder.ts";
 import { groupByReceiver } from "./group-by-receiver.ts";
+import { LogReader } from "./log-reader.ts";
 import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import { Proposer } from "./proposer.ts";
@@ -36,6 +35,7 @@ export class Replica {
   readonly #peers: PeerRegistry;
   readonly #forwarder: Forwarder;
   readonly #reader: Reader;
+  readonly #logReader: LogReader;
   readonly #proposer: Proposer;
   #inbox: PeerMessage[] = [];
   readonly #listeners = new Set<() => void>();
@@ -61,6 +61,7 @@ export class Replica {
     this.#proposer = new Proposer({ ...shared, transport: deps.transport, forwarder: this.#forwarder });
     const { appended: proposals } = this.#proposer;
     this.#applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
+    this.#logReader = new LogReader(shared);
     this.#reader = new Reader({ ...shared, applier: this.#applier });
   }
 
@@ -222,7 +223,7 @@ export class Replica {
     this.#send(ready.messages);
     if (ready.write !== undefined) this.#writer.write(ready.write, this.#applier.appliedIndex);
     if (ready.apply !== undefined) this.#applier.ask(ready.apply);
-    for (const read of ready.logReads) this.#readLog(read);
+    for (const read of ready.logReads) this.#logReader.read(read);
     const applied = this.#applier.applySlice();
     this.#reader.serve(ready.reads, applied > 0);
     for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
@@ -262,21 +263,6 @@ export class Replica {
       this.#send(write.messages);
     });
     this.#wake();
-  }
-
-  #readLog(read: LogRead): void {
-    const { store, options } = this.#deps;
-    store.readEntries(read.from, read.to, options.readBytesMax).then(
-      (entries) => {
-        this.#guarded(() => this.#node.entriesRead(read.peer, entries));
-        this.#wake();
-      },
-      (error) => {
-        // The range was truncated meanwhile by another leader: nothing is damaged, and nothing is sent.
-        if (error instanceof RaftKvError && error.code === "LOG_RANGE") this.#node.entriesRead(read.peer, []);
-        else this.#fail(error);
-      },
-    );
   }
 
   #noticeChanges(): void {

@@ -1,4 +1,5 @@
 import { CommandFailureReason } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import { encodeClientId } from "./client-id.ts";
 import type { RequestId } from "./command.ts";
 import type { KvLimits } from "./kv-limits.ts";
 import { type Failure, failure } from "./result.ts";
@@ -39,8 +40,6 @@ export type Admission =
   | { readonly kind: "answered"; readonly result: Uint8Array }
   | Failure;
 
-const encoder = new TextEncoder();
-
 /** Decides whether a request is executed, answered from memory, or refused; keeps the answers (Raft thesis, section 6.3). */
 export class SessionGate {
   readonly #sessions: RowMemo<Session>;
@@ -51,7 +50,7 @@ export class SessionGate {
 
   /** Nothing is written for a request that is refused, but that its session was used. */
   admit(turn: Turn, requestId: RequestId, fingerprint: bigint): Admission {
-    const clientId = encoder.encode(requestId.clientId);
+    const clientId = encodeClientId(requestId.clientId);
     const row = turn.rows.get(sessionKey(clientId));
     if (row === undefined) return openSession(turn, requestId, fingerprint, clientId);
     const session = this.#sessions.decode(requestId.clientId, row);

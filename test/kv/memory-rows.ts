@@ -1,7 +1,7 @@
 import type { StateRows } from "../../src/kv/state-rows.ts";
 
 // Not by way of a Buffer: asking a small array for its buffer moves it off the heap, at the cost of ten such strings.
-const toId = (key: Uint8Array): string => String.fromCharCode(...key);
+const toId = (key: Uint8Array): string => Reflect.apply(String.fromCharCode, null, key);
 const toKey = (id: string): Uint8Array => Uint8Array.from(Buffer.from(id, "latin1"));
 
 /** Rows in memory. As strings of Latin-1, in which the order of strings is the order of bytes. */

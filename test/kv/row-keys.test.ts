@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { encodeClientId } from "../../src/kv/client-id.ts";
 import { Fingerprint } from "../../src/kv/fingerprint.ts";
 import { formatInteger, integerMax, integerMin, parseInteger } from "../../src/kv/integer-text.ts";
 import {
@@ -40,6 +41,14 @@ test("the expiry index is ordered by last use, within its bounds, and gives the 
       expect(compare(key, expiryBound(b)) < 0).toBe(a < b);
       expect(compare(key, expiryIndexEnd)).toBe(-1);
       expect(textOf(clientIdOfExpiryKey(key))).toBe(clientId);
+    }),
+  );
+});
+
+test("client ids are encoded as UTF-8, ASCII or not", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (clientId) => {
+      expect(encodeClientId(clientId)).toEqual(utf8(clientId));
     }),
   );
 });

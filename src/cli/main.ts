@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { createProcessHost } from "./process-host.ts";
 import { runCli } from "./run-cli.ts";
-import { startMember } from "./start-member.ts";
+import type { StartMember } from "./running-member.ts";
 
 // What bin/raftkv loads: the composition root of every command.
 
@@ -15,9 +15,15 @@ setLogVerbosity(logVerbosity.NONE);
 // A reader that goes away, as in `raftkv get k | head -0`, is no error of ours.
 stdout.on("error", () => process.exit());
 
+/** Only a member loads the server, the store and its native engine; the other commands start sooner without. */
+const startMemberLazily: StartMember = async (config, logger) => {
+  const { startMember } = await import("./start-member.ts");
+  return startMember(config, logger);
+};
+
 process.exitCode = await runCli(process.argv.slice(2), {
   io: { stdin, stdout, stderr, env },
   process: createProcessHost(process),
-  start: startMember,
+  start: startMemberLazily,
   serveCommand: [process.execPath, bin, "serve"],
 });

@@ -4,6 +4,7 @@ import type { RequestVoteRequest, RequestVoteResponse } from "./message.ts";
 import { voteResult } from "./quorum.ts";
 import {
   configurationOf,
+  isHardStateDurable,
   isSelfVoter,
   type RaftState,
   resetElectionTimer,
@@ -18,7 +19,9 @@ import { abandonReads, becomeFollower } from "./step-down.ts";
 
 /** Asks whether an election could be won, without disturbing anybody (thesis, section 9.6). */
 export function campaign(state: RaftState): void {
-  if (!isSelfVoter(state) || hasUnappliedConfiguration(state)) {
+  // A candidate whose own vote is still being written would only leave its election for one that is as slow.
+  const voteUnderWay = state.role === "candidate" && !isHardStateDurable(state);
+  if (!isSelfVoter(state) || hasUnappliedConfiguration(state) || voteUnderWay) {
     resetElectionTimer(state);
     return;
   }

@@ -1,3 +1,4 @@
+import { invariant } from "./assert.ts";
 import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
 import { type ConfigurationAt, ConfigurationHistory } from "./configuration-history.ts";
 import type { ConfigurationEntry, HardState, Index, Term } from "./entry.ts";
@@ -117,7 +118,12 @@ export function recoverState(
 ): RaftState {
   const { hardState, appliedIndex } = recovered;
   const log = new RaftLog(recovered.log);
-  const commitIndex = Math.max(Math.min(hardState.commitIndex, log.lastIndex), appliedIndex, log.base.index);
+  const commitIndex = Math.max(hardState.commitIndex, appliedIndex, log.base.index);
+  // A commit index is written with or after the entries that it covers, and so is the state.
+  invariant(
+    commitIndex <= log.lastIndex,
+    `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
+  );
   return {
     id,
     options,

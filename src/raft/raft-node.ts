@@ -122,7 +122,7 @@ export class RaftNode {
 
   /**
    * Time has passed. `nowMs` is a monotonic clock's. A gap much longer than a heartbeat means that this process did not
-   * run: it counts as one heartbeat interval only, because what arrived meanwhile has not been looked at yet.
+   * run: it counts as two heartbeat intervals at most, because what arrived meanwhile has not been looked at yet.
    */
   tick(nowMs: number): void {
     const state = this.#state;

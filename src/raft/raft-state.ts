@@ -186,12 +186,24 @@ export function isHardStateDurable(state: RaftState): boolean {
  */
 export function send(state: RaftState, message: Message): void {
   if (isHardStateDurable(state)) state.messages.push(message);
-  else state.deferredMessages.push(message);
+  else sendWhenDurable(state, message);
 }
 
 /** Sends what acknowledges something (a vote, entries): only when all that is known now is durable. */
 export function sendWhenDurable(state: RaftState, message: Message): void {
-  state.deferredMessages.push(message);
+  const outdated = state.deferredMessages.findIndex((waiting) => saysAllOf(message, waiting));
+  if (outdated < 0) state.deferredMessages.push(message);
+  else state.deferredMessages[outdated] = message;
+}
+
+/** Whether `waiting` need not be sent when `message` is; a leader would pile its answers up at a disk that stands still. */
+function saysAllOf(message: Message, waiting: Message): boolean {
+  if (message.to !== waiting.to || message.term !== waiting.term) return false;
+  if (message.type === "HeartbeatResponse" && waiting.type === "HeartbeatResponse") {
+    return message.round >= waiting.round;
+  }
+  if (message.type !== "AppendEntriesResponse" || waiting.type !== "AppendEntriesResponse") return false;
+  return message.success && waiting.success && message.matchIndex >= waiting.matchIndex;
 }
 
 function randomElectionTimeout(options: RaftOptions, random: Random): number {

@@ -222,6 +222,21 @@ test("trap 33: an acknowledgement leaves when the entries are durable", () => {
   expect(member.finishWrite()).toMatchObject([{ success: true, matchIndex: 2 }]);
 });
 
+test("a disk that stands still makes no queue of acknowledgements", () => {
+  const member = new TestMember();
+  member.node.step(append(1, { entries: entriesOf([1]) }), 0);
+  member.turn();
+  for (let round = 1; round <= 1000; round++) {
+    member.node.step(heartbeat(1, 0, round), 0);
+    member.node.step(append(1, { prev: at(1, 1) }), 0);
+    member.turn();
+  }
+  member.finishWrite();
+  const sent = member.drain();
+  expect(ofType(sent, "AppendEntriesResponse")).toMatchObject([{ matchIndex: 1 }]);
+  expect(ofType(sent, "HeartbeatResponse")).toMatchObject([{ round: 1000 }]);
+});
+
 test("trap 34: a lone voter commits and applies what is durable, not what is appended", () => {
   const member = new TestMember({ configuration: voters("a") });
   member.lead();

@@ -32,6 +32,8 @@ export class CoreChecker implements CoreObserver {
   members: readonly CoreMember[] = [];
   /** Terms of the committed entries; index i at i - 1. */
   readonly committedTerms: Term[] = [];
+  /** Term of the leader that committed each of them. */
+  readonly #committedInTerm: Term[] = [];
   readonly coverage: Coverage;
   readonly #configuration: Configuration;
   readonly #leaders: LeaderChecks;
@@ -61,7 +63,10 @@ export class CoreChecker implements CoreObserver {
   }
 
   started(member: CoreMember, node: RaftNode): void {
-    rule(node.term >= (this.#releasedTerms.get(member.id) ?? 0), `${member.id} forgot a term that it had told others`);
+    rule(
+      node.term >= (this.#releasedTerms.get(member.id) ?? 0),
+      () => `${member.id} forgot a term that it had told others`,
+    );
     if (this.#seen.get(member.id)?.role === "leader") this.coverage.saw("leaderRestarted");
     this.#seen.delete(member.id);
     for (const [context, read] of this.#reads) if (read.member === member.id) this.#reads.delete(context);
@@ -81,13 +86,13 @@ export class CoreChecker implements CoreObserver {
   }
 
   #checkMonotonic(member: CoreMember, node: RaftNode, before: Seen): void {
-    rule(node.term >= before.term, `term of ${member.id} ran back from ${before.term} to ${node.term}`);
-    rule(node.commitIndex >= before.commitIndex, `commit index of ${member.id} ran back`);
-    rule(node.appliedIndex >= before.appliedIndex, `applied index of ${member.id} ran back`);
-    rule(node.appliedIndex <= node.commitIndex, `${member.id} applied beyond its commit index`);
-    rule(node.commitIndex <= node.lastIndex, `${member.id} committed beyond its log`);
-    rule(node.role === "leader" || node.progress.size === 0, `${member.id} keeps progress without leading`);
-    rule(node.role === "leader" || node.uncommittedBytes === 0, `${member.id} counts bytes without leading`);
+    rule(node.term >= before.term, () => `term of ${member.id} ran back from ${before.term} to ${node.term}`);
+    rule(node.commitIndex >= before.commitIndex, () => `commit index of ${member.id} ran back`);
+    rule(node.appliedIndex >= before.appliedIndex, () => `applied index of ${member.id} ran back`);
+    rule(node.appliedIndex <= node.commitIndex, () => `${member.id} applied beyond its commit index`);
+    rule(node.commitIndex <= node.lastIndex, () => `${member.id} committed beyond its log`);
+    rule(node.role === "leader" || node.progress.size === 0, () => `${member.id} keeps progress without leading`);
+    rule(node.role === "leader" || node.uncommittedBytes === 0, () => `${member.id} counts bytes without leading`);
     if (before.role === "leader" && node.role !== "leader" && node.term === before.term) {
       this.coverage.saw("leaderSteppedDownInTerm");
     }
@@ -95,7 +100,7 @@ export class CoreChecker implements CoreObserver {
 
   #checkNewLeader(id: MemberId, node: RaftNode): void {
     const other = this.#leaderOfTerm.get(node.term) ?? id;
-    rule(other === id, `election safety: ${other} and ${id} lead term ${node.term}`);
+    rule(other === id, () => `election safety: ${other} and ${id} lead term ${node.term}`);
     this.#leaderOfTerm.set(node.term, id);
     this.coverage.saw("leaderElected");
     this.#leaders.begin(node);
@@ -103,7 +108,7 @@ export class CoreChecker implements CoreObserver {
       const held = node.termAt(position + 1);
       rule(
         held === term,
-        `leader completeness: ${id} leads term ${node.term} without entry ${position + 1} of ${term}`,
+        () => `leader completeness: ${id} leads term ${node.term} without entry ${position + 1} of ${term}`,
       );
     });
   }
@@ -114,39 +119,43 @@ export class CoreChecker implements CoreObserver {
     if (node.role === "leader" && before?.role === "leader") {
       rule(
         node.termAt(node.commitIndex) === node.term,
-        `${member.id} committed an entry of an earlier term by counting`,
+        () => `${member.id} committed an entry of an earlier term by counting`,
       );
       if (node.termAt(from + 1) !== node.term) this.coverage.saw("olderTermCommitted");
     }
     for (let index = from + 1; index <= node.commitIndex; index++) {
       const term = node.termAt(index);
-      rule(term !== undefined, `${member.id} committed entry ${index}, which it does not have`);
+      rule(term !== undefined, () => `${member.id} committed entry ${index}, which it does not have`);
       const known = this.committedTerms[index - 1];
-      if (known === undefined) this.#commitFirst(index, term);
-      else rule(known === term, `state machine safety: entry ${index} committed with terms ${known} and ${term}`);
+      if (known === undefined) this.#commitFirst(index, term, node.term);
+      else rule(known === term, () => `state machine safety: entry ${index} committed with terms ${known} and ${term}`);
     }
   }
 
-  #commitFirst(index: Index, term: Term): void {
+  #commitFirst(index: Index, term: Term, inTerm: Term): void {
     const durable = isQuorum(this.#configuration, (id) =>
       this.members.some((member) => member.id === id && imageTermAt(member.image, index) === term),
     );
-    rule(durable, `entry ${index} of term ${term} is committed and not durable on a quorum`);
+    rule(durable, () => `entry ${index} of term ${term} is committed and not durable on a quorum`);
     this.committedTerms.push(term);
+    this.#committedInTerm.push(inTerm);
   }
 
   #checkWriteUnderWay(member: CoreMember, node: RaftNode): void {
     const last = member.writing?.write.entries.at(-1);
     if (last && node.termAt(last.index) !== last.term) this.coverage.saw("truncatedInFlight");
     const durable = imageTermAt(member.image, node.durableIndex);
-    rule(durable === node.termAt(node.durableIndex), `${member.id} takes entry ${node.durableIndex} to be durable`);
+    rule(
+      durable === node.termAt(node.durableIndex),
+      () => `${member.id} takes entry ${node.durableIndex} to be durable`,
+    );
   }
 
   released(member: CoreMember, messages: readonly Message[]): void {
     for (const message of messages) {
       const aboutNextTerm = "preVote" in message && message.preVote && !("granted" in message && !message.granted);
       const term = aboutNextTerm ? 0 : message.term;
-      rule(term <= member.image.hardState.term, `${member.id} told of term ${term} before it was durable`);
+      rule(term <= member.image.hardState.term, () => `${member.id} told of term ${term} before it was durable`);
       this.#releasedTerms.set(member.id, Math.max(term, this.#releasedTerms.get(member.id) ?? 0));
       this.#checkMessage(member, message);
     }
@@ -166,7 +175,7 @@ export class CoreChecker implements CoreObserver {
     } else if (message.type === "AppendEntriesResponse") {
       if (!message.success) this.coverage.saw("appendRefused");
       else if (message.term === member.image.hardState.term) {
-        rule(message.matchIndex <= member.image.entries.length, `${member.id} acknowledged what is not durable`);
+        rule(message.matchIndex <= member.image.entries.length, () => `${member.id} acknowledged what is not durable`);
       }
     }
   }
@@ -174,11 +183,11 @@ export class CoreChecker implements CoreObserver {
   #vote(member: CoreMember, term: Term, candidate: MemberId): void {
     const key = `${term}/${member.id}`;
     const other = this.#votes.get(key) ?? candidate;
-    rule(other === candidate, `${member.id} voted for ${other} and ${candidate} in term ${term}`);
+    rule(other === candidate, () => `${member.id} voted for ${other} and ${candidate} in term ${term}`);
     this.#votes.set(key, candidate);
     const { hardState } = member.image;
     const durable = hardState.term > term || (hardState.term === term && hardState.votedFor === candidate);
-    rule(durable, `${member.id} told of its vote in term ${term} before it was durable`);
+    rule(durable, () => `${member.id} told of its vote in term ${term} before it was durable`);
   }
 
   /** Log matching, by induction: an entry is the same everywhere, and so is the term of the one before it. */
@@ -189,10 +198,10 @@ export class CoreChecker implements CoreObserver {
       const known = this.#entries.get(key);
       if (known === undefined) this.#entries.set(key, { entry, prevTerm });
       else {
-        rule(known.entry === entry, `log matching: two entries ${key}`);
+        rule(known.entry === entry, () => `log matching: two entries ${key}`);
         rule(
           prevTerm === undefined || known.prevTerm === undefined || known.prevTerm === prevTerm,
-          `log matching: entry ${key} follows terms ${known.prevTerm} and ${prevTerm}`,
+          () => `log matching: entry ${key} follows terms ${known.prevTerm} and ${prevTerm}`,
         );
         known.prevTerm ??= prevTerm;
       }
@@ -205,11 +214,11 @@ export class CoreChecker implements CoreObserver {
       this.coverage.saw("truncated");
       const removed = imageTermAt(member.image, write.truncateFrom);
       const committed = this.committedTerms[write.truncateFrom - 1];
-      rule(removed !== committed, `${member.id} truncated the committed entry ${write.truncateFrom}`);
+      rule(removed !== committed, () => `${member.id} truncated the committed entry ${write.truncateFrom}`);
     }
     const first = write.entries[0];
     this.#matchEntries(write.entries, first && imageTermAt(member.image, first.index - 1));
-    rule(write.messages.length < 300, `${write.messages.length} messages waited for one write of ${member.id}`);
+    rule(write.messages.length < 100, () => `${write.messages.length} messages waited for one write of ${member.id}`);
   }
 
   applying(member: CoreMember, entries: readonly Entry[]): void {
@@ -217,25 +226,31 @@ export class CoreChecker implements CoreObserver {
     for (const entry of entries) {
       rule(
         member.image.entries[entry.index - 1] === entry,
-        `${member.id} applies entry ${entry.index} before it is durable`,
+        () => `${member.id} applies entry ${entry.index} before it is durable`,
       );
       const known = this.#applied[entry.index - 1] ?? entry;
-      rule(known === entry, `state machine safety: ${member.id} applies another entry ${entry.index}`);
+      rule(known === entry, () => `state machine safety: ${member.id} applies another entry ${entry.index}`);
       this.#applied[entry.index - 1] = entry;
     }
   }
 
   readEnded(member: CoreMember, read: ReadState): void {
     const begun = this.#reads.get(read.context);
-    rule(begun?.member === member.id, `read ${read.context} ended at ${member.id} without having begun, or twice`);
+    rule(
+      begun?.member === member.id,
+      () => `read ${read.context} ended at ${member.id} without having begun, or twice`,
+    );
     this.#reads.delete(read.context);
     if (read.index === null) {
       this.coverage.saw("readRefused");
       return;
     }
     this.coverage.saw(member.node?.role === "leader" ? "readConfirmedAtLeader" : "readConfirmedAtFollower");
-    rule(read.index >= begun.atLeast, `stale read: ${read.index}, though ${begun.atLeast} was committed when it began`);
-    rule(read.index <= this.committedTerms.length, `read of ${read.index}, which is not committed`);
+    rule(
+      read.index >= begun.atLeast,
+      () => `stale read: ${read.index}, though ${begun.atLeast} was committed when it began`,
+    );
+    rule(read.index <= this.committedTerms.length, () => `read of ${read.index}, which is not committed`);
   }
 
   happened(event: NetworkEvent): void {

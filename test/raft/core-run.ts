@@ -144,18 +144,21 @@ export class CoreRun {
     // One election timeout until an election, two until it is held; a few split votes; then the backlog.
     rule(
       network.runUntil(() => this.#atRest(), 60 * electionTimeoutMs),
-      `no rest: ${this.#describe()}`,
+      () => `no rest: ${this.#describe()}`,
     );
     const leader = network.members.find(({ node }) => node?.role === "leader");
     rule(leader !== undefined && this.#propose(leader), "the leader takes a proposal when all is calm");
     for (const member of network.members) this.#read(member);
     rule(
       network.runUntil(() => this.#atRest(), 10 * electionTimeoutMs),
-      `no rest after a proposal: ${this.#describe()}`,
+      () => `no rest after a proposal: ${this.#describe()}`,
     );
     const lastTerm = leader.node?.term;
     network.run(10 * electionTimeoutMs);
-    rule(leader.node?.term === lastTerm && this.#atRest(), `a calm cluster keeps its leader: ${this.#describe()}`);
+    rule(
+      leader.node?.term === lastTerm && this.#atRest(),
+      () => `a calm cluster keeps its leader: ${this.#describe()}`,
+    );
   }
 
   /** One leader whom all follow, everything committed and applied everywhere, no read open. */

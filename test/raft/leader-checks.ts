@@ -28,14 +28,17 @@ export class LeaderChecks {
 
   /** A leadership begins. */
   begin(node: RaftNode): void {
-    rule(node.termAt(node.lastIndex) === node.term, `${node.id} leads without an entry of its term`);
+    rule(node.termAt(node.lastIndex) === node.term, () => `${node.id} leads without an entry of its term`);
     this.#ends.delete(node.id);
   }
 
   check(node: RaftNode, members: readonly CoreMember[]): void {
     this.#checkAppendOnly(node);
     const bytesMax = this.#options.uncommittedBytesMax + proposalBytesMax;
-    rule(node.uncommittedBytes >= 0 && node.uncommittedBytes <= bytesMax, `${node.uncommittedBytes} bytes uncommitted`);
+    rule(
+      node.uncommittedBytes >= 0 && node.uncommittedBytes <= bytesMax,
+      () => `${node.uncommittedBytes} bytes uncommitted`,
+    );
     rule(
       node.uncommittedBytes > 0 || !node.hasCommittedInTerm || node.commitIndex === node.lastIndex,
       "no bytes uncommitted, but entries are",
@@ -46,8 +49,11 @@ export class LeaderChecks {
   #checkAppendOnly(node: RaftNode): void {
     const end = this.#ends.get(node.id);
     if (end?.term === node.term) {
-      rule(node.lastIndex >= end.index, `leader append-only: ${node.id} shortened its log`);
-      rule(node.termAt(end.index) === end.lastTerm, `leader append-only: ${node.id} overwrote entry ${end.index}`);
+      rule(node.lastIndex >= end.index, () => `leader append-only: ${node.id} shortened its log`);
+      rule(
+        node.termAt(end.index) === end.lastTerm,
+        () => `leader append-only: ${node.id} overwrote entry ${end.index}`,
+      );
     }
     this.#ends.set(node.id, { term: node.term, index: node.lastIndex, lastTerm: node.termAt(node.lastIndex) });
   }
@@ -56,20 +62,23 @@ export class LeaderChecks {
     const progress = node.progress.get(member.id);
     if (progress === undefined) return;
     const { matchIndex, nextIndex, inflights } = progress;
-    rule(matchIndex < nextIndex, `match ${matchIndex} of ${member.id} is not below next ${nextIndex}`);
-    rule(nextIndex <= node.lastIndex + 1, `next ${nextIndex} of ${member.id} is beyond the log`);
+    rule(matchIndex < nextIndex, () => `match ${matchIndex} of ${member.id} is not below next ${nextIndex}`);
+    rule(nextIndex <= node.lastIndex + 1, () => `next ${nextIndex} of ${member.id} is beyond the log`);
     const key = `${node.term}/${member.id}`;
-    rule(matchIndex >= (this.#matches.get(key) ?? 0), `match of ${member.id} ran back`);
+    rule(matchIndex >= (this.#matches.get(key) ?? 0), () => `match of ${member.id} ran back`);
     this.#matches.set(key, matchIndex);
     const { messages, bytes } = this.#options.inflight;
-    rule(inflights.count <= messages, `${inflights.count} messages under way to ${member.id}`);
-    rule(inflights.bytes < bytes + this.#options.appendBytesMax + largestEntry, `${inflights.bytes} bytes under way`);
+    rule(inflights.count <= messages, () => `${inflights.count} messages under way to ${member.id}`);
+    rule(
+      inflights.bytes < bytes + this.#options.appendBytesMax + largestEntry,
+      () => `${inflights.bytes} bytes under way`,
+    );
     if (inflights.full) this.#coverage.saw("windowFull");
     // A follower of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
     if (member.image.hardState.term > node.term) return;
     rule(
       imageTermAt(member.image, matchIndex) === node.termAt(matchIndex),
-      `${node.id} believes that ${member.id} has entry ${matchIndex}`,
+      () => `${node.id} believes that ${member.id} has entry ${matchIndex}`,
     );
   }
 }

@@ -39,12 +39,17 @@ export class EngineMemberStore implements MemberStore {
   readonly #engine: StorageEngine;
   readonly #guard: UseGuard;
   readonly #peerDirectories: Map<MemberId, string>;
+  /** Writes of peer directories, those done among them; one for each member met since the store was opened. */
+  readonly #remembering = new Map<MemberId, Promise<void>>();
   #hardState: HardState;
   /** What the engine holds; while a write is under way, what it will hold. */
   #progress: Progress;
   #logSizeBytes: number;
   /** Last entry that may be read; below the log's end while the entries after it are being written or replaced. */
   #readableIndex: Index;
+  /** Whether a turn is being written, or waits for its turn. */
+  #inTurn = false;
+  /** The engine write under way; never rejects. */
   #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -67,15 +72,13 @@ export class EngineMemberStore implements MemberStore {
 
   async write(batch: StoreBatch): Promise<void> {
     this.#guard.check();
-    assert(this.#writing === undefined, "a write began while another was under way");
+    assert(!this.#inTurn, "a write began while another was under way");
     checkBatch(batch, { hardState: this.#hardState, ...this.#progress });
-    this.#writing = this.#write(batch);
+    this.#inTurn = true;
     try {
-      await this.#writing;
-    } catch (error) {
-      throw this.#guard.fail(error);
+      await this.#alone(() => this.#writeTurn(batch));
     } finally {
-      this.#writing = undefined;
+      this.#inTurn = false;
     }
   }
 
@@ -106,14 +109,16 @@ export class EngineMemberStore implements MemberStore {
     this.#guard.check();
     const known = this.#peerDirectories.get(memberId);
     assert(known === undefined || known === dataDirectoryId, `member ${memberId} already has directory ${known}`);
-    if (known !== undefined) return;
-    // Set first, so that a second caller with another directory is refused while the first is being written.
-    this.#peerDirectories.set(memberId, dataDirectoryId);
-    try {
-      await this.#engine.write([peerDirectoryRow(memberId, dataDirectoryId)]);
-    } catch (error) {
-      throw this.#guard.fail(error);
+    if (known === undefined) {
+      // Before the write, so that another directory is refused while this one is on its way.
+      this.#peerDirectories.set(memberId, dataDirectoryId);
+      const row = peerDirectoryRow(memberId, dataDirectoryId);
+      this.#remembering.set(
+        memberId,
+        this.#alone(() => this.#commit([row])),
+      );
     }
+    await this.#remembering.get(memberId);
   }
 
   close(): Promise<void> {
@@ -122,7 +127,22 @@ export class EngineMemberStore implements MemberStore {
     return this.#closing;
   }
 
-  async #write(batch: StoreBatch): Promise<void> {
+  /** Runs one write after another: each builds on the progress that the one before it left. A failed one is the last. */
+  async #alone(write: () => Promise<void>): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    this.#guard.check();
+    const writing = write();
+    this.#writing = writing.catch(() => {});
+    try {
+      await writing;
+    } catch (error) {
+      throw this.#guard.fail(error);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #writeTurn(batch: StoreBatch): Promise<void> {
     const rows: RowChange[] = [];
     if (batch.hardState !== undefined) {
       rows.push(hardStateRow(batch.hardState));
@@ -185,16 +205,14 @@ export class EngineMemberStore implements MemberStore {
   }
 
   async #close(): Promise<void> {
-    const { keeper, release } = this.#parts;
-    await this.#writing?.catch(() => {});
+    await this.#writing;
     try {
       await this.#engine.close();
+      await this.#parts.keeper?.close(this.#guard.failed);
+    } catch (error) {
+      throw this.#guard.fail(error);
     } finally {
-      try {
-        await keeper?.close(this.#guard.failed);
-      } finally {
-        await release();
-      }
+      await this.#parts.release();
     }
   }
 }

@@ -224,6 +224,20 @@ describe("member store", () => {
     expect(store.peerDirectory("b")).toBe("1");
   });
 
+  test("a peer's directory may be remembered while a turn is written", async () => {
+    const directory = await newDirectory();
+    const store = await openIn(directory);
+    const turn = store.write(batch({ hardState: term(1), entries: commands(1, 3, 1) }));
+    const peers = ["b", "c"].map((id) => store.rememberPeerDirectory(id, "1"));
+    await turn;
+    const next = store.write(batch({ entries: commands(4, 5, 1) }));
+    await Promise.all([next, ...peers]);
+    await store.close();
+    const reopened = await openIn(directory);
+    expect(reopened.recovered.lastIndex).toBe(5);
+    expect([reopened.peerDirectory("b"), reopened.peerDirectory("c")]).toEqual(["1", "1"]);
+  });
+
   test("close waits for the write under way, is idempotent, and ends all use", async () => {
     const directory = await newDirectory();
     const store = await openIn(directory);

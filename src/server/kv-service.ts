@@ -21,7 +21,8 @@ import {
   PutResponseSchema,
 } from "../gen/raftkv/v1/kv_service_pb.ts";
 import { assert } from "../lib/assert.ts";
-import { decodeResult, encodeDelete, encodeIncrement, encodePut, keyValue, valueBytes } from "./command-codec.ts";
+import { encodeDelete, encodeIncrement, encodePut } from "./encode-command.ts";
+import { decodeResult, keyValue, valueBytes } from "./key-value.ts";
 import type { KvReader } from "./kv-reader.ts";
 import { whenFresh } from "./read-path.ts";
 import { commandFailureRefusal, droppedRefusal, unknownRefusal } from "./refusals.ts";

@@ -32,15 +32,12 @@ class KvStateMachine implements StateMachine {
     this.#gate = new SessionGate(limits);
   }
 
-  /**
-   * Whether `command` names its request, so that its session applies it once however often it is proposed. False also for
-   * what cannot be decoded.
-   */
-  isRetrySafe(command: Uint8Array): boolean {
+  /** A command that names its request may be proposed again: its session applies it once. */
+  inspect(command: Uint8Array): "retrySafe" | "single" | "unknown" {
     try {
-      return decodeCommand(command).requestId !== undefined;
+      return decodeCommand(command).requestId === undefined ? "single" : "retrySafe";
     } catch (error) {
-      if (error instanceof UnknownCommandError) return false;
+      if (error instanceof UnknownCommandError) return "unknown";
       throw error;
     }
   }

@@ -24,7 +24,7 @@ export interface ApplyContext {
 /** What the log drives; mirrors the replica's port as {@link StateRows} does. */
 export interface StateMachine {
   readonly indexPrefix: Uint8Array;
-  isRetrySafe(command: Uint8Array): boolean;
+  inspect(command: Uint8Array): "retrySafe" | "single" | "unknown";
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
 }
 

@@ -5,12 +5,13 @@ import { ForwardAnswers, ForwardedProposals } from "./forwarding.ts";
 import type { ProposalOutcome } from "./outcome.ts";
 import type { Proposal } from "./proposal.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { CommandNature } from "./state-machine.ts";
 
 /** What forwarding needs. */
 export interface ForwarderDependencies {
   readonly node: RaftNode;
   readonly metrics: ReplicaMetrics;
-  readonly isRetrySafe: (command: Uint8Array) => boolean;
+  readonly inspect: (command: Uint8Array) => CommandNature;
 }
 
 /** Passes proposals on to the leader, and answers those that other members passed on to this one. */
@@ -74,7 +75,7 @@ export class Forwarder {
   #retryable(proposals: readonly Proposal[]): Proposal[] {
     const retryable: Proposal[] = [];
     for (const proposal of proposals) {
-      if (this.#deps.isRetrySafe(proposal.command)) retryable.push(proposal);
+      if (this.#deps.inspect(proposal.command) === "retrySafe") retryable.push(proposal);
       else endUnknown(proposal);
     }
     return retryable;

@@ -170,6 +170,7 @@ const dropReasons: readonly DropReason[] = [
   "OVERLOADED",
   "SHUTTING_DOWN",
   "PROPOSAL_DROPPED",
+  "UNSUPPORTED_COMMAND",
   "DEADLINE_EXCEEDED",
 ];
 

@@ -12,6 +12,8 @@ export type DropReason =
   | "SHUTTING_DOWN"
   /** Proposed, then overwritten by another leader's entry. */
   | "PROPOSAL_DROPPED"
+  /** The leader's version does not know the command that another member passed on. */
+  | "UNSUPPORTED_COMMAND"
   /** The caller's deadline passed before the command was proposed. */
   | "DEADLINE_EXCEEDED";
 

@@ -6,6 +6,7 @@ import { AppendedProposals, drop, type Proposal } from "./proposal.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
+import type { CommandNature } from "./state-machine.ts";
 
 /** What proposing needs. */
 export interface ProposerDependencies {
@@ -13,6 +14,7 @@ export interface ProposerDependencies {
   readonly transport: PeerTransport;
   readonly forwarder: Forwarder;
   readonly options: ReplicaOptions;
+  readonly inspect: (command: Uint8Array) => CommandNature;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
 }
@@ -59,6 +61,8 @@ export class Proposer {
       const proposal = { command, deadlineMs: nowMs + timeoutMs, forward: false, receivedMs: nowMs, done };
       // A draining leader is on its way out: the sender keeps the command for the next one.
       if (this.#draining) drop(proposal, "NOT_LEADER");
+      // In the log it would stop every member that applies it, so it must not get there.
+      else if (this.#deps.inspect(command) === "unknown") drop(proposal, "UNSUPPORTED_COMMAND");
       else if (this.size >= this.#deps.options.pendingProposalsMax) drop(proposal, "OVERLOADED");
       else this.#queue.push(proposal);
     }

@@ -57,8 +57,9 @@ export class Replica {
     const shared = { node: this.#node, store, view, options, metrics, runtime, fail, wake };
     this.#writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
     this.#peers = new PeerRegistry({ ...shared, writer: this.#writer });
-    this.#forwarder = new Forwarder({ ...shared, isRetrySafe: (command) => deps.stateMachine.isRetrySafe(command) });
-    this.#proposer = new Proposer({ ...shared, transport: deps.transport, forwarder: this.#forwarder });
+    const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
+    this.#forwarder = new Forwarder({ ...shared, inspect });
+    this.#proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
     const { appended: proposals } = this.#proposer;
     this.#applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
     this.#logReader = new LogReader(shared);

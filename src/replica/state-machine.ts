@@ -21,17 +21,21 @@ export interface ApplyContext {
 }
 
 /**
+ * `retrySafe`: applying it twice is the same as applying it once, so a member that does not know what became of it may
+ * propose it again. `single`: it is not. `unknown`: this version does not know it in full and could not apply it, so it must
+ * not get into the log.
+ */
+export type CommandNature = "retrySafe" | "single" | "unknown";
+
+/**
  * What the log drives. The same commands in the same order must give the same rows and results on every member: no clock,
  * no randomness, no order of insertion. A throw stops the member; domain refusals are results.
  */
 export interface StateMachine {
   /** Keys that begin with this byte string are kept in memory, in order, for {@link StateRows.firstIndexKey}. */
   readonly indexPrefix: Uint8Array;
-  /**
-   * Whether applying the command twice is the same as applying it once, so that a member that does not know what became
-   * of it may propose it again for the caller.
-   */
-  isRetrySafe(command: Uint8Array): boolean;
+  /** What can be said of a command without applying it. */
+  inspect(command: Uint8Array): CommandNature;
   /** Applies one command and returns its encoded result. */
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
 }

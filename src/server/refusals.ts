@@ -127,6 +127,11 @@ function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED">, con
       };
     case "SHUTTING_DOWN":
       return shuttingDownRefusal(context);
+    case "UNSUPPORTED_COMMAND":
+      return {
+        reason: "UNSUPPORTED_COMMAND",
+        message: "the leader runs a version that does not know this command; not applied",
+      };
     case "DEADLINE_EXCEEDED":
       return {
         reason: "DEADLINE_EXCEEDED",

@@ -14,9 +14,9 @@ test("is what the replica drives", () => {
 
 test("calls safe to propose again what names its request", () => {
   const { machine } = new Driver();
-  expect(machine.isRetrySafe(encodeCommand(increment("n", 1n, { id: requestId("c", 1) })))).toBe(true);
-  expect(machine.isRetrySafe(encodeCommand(increment("n", 1n)))).toBe(false);
-  expect(machine.isRetrySafe(utf8("no command"))).toBe(false);
+  expect(machine.inspect(encodeCommand(increment("n", 1n, { id: requestId("c", 1) })))).toBe("retrySafe");
+  expect(machine.inspect(encodeCommand(increment("n", 1n)))).toBe("single");
+  expect(machine.inspect(utf8("no command"))).toBe("unknown");
 });
 
 describe("log time", () => {

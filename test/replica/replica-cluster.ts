@@ -13,10 +13,10 @@ import { createInProcessNetwork } from "../../src/transport/in-process-transport
 
 const totalKey = new Uint8Array([1]);
 
-/** Counts the commands applied in one row; a command that begins with 1 may be applied twice without harm. */
+/** Counts the commands applied in one row; a command that begins with 1 may be applied twice without harm, one that begins with 2 is of another version. */
 export const countingMachine: StateMachine = {
   indexPrefix: new Uint8Array([9]),
-  isRetrySafe: (command) => command[0] === 1,
+  inspect: (command) => (command[0] === 1 ? "retrySafe" : command[0] === 2 ? "unknown" : "single"),
   apply(_command, _context, rows) {
     const total = readNumber(rows.get(totalKey)) + 1;
     const value = Buffer.alloc(8);

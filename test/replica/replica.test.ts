@@ -59,6 +59,13 @@ describe("a cluster of replicas", () => {
     expect(await readTotal(follower, 5000, false)).toBe("NOT_LEADER");
   });
 
+  test("trap 85: a leader does not let a command into the log that it could not apply", async () => {
+    const cluster = await startCluster();
+    const follower = await cluster.follower();
+    expect(await propose(follower, [2])).toMatchObject({ type: "dropped", reason: "UNSUPPORTED_COMMAND" });
+    expect(await propose(follower)).toMatchObject({ type: "applied" });
+  });
+
   test("a proposal that comes after its deadline is never proposed", async () => {
     const cluster = await startCluster();
     const leader = await cluster.leader();
@@ -176,7 +183,7 @@ describe("a cluster of replicas", () => {
   test("trap 95: a state machine that throws stops the member", async () => {
     const stateMachine = {
       indexPrefix: new Uint8Array([9]),
-      isRetrySafe: () => false,
+      inspect: () => "single" as const,
       apply: () => {
         throw new Error("unknown command");
       },

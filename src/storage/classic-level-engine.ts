@@ -83,15 +83,18 @@ class ClassicLevelEngine implements StorageEngine {
 
   async *iterate({ start, end }: KeyRange, options: IterateOptions = {}): AsyncGenerator<readonly Row[]> {
     this.#guard.check();
-    const { reverse = false, limit = -1, pageBytes = 65_536 } = options;
+    const { reverse = false, limit = -1, pageBytes = 65_536, readAhead = false } = options;
     const iterator = this.#database.iterator({ gte: start, lt: end, reverse, limit, highWaterMarkBytes: pageBytes });
+    const fetch = (): Promise<readonly Row[] | RaftKvError> =>
+      iterator.nextv(pageRowsMax).catch((error: unknown) => this.#unreadable(error));
     try {
+      let next: ReturnType<typeof fetch> | undefined;
       for (;;) {
-        const page = await iterator.nextv(pageRowsMax).catch((error: unknown) => {
-          throw this.#unreadable(error);
-        });
+        const page = await (next ?? fetch());
         this.#guard.check();
+        if (page instanceof RaftKvError) throw page;
         if (page.length === 0) return;
+        if (readAhead) next = fetch();
         yield page;
       }
     } finally {
@@ -112,9 +115,7 @@ class ClassicLevelEngine implements StorageEngine {
     return this.#closing;
   }
 
-  /** The error of a failed read; a read that a close cut short is told so. */
   #unreadable(cause: unknown): RaftKvError {
-    this.#guard.check();
     const message = `${this.#directory}: LevelDB cannot read its tables (${reasonOf(cause)})`;
     return new RaftKvError("STATE_CORRUPT", message, { cause });
   }

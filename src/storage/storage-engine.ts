@@ -20,6 +20,8 @@ export interface IterateOptions {
   readonly limit?: number;
   /** Bytes of keys and values at which a page ends. Default 65,536. */
   readonly pageBytes?: number;
+  /** Fetch the next page while the caller works on this one: for whole ranges, not for what may end early. Default false. */
+  readonly readAhead?: boolean;
 }
 
 /**

@@ -28,7 +28,7 @@ export async function verifyLog(engine: StorageEngine, base: LogTail, markIndex:
   let tail = base;
   let sizeBytes = 0;
   let mark = markIndex === base.index ? base : undefined;
-  for await (const page of engine.iterate(logRange, { pageBytes })) {
+  for await (const page of engine.iterate(logRange, { pageBytes, readAhead: true })) {
     for (const row of page) {
       const next = checkRow(row, tail);
       if (next.term !== tail.term || termRuns.length === 0) {

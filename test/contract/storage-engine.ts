@@ -134,6 +134,19 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect(seen).toEqual(keys.map((key) => [key]));
     });
 
+    test("reads ahead without changing what is seen", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 50 }, (_, at) => put(bytes(at))));
+      const seen: number[][] = [];
+      for await (const page of engine.iterate(everything, { pageBytes: 4, readAhead: true })) {
+        seen.push(...page.map(([key]) => plain(key)));
+        await engine.write([remove(bytes(49)), put(bytes(60))]);
+        if (seen.length > 40) break;
+      }
+      expect(seen).toEqual(Array.from(seen, (_, at) => [at]));
+      expect(seen.length).toBeGreaterThan(40);
+    });
+
     test("an iteration that is left early holds nothing up", async () => {
       const engine = await open();
       await engine.write(Array.from({ length: 50 }, (_, at) => put(bytes(at))));

@@ -125,6 +125,9 @@ export function handleHeartbeatResponse(state: RaftState, response: HeartbeatRes
   if (progress === undefined) return;
   progress.ackedRound = Math.max(progress.ackedRound, response.round);
   confirmReads(state);
+  // Reads make heartbeats as frequent as round trips; entries are lost seldom, and take longer to be written.
+  if (!progress.lossCheckDue) return;
+  progress.lossCheckDue = false;
   progress.probeSent = false;
   // Entries may have been lost on the way. An empty message makes the follower tell where its log ends.
   const waiting = progress.matchIndex < progress.nextIndex - 1 || progress.state === "probe";
@@ -176,7 +179,10 @@ export function tickLeader(state: RaftState, elapsedMs: number): void {
       return;
     }
   }
-  if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) broadcastHeartbeats(state);
+  if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) {
+    for (const progress of state.progress.values()) progress.lossCheckDue = true;
+    broadcastHeartbeats(state);
+  }
 }
 
 function heardFromQuorum(state: RaftState): boolean {

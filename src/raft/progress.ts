@@ -17,8 +17,10 @@ export class Progress {
   nextIndex: Index;
   /** Highest commit index sent. */
   sentCommitIndex: Index = 0;
-  /** Probe only: a message is under way, so wait for its answer or for the next heartbeat. */
+  /** Probe only: a message is under way, so wait for its answer or for the next loss check. */
   probeSent = false;
+  /** A heartbeat interval has passed since its answers were last taken for news of lost messages. */
+  lossCheckDue = false;
   /** Entries for it are being read from the store. */
   readingLog = false;
   /** Heard from since the last quorum check. */

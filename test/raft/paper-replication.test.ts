@@ -178,6 +178,8 @@ describe("batches and pipeline (thesis, section 10.2)", () => {
         .map(({ prevLogIndex }) => prevLogIndex);
     expect(lengths(member.drain())).toEqual([1, 2, 3]);
     expect(lengths(member.hear(appended(1, 3)))).toEqual([4, 5]);
+    // An interval later, an empty message finds out whether anything was lost.
+    member.wait(10);
     expect(lengths(member.hear(heartbeatAnswer(1, 1)))).toEqual([6]);
   });
 });

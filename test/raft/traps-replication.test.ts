@@ -120,12 +120,29 @@ test("trap 26: a peer whose window is full of lost messages is found out and ser
   );
   member.drain();
   expect(member.node.progress.get("b")?.inflights.full).toBe(true);
+  member.wait(10);
   const [question] = ofType(member.hear(heartbeatAnswer(1, 1)), "AppendEntriesRequest");
   expect(question).toMatchObject({ prevLogIndex: 3, entries: [] });
   const [again] = ofType(member.hear(refused(1, 3, at(1, 1))), "AppendEntriesRequest");
   expect(again).toMatchObject({ prevLogIndex: 1, entries: [{ index: 2 }] });
   member.hear(appended(1, 2));
   expect(member.node.progress.get("b")?.state).toBe("replicate");
+});
+
+test("answers to the heartbeats of reads are no reason to send entries again", () => {
+  const member = leader();
+  member.node.unreachable("b");
+  member.node.propose([command(1)], 0);
+  member.drain();
+  member.node.propose([command(2)], 0);
+  member.drain();
+  for (let read = 0; read < 10; read++) {
+    member.node.readIndex(read);
+    const round = ofType(member.drain(), "HeartbeatRequest").at(-1)?.round ?? 0;
+    expect(ofType(member.hear(heartbeatAnswer(1, round)), "AppendEntriesRequest")).toEqual([]);
+    expect(ofType(member.hear(heartbeatAnswer(1, round, { from: "c" })), "AppendEntriesRequest")).toEqual([]);
+  }
+  expect(member.reads).toHaveLength(10);
 });
 
 test("trap 26: a peer reported unreachable is probed with one message at a time", () => {

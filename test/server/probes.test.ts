@@ -9,7 +9,10 @@ function probesOf(change: Parameters<FakeReplica["become"]>[0] = {}) {
   replica.now = () => nowMs;
   replica.become(change);
   const probes = new Probes({ replica, identity: testIdentity });
-  return { replica, probes, passTime: (ms: number) => void (nowMs += ms) };
+  const passTime = (ms: number) => {
+    nowMs += ms;
+  };
+  return { replica, probes, passTime };
 }
 
 describe("a member is ready", () => {

@@ -187,7 +187,8 @@ export class CoreNetwork {
 
   #turn(member: CoreMember, node: RaftNode): void {
     const { observer } = this.#options;
-    const ready = node.ready();
+    // A caller may have no room for a write in one turn, and take it in another.
+    const ready = node.ready(this.#random() >= this.conditions.gatherRate / 2);
     observer.stepped(member, node);
     this.#send(member, ready.messages);
     if (ready.write) this.#write(member, ready.write);

@@ -7,8 +7,6 @@ import type { Coverage } from "./coverage.ts";
 import { Nemesis } from "./nemesis.ts";
 import { rule } from "./rule.ts";
 
-const electionTimeoutMs = 100;
-
 /** Whole number from `min` to `max`, both included. */
 export function draw(random: Random, min: number, max: number): number {
   return min + Math.floor(random() * (max - min + 1));
@@ -37,11 +35,12 @@ function drawConfiguration(random: Random, coverage: Coverage): Configuration {
   return all;
 }
 
-function drawOptions(random: Random): RaftOptions {
+/** `hasty`: timeouts hardly longer than messages take, so that leaders change all the time. */
+function drawOptions(random: Random, hasty: boolean): RaftOptions {
   const roomy = random() < 0.3;
   return {
-    electionTimeoutMs,
-    heartbeatIntervalMs: draw(random, 8, 25),
+    electionTimeoutMs: hasty ? 30 : 100,
+    heartbeatIntervalMs: hasty ? draw(random, 3, 8) : draw(random, 8, 25),
     appendBytesMax: roomy ? 4096 : draw(random, 1, 300),
     inflight: roomy ? { messages: 64, bytes: 8192 } : { messages: draw(random, 1, 5), bytes: draw(random, 1, 700) },
     uncommittedBytesMax: roomy ? 16_384 : draw(random, 1, 3000),
@@ -71,6 +70,8 @@ export class CoreRun {
   readonly network: CoreNetwork;
   readonly checker: CoreChecker;
   readonly #coverage: Coverage;
+  readonly #hasty: boolean;
+  readonly #electionTimeoutMs: number;
   #commands = 0;
   #reads = 0;
 
@@ -78,13 +79,15 @@ export class CoreRun {
     this.random = seededRandom(seed * 4);
     this.#coverage = coverage;
     const configuration = drawConfiguration(this.random, coverage);
-    const raft = drawOptions(this.random);
+    this.#hasty = this.random() < 0.4;
+    const raft = drawOptions(this.random, this.#hasty);
+    this.#electionTimeoutMs = raft.electionTimeoutMs;
     this.checker = new CoreChecker(configuration, raft, coverage);
     this.network = new CoreNetwork({
       configuration,
       raft,
       seed,
-      tickMs: { min: 2, max: draw(this.random, 3, 12) },
+      tickMs: { min: 2, max: draw(this.random, 3, this.#hasty ? 5 : 12) },
       conditions: drawConditions(this.random),
       observer: this.checker,
     });
@@ -94,7 +97,8 @@ export class CoreRun {
   /** Runs to the end; throws at the first broken rule. */
   run(): void {
     const { network } = this;
-    const nemesis = new Nemesis(network, seededRandom(draw(this.random, 1, 2 ** 30)), this.#coverage);
+    const strikeEveryMs = this.#hasty ? draw(this.random, 10, 60) : draw(this.random, 20, 220);
+    const nemesis = new Nemesis(network, seededRandom(draw(this.random, 1, 2 ** 30)), this.#coverage, strikeEveryMs);
     const untilMs = network.queue.nowMs + 2000;
     const loadEveryMs = draw(this.random, 2, 40);
     while (network.queue.nowMs < untilMs) {
@@ -143,18 +147,18 @@ export class CoreRun {
     network.run(500);
     // One election timeout until an election, two until it is held; a few split votes; then the backlog.
     rule(
-      network.runUntil(() => this.#atRest(), 60 * electionTimeoutMs),
+      network.runUntil(() => this.#atRest(), 60 * this.#electionTimeoutMs),
       () => `no rest: ${this.#describe()}`,
     );
     const leader = network.members.find(({ node }) => node?.role === "leader");
     rule(leader !== undefined && this.#propose(leader), "the leader takes a proposal when all is calm");
     for (const member of network.members) this.#read(member);
     rule(
-      network.runUntil(() => this.#atRest(), 10 * electionTimeoutMs),
+      network.runUntil(() => this.#atRest(), 10 * this.#electionTimeoutMs),
       () => `no rest after a proposal: ${this.#describe()}`,
     );
     const lastTerm = leader.node?.term;
-    network.run(10 * electionTimeoutMs);
+    network.run(10 * this.#electionTimeoutMs);
     rule(
       leader.node?.term === lastTerm && this.#atRest(),
       () => `a calm cluster keeps its leader: ${this.#describe()}`,

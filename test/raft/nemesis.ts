@@ -8,7 +8,8 @@ export class Nemesis {
   readonly #network: CoreNetwork;
   readonly #random: Random;
   readonly #coverage: Coverage;
-  readonly #pauseMs: number;
+  /** On average. */
+  readonly #strikeEveryMs: number;
   #nextMs = 0;
   readonly #strikes: readonly (() => void)[] = [
     () => this.#crash(this.#anyone()),
@@ -30,18 +31,18 @@ export class Nemesis {
     () => this.#network.input(this.#anyone(), (node) => node.campaign()),
   ];
 
-  constructor(network: CoreNetwork, random: Random, coverage: Coverage) {
+  constructor(network: CoreNetwork, random: Random, coverage: Coverage, strikeEveryMs: number) {
     this.#network = network;
     this.#random = random;
     this.#coverage = coverage;
-    this.#pauseMs = 20 + 200 * random();
+    this.#strikeEveryMs = strikeEveryMs;
   }
 
   /** Strikes when it is time. */
   maybeStrike(): void {
     const { nowMs } = this.#network.queue;
     if (nowMs < this.#nextMs) return;
-    this.#nextMs = nowMs + this.#pauseMs * 2 * this.#random();
+    this.#nextMs = nowMs + this.#strikeEveryMs * 2 * this.#random();
     this.#pick(this.#strikes)();
   }
 

@@ -229,7 +229,7 @@ test("trap 32: the durable index runs back with a truncation", () => {
 });
 
 test("trap 33: an acknowledgement leaves when the entries are durable", () => {
-  const member = new TestMember();
+  const member = new TestMember({ hardState: { term: 1 } });
   member.node.step(append(1, { entries: entriesOf([1]) }), 0);
   expect(member.turn().messages).toEqual([]);
   member.node.step(append(1, { prev: at(1, 1), entries: entriesOf([1], 2) }), 0);

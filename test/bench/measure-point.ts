@@ -1,7 +1,8 @@
+import { waitUntil } from "../lib/wait-until.ts";
 import { cpuMicroseconds } from "./cpu-time.ts";
 import { frameMessage } from "./grpc-wire.ts";
 import type { LoadGenerator, LoadResult, LoadTarget } from "./load-generator.ts";
-import type { BenchOptions, LoadPoint, SystemName } from "./options.ts";
+import { type BenchOptions, busyLoad, type LoadPoint, type SystemName } from "./options.ts";
 import { quantile } from "./statistics.ts";
 import type { SystemUnderTest } from "./system-under-test.ts";
 
@@ -18,6 +19,14 @@ export interface Measurement extends LoadPoint {
   readonly fault: string | null;
 }
 
+/** Loads a fresh system for a while and forgets the figures: a point is to be measured on code that is compiled. */
+export async function warmUpSystem(system: SystemUnderTest, generate: LoadGenerator, options: BenchOptions) {
+  for (const operation of new Set(options.points.map((point) => point.operation))) {
+    const targets = spread(system, { ...busyLoad, operation }, options.valueBytes);
+    await generate(targets, 2 * options.warmUpSeconds);
+  }
+}
+
 /** Warms up, loads and checks one point. */
 export async function measurePoint(
   system: SystemUnderTest,
@@ -27,11 +36,11 @@ export async function measurePoint(
 ): Promise<Measurement> {
   const targets = spread(system, point, options.valueBytes);
   await generate(targets, options.warmUpSeconds);
-  const revisionBefore = await system.revision();
+  const revisionBefore = await settledRevision(system);
   const cpuBefore = cpuMicroseconds(system.pids);
   const load = await generate(targets, options.measuredSeconds);
   const cpuAfter = cpuMicroseconds(system.pids);
-  const revisions = (await system.revision()) - revisionBefore;
+  const revisions = (await settledRevision(system)) - revisionBefore;
   const cpu = cpuBefore === undefined || cpuAfter === undefined ? null : cpuAfter - cpuBefore;
   return {
     ...point,
@@ -43,6 +52,18 @@ export async function measurePoint(
     completed: load.completed,
     fault: findFault(point, load, revisions, options.valueBytes),
   };
+}
+
+/** The revision once it stands still: a load that ended leaves requests behind that are still being applied. */
+function settledRevision(system: SystemUnderTest): Promise<number> {
+  let last = -1;
+  const look = async () => {
+    const revision = await system.revision();
+    const settled = revision === last;
+    last = revision;
+    return settled ? revision : undefined;
+  };
+  return waitUntil(look, { what: `the revision of ${system.name} stands still`, intervalMs: 100 });
 }
 
 /** Connections are dealt out one by one from the first follower on; each member gets a key of its own. */

@@ -41,17 +41,19 @@ export const usage = `Usage: npm run bench -- [options]
   --seconds N        seconds per point
 `;
 
-type Load = Omit<LoadPoint, "operation">;
+/** A load without what it asks for. */
+export type Load = Omit<LoadPoint, "operation">;
 
-const busy: Load = { connections: 8, inFlight: 64, place: "spread" };
+/** Load under which a system is warmed up and profiled. */
+export const busyLoad: Load = { connections: 8, inFlight: 64, place: "spread" };
 const fullLoads: readonly Load[] = [
   { connections: 1, inFlight: 1, place: "leader" },
   { connections: 1, inFlight: 1, place: "follower" },
   { connections: 4, inFlight: 16, place: "spread" },
-  busy,
+  busyLoad,
   { connections: 16, inFlight: 64, place: "spread" },
 ];
-const quickLoads: readonly Load[] = [{ connections: 1, inFlight: 1, place: "leader" }, busy];
+const quickLoads: readonly Load[] = [{ connections: 1, inFlight: 1, place: "leader" }, busyLoad];
 
 /** Reads the command line; throws on unknown options. `undefined` asks for {@link usage}. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
@@ -70,7 +72,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
   });
   if (values.help) return undefined;
   const operations = values.operations.split(",").map((name) => oneOf(name, ["put", "get"] as const));
-  const loads = values.profile ? [busy] : values.quick ? quickLoads : fullLoads;
+  const loads = values.profile ? [busyLoad] : values.quick ? quickLoads : fullLoads;
   return {
     systems: values.systems.split(",").map((name) => oneOf(name, ["raftkv", "etcd"] as const)),
     points: operations.flatMap((operation) => loads.map((load) => ({ operation, ...load }))),

@@ -23,14 +23,29 @@ export interface FunctionTime {
   readonly share: number;
 }
 
-/** The `count` functions with the most self time in a .cpuprofile file, idle time left out. */
-export function topFunctions(file: string, count: number): { readonly busyMs: number; readonly top: FunctionTime[] } {
+/** Part of a profile, milliseconds since its start. */
+export interface Window {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+const whole: Window = { fromMs: 0, toMs: Number.POSITIVE_INFINITY };
+
+/**
+ * The `count` functions with the most self time in a .cpuprofile file, idle time left out, and how long the thread was
+ * busy. `window` is the whole profile by default.
+ */
+export function topFunctions(file: string, count: number, window = whole): { busyMs: number; top: FunctionTime[] } {
   const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile;
   const keys = new Map(profile.nodes.map(({ id, callFrame }) => [id, describeFrame(callFrame)]));
   const selfUs = new Map<string, number>();
+  let elapsedUs = 0;
   profile.samples.forEach((id, position) => {
+    const deltaUs = profile.timeDeltas[position] ?? 0;
+    elapsedUs += deltaUs;
+    if (elapsedUs < window.fromMs * 1_000 || elapsedUs > window.toMs * 1_000) return;
     const key = keys.get(id) ?? "unknown\t";
-    selfUs.set(key, (selfUs.get(key) ?? 0) + (profile.timeDeltas[position] ?? 0));
+    selfUs.set(key, (selfUs.get(key) ?? 0) + deltaUs);
   });
   selfUs.delete("(idle)\t");
   const busyUs = [...selfUs.values()].reduce((sum, each) => sum + each, 0);
@@ -49,9 +64,9 @@ function describeFrame({ functionName, url, lineNumber }: CpuProfile["nodes"][nu
   return `${functionName || "(anonymous)"}\t${url === "" ? "" : `${shortUrl}:${lineNumber + 1}`}`;
 }
 
-/** The functions as a Markdown table. */
-export function renderTopFunctions(title: string, file: string, count = 10): string {
-  const { busyMs, top } = topFunctions(file, count);
+/** The top ten functions as a Markdown table; `window` is the whole profile by default. */
+export function renderTopFunctions(title: string, file: string, window = whole): string {
+  const { busyMs, top } = topFunctions(file, 10, window);
   const rows = top.map(
     ({ name, place, selfMs, share }) =>
       `| ${(share * 100).toFixed(1)} % | ${selfMs.toFixed(0)} | \`${name}\` | ${place === "" ? "" : `\`${place}\``} |`,

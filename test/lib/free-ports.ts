@@ -15,6 +15,16 @@ export async function findFreePorts(count: number): Promise<number[]> {
   return [...free];
 }
 
+/** Finds the first of `length` consecutive loopback ports that nothing listens on. Rejects after 200 tries. */
+export async function findFreePortRun(length: number): Promise<number> {
+  for (let tries = 0; tries < 200; tries++) {
+    const first = lowestPort + Math.floor(Math.random() * (highestPort - lowestPort - length));
+    const free = await Promise.all(Array.from({ length }, (_, offset) => isPortFree(first + offset)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error(`found no ${length} consecutive free ports`);
+}
+
 /** Tells whether `port` of 127.0.0.1 can be bound now. */
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

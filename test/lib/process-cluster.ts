@@ -44,6 +44,9 @@ export class ProcessCluster {
   readonly directory: string;
   readonly #options: ClusterOptions;
   readonly #processes = new Map<string, StartedProcess>();
+  readonly #paused = new Set<string>();
+  /** Members that were told to end; the end of any other is a fault. */
+  readonly #stopped = new Set<string>();
 
   constructor(members: readonly ClusterMember[], directory: string, options: ClusterOptions) {
     this.members = members;
@@ -70,9 +73,11 @@ export class ProcessCluster {
     return found;
   }
 
-  /** Members whose process has not ended. */
+  /** Members whose process has not ended and is not paused. */
   running(): readonly ClusterMember[] {
-    return this.members.filter(({ name }) => this.#processes.get(name)?.isRunning() === true);
+    return this.members.filter(
+      ({ name }) => this.#processes.get(name)?.isRunning() === true && !this.#paused.has(name),
+    );
   }
 
   /** Starts the named members, or all, without waiting for them to answer. */
@@ -82,6 +87,7 @@ export class ProcessCluster {
       chosen.map(async (member) => {
         const flags = this.#options.nodeFlags?.(member.name) ?? [];
         const args = [...flags, raftkvCommand, ...this.serveArguments(member)];
+        this.#stopped.delete(member.name);
         this.#processes.set(member.name, await startProcess(process.execPath, args));
       }),
     );
@@ -104,13 +110,27 @@ export class ProcessCluster {
 
   /** Ends members by SIGKILL, all at once, and waits until they are gone. */
   async kill(...names: readonly string[]): Promise<void> {
+    for (const name of names) this.#stopped.add(name);
     const victims = names.map((name) => this.process(name));
     for (const victim of victims) victim.signal("SIGKILL");
     await Promise.all(victims.map((victim) => victim.exited));
   }
 
+  /** Freezes a member by SIGSTOP: it keeps its connections and does nothing. */
+  pause(name: string): void {
+    this.#paused.add(name);
+    this.process(name).signal("SIGSTOP");
+  }
+
+  /** Lets a frozen member go on, as if no time had passed for it. */
+  resume(name: string): void {
+    this.process(name).signal("SIGCONT");
+    this.#paused.delete(name);
+  }
+
   /** Sends SIGTERM and tells how the process ended; it is killed after 15 s. */
   terminate(name: string): Promise<ProcessExit> {
+    this.#stopped.add(name);
     return stopProcess(this.process(name), 15_000);
   }
 
@@ -136,15 +156,13 @@ export class ProcessCluster {
     return agreed ? members[position] : undefined;
   }
 
-  /** What a member tells of itself, or `undefined` when it does not answer. Throws when its process has ended. */
+  /** What a member tells of itself, or `undefined` when it does not answer. Throws when it ended without being told to. */
   async statusIfAnswered(member: ClusterMember): Promise<MemberStatus | undefined> {
-    const started = this.process(member.name);
     const result = await member.client.call(ClusterService.method.getStatus, {}, 1_000);
     if (result.ok) return result.response;
-    if (!started.isRunning() && started === this.process(member.name)) {
-      throw new Error(`${member.name} has ended:\n${started.output.slice(-20).join("\n")}`);
-    }
-    return undefined;
+    const started = this.process(member.name);
+    if (started.isRunning() || this.#stopped.has(member.name)) return undefined;
+    throw new Error(`${member.name} has ended:\n${started.output.slice(-20).join("\n")}`);
   }
 
   /** Waits until every running member has applied all that the leader's log holds at the time of the call. */

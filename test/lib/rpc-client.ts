@@ -12,7 +12,13 @@ import { Client, credentials, Metadata, type status } from "@grpc/grpc-js";
 /** What came of a call: an answer, or a gRPC status other than OK. */
 export type CallResult<T> =
   | { readonly ok: true; readonly response: T }
-  | { readonly ok: false; readonly code: status; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: status;
+      readonly message: string;
+      /** Whether the member itself gave the status, with details; otherwise this side did, and the outcome is open. */
+      readonly fromMember: boolean;
+    };
 
 /** A gRPC client of one member, written apart from the product's own so that the two cannot share a fault. */
 export interface RpcClient {
@@ -56,7 +62,10 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
       { deadline: Date.now() + timeoutMs },
       (error, response) => {
         if (response !== undefined) resolve({ ok: true, response });
-        else if (error !== null) resolve({ ok: false, code: error.code, message: error.details });
+        else if (error !== null) {
+          const fromMember = error.metadata.get("grpc-status-details-bin").length > 0;
+          resolve({ ok: false, code: error.code, message: error.details, fromMember });
+        }
       },
     );
   });

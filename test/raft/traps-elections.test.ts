@@ -107,6 +107,18 @@ test("trap 12: only grants of this very election count, once for each voter", ()
   expect(member.node).toMatchObject({ role: "follower", term: 3, votedFor: null });
 });
 
+test("trap 12: a pre-vote granted for an earlier attempt does not count for the next", () => {
+  const member = new TestMember({ terms: [1] });
+  member.node.campaign();
+  member.hear(vote(2, false, { preVote: true, from: "c" }));
+  expect(member.node).toMatchObject({ role: "follower", term: 2 });
+  member.node.campaign();
+  member.hear(vote(2, true, { preVote: true }));
+  expect(member.node).toMatchObject({ role: "preCandidate", term: 2 });
+  member.hear(vote(3, true, { preVote: true }));
+  expect(member.node).toMatchObject({ role: "candidate", term: 3 });
+});
+
 test("trap 13: a learner that is asked for a vote gives it", () => {
   const learner = { ...voters("a", "b", "c"), voters: ["b", "c"], learners: ["a"] };
   const member = new TestMember({ configuration: learner });

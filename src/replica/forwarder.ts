@@ -41,12 +41,15 @@ export class Forwarder {
     return this.#sent.answered(response);
   }
 
-  /** Gives up on anyone but `leaderId`; returns the proposals that may be tried again, the others end as unknown. */
+  /**
+   * Gives up on anyone but `leaderId`; returns the proposals that may be tried again, the others end as unknown. What is
+   * tried again never ends as dropped: the first attempt may have been applied.
+   */
   takeBackUnless(leaderId: MemberId | null): Proposal[] {
     return this.#retryable(this.#sent.takeBackUnless(leaderId));
   }
 
-  /** Gives up on `peer`; returns the proposals that may be tried again, the others end as unknown. */
+  /** As {@link takeBackUnless}, of what was sent to `peer`. */
   takeBackFrom(peer: MemberId): Proposal[] {
     return this.#retryable(this.#sent.takeBackFrom(peer));
   }
@@ -75,11 +78,22 @@ export class Forwarder {
   #retryable(proposals: readonly Proposal[]): Proposal[] {
     const retryable: Proposal[] = [];
     for (const proposal of proposals) {
-      if (this.#deps.inspect(proposal.command) === "retrySafe") retryable.push(proposal);
+      if (this.#deps.inspect(proposal.command) === "retrySafe") retryable.push(perhapsApplied(proposal));
       else endUnknown(proposal);
     }
     return retryable;
   }
+}
+
+/** The proposal as one of which an earlier attempt is under way: that a later one was dropped does not tell what it came to. */
+function perhapsApplied(proposal: Proposal): Proposal {
+  return {
+    ...proposal,
+    done: (outcome) => {
+      const { type, index, term } = outcome;
+      proposal.done(type === "dropped" ? { type: "unknown", index, term } : outcome);
+    },
+  };
 }
 
 function endUnknown(proposal: Proposal): void {

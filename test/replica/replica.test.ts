@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
-import { type ClusterOptions, propose, ReplicaCluster, readTotal, until } from "./replica-cluster.ts";
+import { type ClusterOptions, countingMachine, propose, ReplicaCluster, readTotal, until } from "./replica-cluster.ts";
 
 const clusters: ReplicaCluster[] = [];
 
@@ -114,6 +115,25 @@ describe("a cluster of replicas", () => {
     cluster.network.cut(leader.id, follower.id);
     expect(await safe).toMatchObject({ type: "applied" });
     expect((await unsafe).type).not.toBe("applied");
+  });
+
+  test("what a leader applied that is lost before its answer does not end as dropped", async () => {
+    let cutOff = () => {};
+    const apply: StateMachine["apply"] = (...entry) => {
+      cutOff();
+      return countingMachine.apply(...entry);
+    };
+    const cluster = await startCluster({
+      options: { leaderWaitMs: 50 },
+      stateMachine: { ...countingMachine, apply },
+    });
+    const follower = await cluster.follower();
+    // The leader is the first to apply, and its answer leaves afterwards.
+    cutOff = () => {
+      for (const id of cluster.ids) if (id !== follower.id) cluster.network.cut(follower.id, id);
+    };
+    expect(await propose(follower, [1])).toMatchObject({ type: "unknown" });
+    expect(await readTotal(await cluster.leader())).toBe(1);
   });
 
   test("a member that restarts finds what was applied and what was not", async () => {

@@ -6,6 +6,8 @@ export interface ConfigurationMember {
   readonly id: MemberId;
   readonly name: string;
   readonly peerAddress: string;
+  /** A learner that is not to be promoted by itself. Default false. */
+  readonly keepLearner?: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { allVoters } from "./configuration.ts";
 import { becomeLeader } from "./leader.ts";
-import type { RequestVoteRequest, RequestVoteResponse } from "./message.ts";
+import type { RequestVoteRequest, RequestVoteResponse, TimeoutNowRequest } from "./message.ts";
 import { voteResult } from "./quorum.ts";
 import {
   configurationOf,
@@ -35,15 +35,24 @@ export function campaign(state: RaftState): void {
   settleElection(state);
 }
 
+/** The leader asks this member to take over: no pre-vote, and no stickiness on the way (thesis, section 3.10). */
+export function handleTimeoutNowRequest(state: RaftState, request: TimeoutNowRequest): void {
+  if (state.role === "leader" || request.term !== state.term) return;
+  if (!isSelfVoter(state) || hasUnappliedConfiguration(state)) return;
+  state.leaderId = null;
+  abandonReads(state);
+  campaignForReal(state, true);
+}
+
 /** Campaigns in a new term; its own vote counts when it is durable ({@link ownVoteDurable}). */
-function campaignForReal(state: RaftState): void {
+function campaignForReal(state: RaftState, leadershipTransfer = false): void {
   state.role = "candidate";
   state.term++;
   state.votedFor = state.id;
   resetElectionTimer(state);
   state.elections.votesStarted++;
   state.votes = new Map();
-  askForVotes(state, false);
+  askForVotes(state, false, leadershipTransfer);
 }
 
 /** The candidate's own vote is durable, so it counts. */
@@ -103,7 +112,7 @@ function settleElection(state: RaftState): void {
   }
 }
 
-function askForVotes(state: RaftState, preVote: boolean): void {
+function askForVotes(state: RaftState, preVote: boolean, leadershipTransfer = false): void {
   for (const voter of allVoters(configurationOf(state))) {
     if (voter === state.id) continue;
     const request: RequestVoteRequest = {
@@ -114,7 +123,7 @@ function askForVotes(state: RaftState, preVote: boolean): void {
       lastLogIndex: state.log.lastIndex,
       lastLogTerm: state.log.lastTerm,
       preVote,
-      leadershipTransfer: false,
+      leadershipTransfer,
     };
     if (preVote) send(state, request);
     else sendWhenDurable(state, request);

@@ -1,5 +1,5 @@
 import { invariant } from "./assert.ts";
-import { type MemberId, peersOf } from "./configuration.ts";
+import { type Configuration, type MemberId, peersOf } from "./configuration.ts";
 import { type Entry, entriesSize, entrySize, type Index } from "./entry.ts";
 import { broadcastHeartbeats, sendHeartbeat } from "./heartbeat.ts";
 import type { AppendEntriesRequest, AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
@@ -8,6 +8,7 @@ import { hasQuorum, quorumIndex } from "./quorum.ts";
 import { configurationOf, isSelfVoter, type RaftState } from "./raft-state.ts";
 import { confirmReads } from "./reads.ts";
 import { becomeFollower } from "./step-down.ts";
+import { tickTransfer } from "./transfer.ts";
 
 /** Takes the lead: nothing is known of the followers' logs, and a no-op of the new term commits what came before. */
 export function becomeLeader(state: RaftState): void {
@@ -26,13 +27,18 @@ export function becomeLeader(state: RaftState): void {
   broadcastHeartbeats(state);
 }
 
-/** Gives every peer of the configuration in force a progress, and takes it from the others. */
-function matchProgressToConfiguration(state: RaftState): void {
-  const peers = new Set(peersOf(configurationOf(state), state.id));
+/**
+ * Gives every peer a progress, and takes it from the others. Peers are those of the configuration in force and, until it is
+ * committed, those of the one before: who is being removed has to hear of it.
+ */
+export function matchProgressToConfiguration(state: RaftState): void {
+  const { index, configuration } = state.configurations.current;
+  const before = index > state.commitIndex ? state.configurations.at(index - 1).configuration : configuration;
+  const peers = new Set([...peersOf(configuration, state.id), ...peersOf(before, state.id)]);
   for (const id of state.progress.keys()) if (!peers.has(id)) state.progress.delete(id);
   for (const id of peers) {
     if (!state.progress.has(id)) {
-      state.progress.set(id, new Progress(state.log.lastIndex + 1, state.options.inflight));
+      state.progress.set(id, new Progress(state.log.lastIndex + 1, state.options.inflight, state.nowMs));
     }
   }
 }
@@ -45,6 +51,16 @@ export function appendCommands(state: RaftState, commands: readonly Uint8Array[]
     appendOwn(state, { kind: "command", index: state.log.lastIndex + 1, term: state.term, timeMs, command });
   }
   return firstIndex;
+}
+
+/** Appends a configuration, which is in force from now on; returns its index. */
+export function appendConfiguration(state: RaftState, configuration: Configuration): Index {
+  const index = state.log.lastIndex + 1;
+  const entry: Entry = { kind: "configuration", index, term: state.term, timeMs: 0, configuration };
+  appendOwn(state, entry);
+  state.configurations.append([entry]);
+  matchProgressToConfiguration(state);
+  return index;
 }
 
 function appendOwn(state: RaftState, entry: Entry): void {
@@ -116,6 +132,7 @@ export function handleAppendEntriesResponse(state: RaftState, response: AppendEn
   );
   const grew = progress.matched(response.matchIndex);
   if (progress.state === "probe" && response.matchIndex + 1 >= progress.nextIndex) progress.becomeReplicate();
+  progress.followRounds(state.nowMs, state.log.lastIndex, state.options.electionTimeoutMs);
   if (grew) advanceCommit(state);
 }
 
@@ -172,6 +189,7 @@ export function advanceCommit(state: RaftState): void {
 export function tickLeader(state: RaftState, elapsedMs: number): void {
   state.heartbeatElapsedMs += elapsedMs;
   state.electionElapsedMs += elapsedMs;
+  tickTransfer(state, elapsedMs);
   if (state.electionElapsedMs >= state.options.electionTimeoutMs) {
     state.electionElapsedMs = 0;
     if (!heardFromQuorum(state)) {

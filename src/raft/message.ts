@@ -79,6 +79,11 @@ export interface ReadIndexResponse extends MessageHead {
   readonly refused: boolean;
 }
 
+/** The leader asks the receiver to campaign at once (thesis, section 3.10). */
+export interface TimeoutNowRequest extends MessageHead {
+  readonly type: "TimeoutNowRequest";
+}
+
 /** What members say to each other about consensus. */
 export type Message =
   | RequestVoteRequest
@@ -88,4 +93,5 @@ export type Message =
   | HeartbeatRequest
   | HeartbeatResponse
   | ReadIndexRequest
-  | ReadIndexResponse;
+  | ReadIndexResponse
+  | TimeoutNowRequest;

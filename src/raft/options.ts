@@ -14,6 +14,8 @@ export interface RaftOptions {
   readonly uncommittedBytesMax: number;
   /** Reads that may wait at the leader or for the leader; over it they are refused. */
   readonly pendingReadsMax: number;
+  /** Entries that a learner may be behind when it is promoted. */
+  readonly promotionLagMax: number;
   /** Applied entries kept in memory for followers that are a little behind, bytes. */
   readonly tailBytesMax: number;
 }
@@ -26,5 +28,6 @@ export const defaultRaftOptions: RaftOptions = {
   inflight: { messages: 256, bytes: 8 << 20 },
   uncommittedBytesMax: 64 << 20,
   pendingReadsMax: 65_536,
+  promotionLagMax: 1_000,
   tailBytesMax: 16 << 20,
 };

@@ -29,10 +29,17 @@ export class Progress {
   lastContactMs: number | null = null;
   /** Highest heartbeat round that it answered. */
   ackedRound = 0;
+  /** Catching up goes in rounds: one ends when `matchIndex` reaches where the log ended when it began. */
+  roundEndIndex: Index;
+  roundBeganMs: number;
+  /** Whether the last round took less than an election timeout. */
+  roundTaken = false;
   readonly inflights: Inflights;
 
-  constructor(nextIndex: Index, limits: InflightLimits) {
+  constructor(nextIndex: Index, limits: InflightLimits, nowMs: number) {
     this.nextIndex = nextIndex;
+    this.roundEndIndex = nextIndex - 1;
+    this.roundBeganMs = nowMs;
     this.inflights = new Inflights(limits);
   }
 
@@ -67,6 +74,14 @@ export class Progress {
     invariant(lastIndex >= this.nextIndex, "sent entries begin at nextIndex");
     this.nextIndex = lastIndex + 1;
     this.inflights.add(lastIndex, bytes);
+  }
+
+  /** Follows the rounds of catching up; to be told of every success, with where the leader's log ends now. */
+  followRounds(nowMs: number, lastIndex: Index, roundMsMax: number): void {
+    if (this.matchIndex < this.roundEndIndex) return;
+    this.roundTaken = nowMs - this.roundBeganMs < roundMsMax;
+    this.roundBeganMs = nowMs;
+    this.roundEndIndex = lastIndex;
   }
 
   /** Takes note of a success; returns whether `matchIndex` grew. Late and repeated answers change nothing. */

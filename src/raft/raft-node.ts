@@ -1,10 +1,16 @@
 import { invariant } from "./assert.ts";
 import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
+import type { MembershipTarget } from "./configuration-change.ts";
 import type { ConfigurationAt } from "./configuration-history.ts";
-import { campaign, handleRequestVoteRequest, handleRequestVoteResponse, ownVoteDurable } from "./election.ts";
+import {
+  campaign,
+  handleRequestVoteRequest,
+  handleRequestVoteResponse,
+  handleTimeoutNowRequest,
+  ownVoteDurable,
+} from "./election.ts";
 import type { Entry, HardState, Index, Term } from "./entry.ts";
 import { handleAppendEntriesRequest, handleHeartbeatRequest } from "./follower.ts";
-import { beginReadRound } from "./heartbeat.ts";
 import {
   advanceCommit,
   appendCommands,
@@ -12,9 +18,10 @@ import {
   handleAppendEntriesResponse,
   handleHeartbeatResponse,
   peerUnreachable,
-  replicate,
   tickLeader,
 } from "./leader.ts";
+import { takeLeaderTurn } from "./leader-turn.ts";
+import { type ChangeRefusal, changeMembership } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
@@ -34,6 +41,7 @@ import { handleReadIndexRequest, handleReadIndexResponse, requestRead, tickReads
 import type { ProposeResult, Ready, Write } from "./ready.ts";
 import { becomeFollower } from "./step-down.ts";
 import { answerLowerTerm, isPreVoteRequest, meetHigherTerm } from "./term-rules.ts";
+import { type TransferRefusal, transferLeadership } from "./transfer.ts";
 
 //            tick, step, propose, readIndex                    written, applied, entriesRead
 //                        |                                                |
@@ -181,6 +189,9 @@ export class RaftNode {
       case "ReadIndexResponse":
         handleReadIndexResponse(state, message);
         return;
+      case "TimeoutNowRequest":
+        handleTimeoutNowRequest(state, message);
+        return;
     }
   }
 
@@ -196,9 +207,23 @@ export class RaftNode {
   propose(commands: readonly Uint8Array[], timeMs: number): ProposeResult {
     const state = this.#state;
     if (state.role !== "leader") return { type: "refused", reason: "NOT_LEADER" };
+    if (state.transfer !== null) return { type: "refused", reason: "TRANSFER_IN_PROGRESS" };
     const firstIndex = appendCommands(state, commands, timeMs);
     if (firstIndex === null) return { type: "refused", reason: "OVERLOADED" };
     return { type: "appended", firstIndex, term: state.term };
+  }
+
+  /**
+   * Begins a change of membership towards `target`; the core ends it by itself, under whichever leader. Returns the index of
+   * its first entry, or why it was refused. With `expectedIndex`, only if that is still the configuration's index.
+   */
+  changeMembership(target: MembershipTarget, expectedIndex: Index | null = null): Index | ChangeRefusal {
+    return changeMembership(this.#state, target, expectedIndex);
+  }
+
+  /** Hands leadership to `target`, or to the voter that is furthest along; returns whom, or why not. Given up after an election timeout. */
+  transferLeadership(target: MemberId | null): { readonly target: MemberId } | TransferRefusal {
+    return transferLeadership(this.#state, target);
   }
 
   /** Asks from which index a linearizable read may be served; the answer is a {@link ReadState} of a later {@link Ready}. */
@@ -219,10 +244,7 @@ export class RaftNode {
   /** Takes what is to be done now; without a write while the caller `canWrite` not. Default true. */
   ready(canWrite = true): Ready {
     const state = this.#state;
-    if (state.role === "leader") {
-      beginReadRound(state);
-      replicate(state);
-    }
+    if (state.role === "leader") takeLeaderTurn(state);
     const write = canWrite && this.#writing === null ? this.#takeWrite() : undefined;
     const apply = this.#takeApply();
     const { messages, readStates: reads, logReads } = state;

@@ -44,6 +44,15 @@ export interface LogRead {
   readonly to: Index;
 }
 
+/** Leadership on its way to another member; proposals wait meanwhile (thesis, section 3.10). */
+export interface Transfer {
+  readonly target: MemberId;
+  /** Counts towards the election timeout, after which the transfer is given up. */
+  elapsedMs: number;
+  /** Whether the target was asked to campaign. */
+  asked: boolean;
+}
+
 /** Counts elections by how they ended, for metrics. */
 export interface ElectionCounts {
   preVotesStarted: number;
@@ -91,6 +100,8 @@ export interface RaftState {
   leaderFirstIndex: Index;
   /** Leader only: bytes of entries of its term that are not committed; 0 when there are none. */
   uncommittedBytes: number;
+  /** Leader only: leadership on its way to another member. */
+  transfer: Transfer | null;
 
   /** Leader only: number of the last heartbeat round. */
   round: number;
@@ -146,6 +157,7 @@ export function recoverState(
     progress: new Map(),
     leaderFirstIndex: 0,
     uncommittedBytes: 0,
+    transfer: null,
     round: 0,
     reads: new ReadIndexQueue(),
     forwardedReads: new Map(),

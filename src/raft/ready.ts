@@ -27,4 +27,4 @@ export interface Ready {
 /** What became of a proposal: where its entries stand, or why there are none. */
 export type ProposeResult =
   | { readonly type: "appended"; readonly firstIndex: Index; readonly term: Term }
-  | { readonly type: "refused"; readonly reason: "NOT_LEADER" | "OVERLOADED" };
+  | { readonly type: "refused"; readonly reason: "NOT_LEADER" | "OVERLOADED" | "TRANSFER_IN_PROGRESS" };

@@ -20,6 +20,7 @@ export function becomeFollower(state: RaftState, term: Term, leaderId: MemberId 
   state.votes.clear();
   state.progress.clear();
   state.uncommittedBytes = 0;
+  state.transfer = null;
   if (!wasFollower || leaderChanged) {
     resetElectionTimer(state);
     abandonReads(state);

@@ -101,6 +101,7 @@ export class Proposer {
     const commands = proposals.map((proposal) => proposal.command);
     const result = node.propose(commands, runtime.wallClockMs());
     if (result.type === "appended") this.appended.add(proposals, result.firstIndex, result.term);
+    else if (result.reason === "TRANSFER_IN_PROGRESS") this.tryAgain(proposals);
     else for (const proposal of proposals) drop(proposal, result.reason);
   }
 

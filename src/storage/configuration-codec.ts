@@ -30,8 +30,8 @@ export function configurationToMessage(configuration: Configuration): Configurat
     outgoingVoters: [...configuration.outgoingVoters],
     learners: [...configuration.learners],
     nextLearners: [...configuration.nextLearners],
-    members: configuration.members.map(({ id, name, peerAddress }) =>
-      create(ConfigurationMemberSchema, { id, name, peerAddress }),
+    members: configuration.members.map(({ id, name, peerAddress, keepLearner = false }) =>
+      create(ConfigurationMemberSchema, { id, name, peerAddress, keepLearner }),
     ),
   });
 }
@@ -39,7 +39,9 @@ export function configurationToMessage(configuration: Configuration): Configurat
 /** Reverses {@link configurationToMessage}. Throws `STATE_CORRUPT` when an invariant of a configuration does not hold. */
 export function configurationFromMessage(message: ConfigurationMessage): Configuration {
   const { voters, outgoingVoters, learners, nextLearners } = message;
-  const members = message.members.map(({ id, name, peerAddress }) => ({ id, name, peerAddress }));
+  const members = message.members.map(({ id, name, peerAddress, keepLearner }) =>
+    keepLearner ? { id, name, peerAddress, keepLearner } : { id, name, peerAddress },
+  );
   const memberIds = members.map((member) => member.id);
   checkOrdered(memberIds, "members");
   const known = new Set(memberIds);

@@ -68,6 +68,8 @@ function fromWire({ message }: WireMessage, ends: StreamEnds, copier: PayloadCop
     case "readIndexRequest":
     case "readIndexResponse":
       return fromWireReadIndex(message, ends);
+    case "timeoutNowRequest":
+      return { type: "TimeoutNowRequest", ...ends, term: toSafeNumber(message.value.term, "TimeoutNowRequest.term") };
     case "forwardRequest":
     case "forwardResponse":
       return fromWireForward(message, ends, copier);

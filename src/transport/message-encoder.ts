@@ -86,6 +86,7 @@ export function messageSize(message: PeerMessage): number {
     case "HeartbeatResponse":
     case "ReadIndexRequest":
     case "ReadIndexResponse":
+    case "TimeoutNowRequest":
       return size;
     default:
       return unreachable(message, "peer message");
@@ -141,6 +142,11 @@ function toCase(message: PlainMessage): WireMessage["message"] {
     case "ReadIndexRequest":
     case "ReadIndexResponse":
       return toReadCase(message);
+    case "TimeoutNowRequest":
+      return {
+        case: "timeoutNowRequest",
+        value: { $typeName: "raftkv.raft.v1.TimeoutNowRequest", term: BigInt(message.term) },
+      };
     case "ForwardRequest":
     case "ForwardResponse":
       return toForwardCase(message);

@@ -45,6 +45,7 @@ function drawOptions(random: Random, hasty: boolean): RaftOptions {
     inflight: roomy ? { messages: 64, bytes: 8192 } : { messages: draw(random, 1, 5), bytes: draw(random, 1, 700) },
     uncommittedBytesMax: roomy ? 16_384 : draw(random, 1, 3000),
     pendingReadsMax: draw(random, 1, 20),
+    promotionLagMax: 2,
     tailBytesMax: random() < 0.5 ? 0 : draw(random, 0, 800),
   };
 }

@@ -5,7 +5,7 @@ const limits = { messages: 2, bytes: 1000 };
 
 /** Known to match up to `matchIndex`. */
 function replicating(matchIndex: number): Progress {
-  const progress = new Progress(matchIndex + 1, limits);
+  const progress = new Progress(matchIndex + 1, limits, 0);
   progress.matched(matchIndex);
   progress.becomeReplicate();
   return progress;
@@ -13,21 +13,21 @@ function replicating(matchIndex: number): Progress {
 
 describe("probe", () => {
   test("sends one message, then waits", () => {
-    const progress = new Progress(5, limits);
+    const progress = new Progress(5, limits, 0);
     expect(progress.canSend).toBe(true);
     progress.sent(7, 100);
     expect(progress).toMatchObject({ canSend: false, nextIndex: 5, state: "probe" });
   });
 
   test("a refusal of the present probe moves it back by what both logs say", () => {
-    const progress = new Progress(10, limits);
+    const progress = new Progress(10, limits, 0);
     progress.sent(9, 0);
     expect(progress.rejected(9, 3)).toBe(true);
     expect(progress).toMatchObject({ nextIndex: 4, canSend: true });
   });
 
   test("each refusal moves it back by at least one", () => {
-    const progress = new Progress(10, limits);
+    const progress = new Progress(10, limits, 0);
     for (let rejected = 9; rejected >= 1; rejected--) {
       expect(progress.rejected(rejected, 100)).toBe(true);
       expect(progress.nextIndex).toBe(rejected);
@@ -35,7 +35,7 @@ describe("probe", () => {
   });
 
   test("a late refusal changes nothing", () => {
-    const progress = new Progress(10, limits);
+    const progress = new Progress(10, limits, 0);
     progress.sent(9, 0);
     for (const rejected of [3, 8, 10]) expect(progress.rejected(rejected, 1)).toBe(false);
     expect(progress).toMatchObject({ nextIndex: 10, canSend: false });

@@ -153,6 +153,7 @@ describe("a cluster of replicas", () => {
       electionTimeoutMs: 100,
       heartbeatIntervalMs: 20,
       tailBytesMax: 0,
+      promotionLagMax: 10,
       appendBytesMax: 4096,
       pendingReadsMax: 10,
       uncommittedBytesMax: 1 << 20,

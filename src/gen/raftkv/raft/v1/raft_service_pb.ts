@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/raft/v1/raft_service.proto.
  */
 export const file_raftkv_raft_v1_raft_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UipAEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCSKuBQoLUGVlck1lc3NhZ2USQgoUcmVxdWVzdF92b3RlX3JlcXVlc3QYASABKAsyIi5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlcXVlc3RIABJEChVyZXF1ZXN0X3ZvdGVfcmVzcG9uc2UYAiABKAsyIy5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlc3BvbnNlSAASRgoWYXBwZW5kX2VudHJpZXNfcmVxdWVzdBgDIAEoCzIkLnJhZnRrdi5yYWZ0LnYxLkFwcGVuZEVudHJpZXNSZXF1ZXN0SAASSAoXYXBwZW5kX2VudHJpZXNfcmVzcG9uc2UYBCABKAsyJS5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVzcG9uc2VIABI9ChFoZWFydGJlYXRfcmVxdWVzdBgFIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLkhlYXJ0YmVhdFJlcXVlc3RIABI/ChJoZWFydGJlYXRfcmVzcG9uc2UYBiABKAsyIS5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXNwb25zZUgAEj4KEnJlYWRfaW5kZXhfcmVxdWVzdBgHIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlcXVlc3RIABJAChNyZWFkX2luZGV4X3Jlc3BvbnNlGAggASgLMiEucmFmdGt2LnJhZnQudjEuUmVhZEluZGV4UmVzcG9uc2VIABI5Cg9mb3J3YXJkX3JlcXVlc3QYCSABKAsyHi5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVxdWVzdEgAEjsKEGZvcndhcmRfcmVzcG9uc2UYCiABKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVzcG9uc2VIAEIJCgdtZXNzYWdlIoABChJSZXF1ZXN0Vm90ZVJlcXVlc3QSDAoEdGVybRgBIAEoBBIWCg5sYXN0X2xvZ19pbmRleBgCIAEoBBIVCg1sYXN0X2xvZ190ZXJtGAMgASgEEhAKCHByZV92b3RlGAQgASgIEhsKE2xlYWRlcnNoaXBfdHJhbnNmZXIYBSABKAgiRgoTUmVxdWVzdFZvdGVSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg8KB2dyYW50ZWQYAiABKAgSEAoIcHJlX3ZvdGUYAyABKAgiYwoFRW50cnkSDAoEdGVybRgBIAEoBBIqCgRraW5kGAIgASgOMhwucmFmdGt2LnN0b3JhZ2UudjEuRW50cnlLaW5kEg8KB3RpbWVfbXMYAyABKAQSDwoHcGF5bG9hZBgEIAEoDCKRAQoUQXBwZW5kRW50cmllc1JlcXVlc3QSDAoEdGVybRgBIAEoBBIWCg5wcmV2X2xvZ19pbmRleBgCIAEoBBIVCg1wcmV2X2xvZ190ZXJtGAMgASgEEiYKB2VudHJpZXMYBCADKAsyFS5yYWZ0a3YucmFmdC52MS5FbnRyeRIUCgxjb21taXRfaW5kZXgYBSABKAQiigEKFUFwcGVuZEVudHJpZXNSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg8KB3N1Y2Nlc3MYAiABKAgSEwoLbWF0Y2hfaW5kZXgYAyABKAQSFgoOcmVqZWN0ZWRfaW5kZXgYBCABKAQSEgoKaGludF9pbmRleBgFIAEoBBIRCgloaW50X3Rlcm0YBiABKAQiRQoQSGVhcnRiZWF0UmVxdWVzdBIMCgR0ZXJtGAEgASgEEhQKDGNvbW1pdF9pbmRleBgCIAEoBBINCgVyb3VuZBgDIAEoBCIwChFIZWFydGJlYXRSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg0KBXJvdW5kGAIgASgEIiwKEFJlYWRJbmRleFJlcXVlc3QSDAoEdGVybRgBIAEoBBIKCgJpZBgCIAEoBCJNChFSZWFkSW5kZXhSZXNwb25zZRIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEEg0KBWluZGV4GAMgASgEEg8KB3JlZnVzZWQYBCABKAgiUAoORm9yd2FyZFJlcXVlc3QSCgoCaWQYASABKAQSMgoIY29tbWFuZHMYAiADKAsyIC5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRDb21tYW5kIjcKEEZvcndhcmRlZENvbW1hbmQSDwoHY29tbWFuZBgBIAEoDBISCgp0aW1lb3V0X21zGAIgASgNIk8KD0ZvcndhcmRSZXNwb25zZRIKCgJpZBgBIAEoBBIwCgdyZXN1bHRzGAIgAygLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0IoMCCg9Gb3J3YXJkZWRSZXN1bHQSEAoIcG9zaXRpb24YASABKA0SOAoHb3V0Y29tZRgCIAEoDjInLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZFJlc3VsdC5PdXRjb21lEg4KBnJlc3VsdBgDIAEoDBIOCgZyZWFzb24YBCABKAkSDQoFaW5kZXgYBSABKAQSEgoKZW50cnlfdGVybRgGIAEoBCJhCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FQUExJRUQQARITCg9PVVRDT01FX0RST1BQRUQQAhITCg9PVVRDT01FX1VOS05PV04QAzJbCgtSYWZ0U2VydmljZRJMCgdEZWxpdmVyEh4ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlcXVlc3QaHy5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVzcG9uc2UoAWIGcHJvdG8z", [file_raftkv_storage_v1_storage]);
+  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UipAEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCSLwBQoLUGVlck1lc3NhZ2USQgoUcmVxdWVzdF92b3RlX3JlcXVlc3QYASABKAsyIi5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlcXVlc3RIABJEChVyZXF1ZXN0X3ZvdGVfcmVzcG9uc2UYAiABKAsyIy5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlc3BvbnNlSAASRgoWYXBwZW5kX2VudHJpZXNfcmVxdWVzdBgDIAEoCzIkLnJhZnRrdi5yYWZ0LnYxLkFwcGVuZEVudHJpZXNSZXF1ZXN0SAASSAoXYXBwZW5kX2VudHJpZXNfcmVzcG9uc2UYBCABKAsyJS5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVzcG9uc2VIABI9ChFoZWFydGJlYXRfcmVxdWVzdBgFIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLkhlYXJ0YmVhdFJlcXVlc3RIABI/ChJoZWFydGJlYXRfcmVzcG9uc2UYBiABKAsyIS5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXNwb25zZUgAEj4KEnJlYWRfaW5kZXhfcmVxdWVzdBgHIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlcXVlc3RIABJAChNyZWFkX2luZGV4X3Jlc3BvbnNlGAggASgLMiEucmFmdGt2LnJhZnQudjEuUmVhZEluZGV4UmVzcG9uc2VIABI5Cg9mb3J3YXJkX3JlcXVlc3QYCSABKAsyHi5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVxdWVzdEgAEjsKEGZvcndhcmRfcmVzcG9uc2UYCiABKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVzcG9uc2VIABJAChN0aW1lb3V0X25vd19yZXF1ZXN0GAsgASgLMiEucmFmdGt2LnJhZnQudjEuVGltZW91dE5vd1JlcXVlc3RIAEIJCgdtZXNzYWdlIoABChJSZXF1ZXN0Vm90ZVJlcXVlc3QSDAoEdGVybRgBIAEoBBIWCg5sYXN0X2xvZ19pbmRleBgCIAEoBBIVCg1sYXN0X2xvZ190ZXJtGAMgASgEEhAKCHByZV92b3RlGAQgASgIEhsKE2xlYWRlcnNoaXBfdHJhbnNmZXIYBSABKAgiRgoTUmVxdWVzdFZvdGVSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg8KB2dyYW50ZWQYAiABKAgSEAoIcHJlX3ZvdGUYAyABKAgiYwoFRW50cnkSDAoEdGVybRgBIAEoBBIqCgRraW5kGAIgASgOMhwucmFmdGt2LnN0b3JhZ2UudjEuRW50cnlLaW5kEg8KB3RpbWVfbXMYAyABKAQSDwoHcGF5bG9hZBgEIAEoDCKRAQoUQXBwZW5kRW50cmllc1JlcXVlc3QSDAoEdGVybRgBIAEoBBIWCg5wcmV2X2xvZ19pbmRleBgCIAEoBBIVCg1wcmV2X2xvZ190ZXJtGAMgASgEEiYKB2VudHJpZXMYBCADKAsyFS5yYWZ0a3YucmFmdC52MS5FbnRyeRIUCgxjb21taXRfaW5kZXgYBSABKAQiigEKFUFwcGVuZEVudHJpZXNSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg8KB3N1Y2Nlc3MYAiABKAgSEwoLbWF0Y2hfaW5kZXgYAyABKAQSFgoOcmVqZWN0ZWRfaW5kZXgYBCABKAQSEgoKaGludF9pbmRleBgFIAEoBBIRCgloaW50X3Rlcm0YBiABKAQiRQoQSGVhcnRiZWF0UmVxdWVzdBIMCgR0ZXJtGAEgASgEEhQKDGNvbW1pdF9pbmRleBgCIAEoBBINCgVyb3VuZBgDIAEoBCIwChFIZWFydGJlYXRSZXNwb25zZRIMCgR0ZXJtGAEgASgEEg0KBXJvdW5kGAIgASgEIiwKEFJlYWRJbmRleFJlcXVlc3QSDAoEdGVybRgBIAEoBBIKCgJpZBgCIAEoBCJNChFSZWFkSW5kZXhSZXNwb25zZRIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEEg0KBWluZGV4GAMgASgEEg8KB3JlZnVzZWQYBCABKAgiIQoRVGltZW91dE5vd1JlcXVlc3QSDAoEdGVybRgBIAEoBCJQCg5Gb3J3YXJkUmVxdWVzdBIKCgJpZBgBIAEoBBIyCghjb21tYW5kcxgCIAMoCzIgLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZENvbW1hbmQiNwoQRm9yd2FyZGVkQ29tbWFuZBIPCgdjb21tYW5kGAEgASgMEhIKCnRpbWVvdXRfbXMYAiABKA0iTwoPRm9yd2FyZFJlc3BvbnNlEgoKAmlkGAEgASgEEjAKB3Jlc3VsdHMYAiADKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQigwIKD0ZvcndhcmRlZFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoDRI4CgdvdXRjb21lGAIgASgOMicucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0Lk91dGNvbWUSDgoGcmVzdWx0GAMgASgMEg4KBnJlYXNvbhgEIAEoCRINCgVpbmRleBgFIAEoBBISCgplbnRyeV90ZXJtGAYgASgEImEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQVBQTElFRBABEhMKD09VVENPTUVfRFJPUFBFRBACEhMKD09VVENPTUVfVU5LTk9XThADMlsKC1JhZnRTZXJ2aWNlEkwKB0RlbGl2ZXISHi5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVxdWVzdBofLnJhZnRrdi5yYWZ0LnYxLkRlbGl2ZXJSZXNwb25zZSgBYgZwcm90bzM", [file_raftkv_storage_v1_storage]);
 
 /**
  * One frame. The first of a stream holds the hello and nothing else; all others hold messages. The receiver acknowledges the
@@ -215,6 +215,14 @@ export type PeerMessage = Message<"raftkv.raft.v1.PeerMessage"> & {
      */
     value: ForwardResponse;
     case: "forwardResponse";
+  } | {
+    /**
+     * Campaign now.
+     *
+     * @generated from field: raftkv.raft.v1.TimeoutNowRequest timeout_now_request = 11;
+     */
+    value: TimeoutNowRequest;
+    case: "timeoutNowRequest";
   } | { case: undefined; value?: undefined };
 };
 
@@ -590,6 +598,27 @@ export const ReadIndexResponseSchema: GenMessage<ReadIndexResponse> = /*@__PURE_
   messageDesc(file_raftkv_raft_v1_raft_service, 12);
 
 /**
+ * The leader asks the receiver to campaign at once (thesis, section 3.10).
+ *
+ * @generated from message raftkv.raft.v1.TimeoutNowRequest
+ */
+export type TimeoutNowRequest = Message<"raftkv.raft.v1.TimeoutNowRequest"> & {
+  /**
+   * Leader's term.
+   *
+   * @generated from field: uint64 term = 1;
+   */
+  term: bigint;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.TimeoutNowRequest.
+ * Use `create(TimeoutNowRequestSchema)` to create a new message.
+ */
+export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 13);
+
+/**
  * Client commands that the sender asks the leader to propose.
  *
  * @generated from message raftkv.raft.v1.ForwardRequest
@@ -615,7 +644,7 @@ export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 13);
+  messageDesc(file_raftkv_raft_v1_raft_service, 14);
 
 /**
  * A command on its way to the leader.
@@ -643,7 +672,7 @@ export type ForwardedCommand = Message<"raftkv.raft.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+  messageDesc(file_raftkv_raft_v1_raft_service, 15);
 
 /**
  * What became of some commands of one ForwardRequest; results may come in several messages.
@@ -671,7 +700,7 @@ export type ForwardResponse = Message<"raftkv.raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 15);
+  messageDesc(file_raftkv_raft_v1_raft_service, 16);
 
 /**
  * Outcome of a forwarded command.
@@ -727,7 +756,7 @@ export type ForwardedResult = Message<"raftkv.raft.v1.ForwardedResult"> & {
  * Use `create(ForwardedResultSchema)` to create a new message.
  */
 export const ForwardedResultSchema: GenMessage<ForwardedResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 16);
+  messageDesc(file_raftkv_raft_v1_raft_service, 17);
 
 /**
  * How it ended.
@@ -768,7 +797,7 @@ export enum ForwardedResult_Outcome {
  * Describes the enum raftkv.raft.v1.ForwardedResult.Outcome.
  */
 export const ForwardedResult_OutcomeSchema: GenEnum<ForwardedResult_Outcome> = /*@__PURE__*/
-  enumDesc(file_raftkv_raft_v1_raft_service, 16, 0);
+  enumDesc(file_raftkv_raft_v1_raft_service, 17, 0);
 
 /**
  * Between members only: never behind the client port's reflection.

@@ -1,0 +1,52 @@
+import { isVoter, type MemberId } from "./configuration.ts";
+import { configurationOf, type RaftState } from "./raft-state.ts";
+
+/** Why leadership was not handed over; nothing changed. */
+export type TransferRefusal = "NOT_LEADER" | "TARGET_NOT_VOTER" | "TRANSFER_IN_PROGRESS";
+
+/** Begins to hand leadership to `target`, or to the voter that is furthest along; returns why not, or the target. */
+export function transferLeadership(
+  state: RaftState,
+  target: MemberId | null,
+): { readonly target: MemberId } | TransferRefusal {
+  if (state.role !== "leader") return "NOT_LEADER";
+  if (state.transfer !== null) return "TRANSFER_IN_PROGRESS";
+  const chosen = target ?? bestVoter(state);
+  if (chosen === null || chosen === state.id || !isVoter(configurationOf(state), chosen)) return "TARGET_NOT_VOTER";
+  state.transfer = { target: chosen, elapsedMs: 0, asked: false };
+  return { target: chosen };
+}
+
+/** The voter that is furthest along among those heard from lately; `null` when none is. */
+function bestVoter(state: RaftState): MemberId | null {
+  const configuration = configurationOf(state);
+  const heard = [...state.progress].filter(
+    ([id, { lastContactMs }]) =>
+      isVoter(configuration, id) &&
+      lastContactMs !== null &&
+      state.nowMs - lastContactMs < state.options.electionTimeoutMs,
+  );
+  return heard.sort(([, a], [, b]) => b.matchIndex - a.matchIndex)[0]?.[0] ?? null;
+}
+
+/** Asks the target to campaign once it has everything; from then on this leader's lease is void. */
+export function continueTransfer(state: RaftState): void {
+  const { transfer } = state;
+  if (transfer === null || transfer.asked) return;
+  if (state.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return;
+  transfer.asked = true;
+  sendTimeoutNow(state, transfer.target);
+}
+
+/** Gives a transfer up that has taken an election timeout: the target is gone, or too slow. */
+export function tickTransfer(state: RaftState, elapsedMs: number): void {
+  const { transfer } = state;
+  if (transfer === null) return;
+  transfer.elapsedMs += elapsedMs;
+  if (transfer.elapsedMs >= state.options.electionTimeoutMs) state.transfer = null;
+}
+
+/** Tells a member to campaign at once. */
+export function sendTimeoutNow(state: RaftState, to: MemberId): void {
+  state.messages.push({ type: "TimeoutNowRequest", from: state.id, to, term: state.term });
+}

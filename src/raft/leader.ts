@@ -1,11 +1,11 @@
 import { invariant } from "./assert.ts";
-import { type Configuration, type MemberId, peersOf } from "./configuration.ts";
+import type { Configuration, MemberId } from "./configuration.ts";
 import { type Entry, entriesSize, entrySize, type Index } from "./entry.ts";
 import { broadcastHeartbeats, sendHeartbeat } from "./heartbeat.ts";
 import type { AppendEntriesRequest, AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
 import { Progress } from "./progress.ts";
 import { hasQuorum, quorumIndex } from "./quorum.ts";
-import { configurationOf, isSelfVoter, type RaftState } from "./raft-state.ts";
+import { configurationOf, isSelfVoter, type RaftState, reachableMembers } from "./raft-state.ts";
 import { confirmReads } from "./reads.ts";
 import { becomeFollower } from "./step-down.ts";
 import { tickTransfer } from "./transfer.ts";
@@ -32,9 +32,8 @@ export function becomeLeader(state: RaftState): void {
  * committed, those of the one before: who is being removed has to hear of it.
  */
 export function matchProgressToConfiguration(state: RaftState): void {
-  const { index, configuration } = state.configurations.current;
-  const before = index > state.commitIndex ? state.configurations.at(index - 1).configuration : configuration;
-  const peers = new Set([...peersOf(configuration, state.id), ...peersOf(before, state.id)]);
+  const peers = new Set(reachableMembers(state).map(({ id }) => id));
+  peers.delete(state.id);
   for (const id of state.progress.keys()) if (!peers.has(id)) state.progress.delete(id);
   for (const id of peers) {
     if (!state.progress.has(id)) {

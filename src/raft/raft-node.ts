@@ -1,18 +1,12 @@
 import { invariant } from "./assert.ts";
-import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
+import { type Configuration, type ConfigurationMember, isVoter, type MemberId } from "./configuration.ts";
 import type { MembershipTarget } from "./configuration-change.ts";
 import type { ConfigurationAt } from "./configuration-history.ts";
-import {
-  campaign,
-  handleRequestVoteRequest,
-  handleRequestVoteResponse,
-  handleTimeoutNowRequest,
-  ownVoteDurable,
-} from "./election.ts";
-import type { Entry, HardState, Index, Term } from "./entry.ts";
+import { noteWritten, takeApply, takeWrite } from "./durability.ts";
+import { campaign, handleRequestVoteRequest, handleRequestVoteResponse, handleTimeoutNowRequest } from "./election.ts";
+import type { Entry, Index, Term } from "./entry.ts";
 import { handleAppendEntriesRequest, handleHeartbeatRequest } from "./follower.ts";
 import {
-  advanceCommit,
   appendCommands,
   entriesRead,
   handleAppendEntriesResponse,
@@ -28,17 +22,17 @@ import type { Progress } from "./progress.ts";
 import {
   configurationOf,
   type ElectionCounts,
-  isHardStateDurable,
   type LogRead,
   type RaftState,
   type ReadState,
   type RecoveredMember,
   type Role,
+  reachableMembers,
   recoverState,
 } from "./raft-state.ts";
 import type { Random } from "./random.ts";
 import { handleReadIndexRequest, handleReadIndexResponse, requestRead, tickReads } from "./reads.ts";
-import type { ProposeResult, Ready, Write } from "./ready.ts";
+import type { ProposeResult, Ready } from "./ready.ts";
 import { becomeFollower } from "./step-down.ts";
 import { answerLowerTerm, isPreVoteRequest, meetHigherTerm } from "./term-rules.ts";
 import { type TransferRefusal, transferLeadership } from "./transfer.ts";
@@ -60,7 +54,6 @@ import { type TransferRefusal, transferLeadership } from "./transfer.ts";
 export class RaftNode {
   readonly #state: RaftState;
   #lastTickMs: number | null = null;
-  #writing: { readonly hardState: HardState } | null = null;
 
   constructor(id: MemberId, recovered: RecoveredMember, options: RaftOptions, random: Random) {
     this.#state = recoverState(id, recovered, options, random);
@@ -119,6 +112,17 @@ export class RaftNode {
   /** The leader's view of its peers; empty elsewhere. */
   get progress(): ReadonlyMap<MemberId, Progress> {
     return this.#state.progress;
+  }
+  /**
+   * Who belongs to the cluster: the members in force and, until that is committed, those of the configuration before, who may
+   * have to be told, or may be right in the end.
+   */
+  get reachableMembers(): readonly ConfigurationMember[] {
+    return reachableMembers(this.#state);
+  }
+  /** Whether leadership is on its way to another member. */
+  get transferring(): boolean {
+    return this.#state.transfer !== null;
   }
   get elections(): Readonly<ElectionCounts> {
     return this.#state.elections;
@@ -245,8 +249,8 @@ export class RaftNode {
   ready(canWrite = true): Ready {
     const state = this.#state;
     if (state.role === "leader") takeLeaderTurn(state);
-    const write = canWrite && this.#writing === null ? this.#takeWrite() : undefined;
-    const apply = this.#takeApply();
+    const write = canWrite ? takeWrite(state) : undefined;
+    const apply = takeApply(state);
     const { messages, readStates: reads, logReads } = state;
     state.messages = [];
     state.readStates = [];
@@ -254,39 +258,9 @@ export class RaftNode {
     return { messages, reads, logReads, ...(write && { write }), ...(apply && { apply }) };
   }
 
-  #takeWrite(): Write | undefined {
-    const state = this.#state;
-    if (isHardStateDurable(state) && !state.log.dirty) {
-      // Nothing is waiting to be durable, so neither are the messages that waited for it.
-      state.messages.push(...state.deferredMessages);
-      state.deferredMessages = [];
-      return undefined;
-    }
-    const hardState = { term: state.term, votedFor: state.votedFor, commitIndex: state.commitIndex };
-    const messages = state.deferredMessages;
-    state.deferredMessages = [];
-    this.#writing = { hardState };
-    return { hardState, ...state.log.takeWrite(), messages };
-  }
-
-  #takeApply(): { first: Index; last: Index } | undefined {
-    const state = this.#state;
-    const last = Math.min(state.commitIndex, state.log.durableIndex);
-    if (state.applyingIndex !== state.appliedIndex || last <= state.applyingIndex) return undefined;
-    const first = state.applyingIndex + 1;
-    state.applyingIndex = last;
-    return { first, last };
-  }
-
   /** The write of the last {@link Ready} that had one is durable. Its messages may leave. */
   written(): void {
-    const state = this.#state;
-    invariant(this.#writing !== null, "a write is under way");
-    state.durableHardState = this.#writing.hardState;
-    this.#writing = null;
-    state.log.written();
-    ownVoteDurable(state);
-    if (state.role === "leader") advanceCommit(state);
+    noteWritten(this.#state);
   }
 
   /** Entries in memory, as {@link Ready.apply} and {@link LogRead} ask for; `undefined` when they must be read from the store. */

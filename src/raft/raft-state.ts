@@ -1,5 +1,5 @@
 import { invariant } from "./assert.ts";
-import { type Configuration, isVoter, type MemberId } from "./configuration.ts";
+import { type Configuration, type ConfigurationMember, isMember, isVoter, type MemberId } from "./configuration.ts";
 import { type ConfigurationAt, ConfigurationHistory } from "./configuration-history.ts";
 import type { ConfigurationEntry, HardState, Index, Term } from "./entry.ts";
 import type { Message } from "./message.ts";
@@ -117,6 +117,8 @@ export interface RaftState {
   deferredMessages: Message[];
   /** What the store is known to have. */
   durableHardState: HardState;
+  /** Hard state of the write under way; `null` when none is. */
+  writingHardState: HardState | null;
   readonly elections: ElectionCounts;
 }
 
@@ -167,6 +169,7 @@ export function recoverState(
     messages: [],
     deferredMessages: [],
     durableHardState: hardState,
+    writingHardState: null,
     elections: { preVotesStarted: 0, votesStarted: 0, won: 0 },
   };
 }
@@ -174,6 +177,14 @@ export function recoverState(
 /** The configuration in force. */
 export function configurationOf(state: RaftState): Configuration {
   return state.configurations.current.configuration;
+}
+
+/** The members in force and, until that configuration is committed, those of the one before; each once, the newer first. */
+export function reachableMembers(state: RaftState): readonly ConfigurationMember[] {
+  const { index, configuration } = state.configurations.current;
+  if (index <= state.commitIndex) return configuration.members;
+  const before = state.configurations.at(index - 1).configuration.members;
+  return [...configuration.members, ...before.filter(({ id }) => !isMember(configuration, id))];
 }
 
 /** Whether this member has a vote. */

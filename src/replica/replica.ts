@@ -1,91 +1,31 @@
-import { type MemberId, peersOf } from "../raft/configuration.ts";
-import type { Message } from "../raft/message.ts";
-import type { RaftNode } from "../raft/raft-node.ts";
-import type { Ready, Write } from "../raft/ready.ts";
-import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
-import { Applier } from "./applier.ts";
-import { Forwarder } from "./forwarder.ts";
-import { groupByReceiver } from "./group-by-receiver.ts";
-import { LogReader } from "./log-reader.ts";
+import type { MemberId } from "../raft/configuration.ts";
+import type { PeerHello } from "../transport/peer-transport.ts";
+import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
+import type { MembershipEdit } from "./membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
-import { PeerRegistry } from "./peer-registry.ts";
-import { Proposer } from "./proposer.ts";
-import { Reader } from "./reader.ts";
-import { recoverNode } from "./recover-node.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
+import { ReplicaLoop } from "./replica-loop.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
 import { StateView } from "./state-view.ts";
-import { StoreWriter } from "./store-writer.ts";
-
-//   gRPC calls --propose, readIndex--> +--------------------------------------------------+
-//   peers ------messages-------------> |  one turn:  drain inbox -> RaftNode -> Ready      |
-//   clock ------tick-----------------> |     send | one synced write | apply | answer      |
-//   store ------written, read--------> +--------------------------------------------------+
-//
-// Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
-// commit without a timer.
 
 /** One member at work: core, state machine, store and transport, driven by one loop. */
 export class Replica {
   readonly #deps: ReplicaDependencies;
-  readonly #node: RaftNode;
   readonly #view: StateView;
-  readonly #applier: Applier;
-  readonly #writer: StoreWriter;
-  readonly #peers: PeerRegistry;
-  readonly #forwarder: Forwarder;
-  readonly #reader: Reader;
-  readonly #logReader: LogReader;
-  readonly #proposer: Proposer;
-  #inbox: PeerMessage[] = [];
-  readonly #listeners = new Set<() => void>();
-  #seenState = "";
-  #turnScheduled = false;
-  #stopped = false;
-  #stopTicking: () => void = () => {};
-  #lastTickMs: number;
+  readonly #loop: ReplicaLoop;
 
   private constructor(deps: ReplicaDependencies, view: StateView) {
     this.#deps = deps;
     this.#view = view;
-    const { store, options, metrics, runtime } = deps;
-    const { recovered } = store;
-    this.#node = recoverNode(store, options.raft, deps.seed);
-    this.#lastTickMs = runtime.now();
-    const fail = (error: unknown) => this.#fail(error);
-    const wake = () => this.#wake();
-    const shared = { node: this.#node, store, view, options, metrics, runtime, fail, wake };
-    this.#writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
-    this.#peers = new PeerRegistry({ ...shared, writer: this.#writer });
-    const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
-    this.#forwarder = new Forwarder({ ...shared, inspect });
-    this.#proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
-    const { appended: proposals } = this.#proposer;
-    this.#applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
-    this.#logReader = new LogReader(shared);
-    this.#reader = new Reader({ ...shared, applier: this.#applier });
+    this.#loop = new ReplicaLoop(deps, view);
   }
 
   /** Recovers the state from the store and begins to take part in the cluster. Rejects when an address cannot be bound. */
   static async open(deps: ReplicaDependencies): Promise<Replica> {
     const view = await StateView.load(deps.store, deps.stateMachine.indexPrefix);
     const replica = new Replica(deps, view);
-    await replica.#start();
+    await replica.#loop.start();
     return replica;
-  }
-
-  async #start(): Promise<void> {
-    const { transport, runtime, options, store } = this.#deps;
-    const id = store.identity.memberId;
-    const peerIds = peersOf(this.#node.configuration, id);
-    transport.setPeers(this.#node.configuration.members.filter((member) => peerIds.includes(member.id)));
-    await transport.start({
-      onMessages: (_from, messages) => this.#receive(messages),
-      onHello: (hello: PeerHello) => this.#peers.greet(hello),
-      onUnreachable: (peer) => this.#unreachable(peer),
-    });
-    this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
-    this.#wake();
   }
 
   /** The monotonic clock that deadlines refer to, milliseconds. */
@@ -95,12 +35,12 @@ export class Replica {
 
   /** The member's view of itself and of the cluster. */
   status(): ReplicaStatus {
-    return replicaStatus(this.#node, {
+    return replicaStatus(this.#loop.node, {
       nowMs: this.now(),
-      appliedIndex: this.#applier.appliedIndex,
+      appliedIndex: this.#loop.applier.appliedIndex,
       logSizeBytes: this.#deps.store.logSizeBytes,
-      caughtUp: this.#reader.caughtUp,
-      pendingProposals: this.#proposer.size,
+      caughtUp: this.#loop.reader.caughtUp,
+      pendingProposals: this.#loop.proposer.size,
     });
   }
 
@@ -111,36 +51,62 @@ export class Replica {
 
   /** How long the disk write under way has taken so far, milliseconds; 0 when there is none. */
   diskWriteAgeMs(): number {
-    return this.#writer.ageMs;
+    return this.#loop.writer.ageMs;
   }
 
   /** What a peer told about itself; `undefined` before its first hello. */
   peerHello(memberId: MemberId): PeerHello | undefined {
-    return this.#peers.hello(memberId);
+    return this.#loop.peers.hello(memberId);
   }
 
   /** Calls `listener` after a turn in which role, term, leader, configuration or readiness changed; returns how to stop it. */
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#loop.listeners.add(listener);
+    return () => this.#loop.listeners.delete(listener);
   }
 
   /** Proposes a command; `done` is called exactly once, in a later turn. */
   propose(command: Uint8Array, options: CallOptions, done: (outcome: ProposalOutcome) => void): void {
-    this.#proposer.add({ command, ...options, done });
-    this.#wake();
+    this.#loop.proposer.add({ command, ...options, done });
+    this.#loop.wake();
   }
 
   /** Asks when the local state may be read linearizably; `done` is called exactly once, in a later turn. */
   readIndex(options: CallOptions, done: (outcome: ReadOutcome) => void): void {
-    this.#reader.add({ ...options, receivedMs: this.now(), done });
-    this.#wake();
+    this.#loop.reader.add({ ...options, receivedMs: this.now(), done });
+    this.#loop.wake();
   }
 
   /** Calls `done` when `reached()` holds, looked at after every batch applied, or with false at the deadline. */
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {
-    this.#reader.waitApplied(reached, deadlineMs, done);
-    this.#wake();
+    this.#loop.reader.waitApplied(reached, deadlineMs, done);
+    this.#loop.wake();
+  }
+
+  /**
+   * Changes the membership, if this member leads; `done` is called exactly once, in a later turn, when the change is
+   * committed in whole, refused, or can no longer be followed.
+   */
+  changeMembership(
+    edit: MembershipEdit,
+    options: { readonly deadlineMs: number; readonly expectedIndex: number | null },
+    done: (outcome: ChangeOutcome) => void,
+  ): void {
+    this.#administer(
+      () => this.#loop.administration.change(edit, options, done),
+      () => done({ type: "refused", reason: "NOT_LEADER" }),
+    );
+  }
+
+  /**
+   * Hands leadership to a member named by id or name, or to the voter that is furthest along, if this member leads; `done`
+   * is called exactly once, in a later turn.
+   */
+  transferLeadership(target: string | null, deadlineMs: number, done: (outcome: TransferOutcome) => void): void {
+    this.#administer(
+      () => this.#loop.administration.transfer(target, deadlineMs, done),
+      () => done({ type: "refused", reason: "NOT_LEADER" }),
+    );
   }
 
   /**
@@ -148,11 +114,12 @@ export class Replica {
    * part in consensus until {@link close}.
    */
   async drain(deadlineMs: number): Promise<void> {
-    this.#proposer.drain();
-    this.#reader.drain();
+    this.#loop.proposer.drain();
+    this.#loop.reader.drain();
     await new Promise<void>((resolve) => {
       const stop = this.#deps.runtime.every(this.#deps.options.tickIntervalMs, () => {
-        if (!this.#stopped && this.#proposer.size + this.#reader.size > 0 && this.now() < deadlineMs) return;
+        if (!this.#loop.stopped && this.#loop.proposer.size + this.#loop.reader.size > 0 && this.now() < deadlineMs)
+          return;
         stop();
         resolve();
       });
@@ -161,135 +128,16 @@ export class Replica {
 
   /** Stops for good: what is under way ends as unknown, the write under way is awaited, the store is closed; idempotent. */
   async close(): Promise<void> {
-    this.#stop();
+    this.#loop.stop();
     await this.#deps.transport.close();
     await this.#deps.store.close();
   }
 
-  #receive(messages: readonly PeerMessage[]): void {
-    if (this.#stopped) return;
-    for (const message of messages) this.#inbox.push(message);
-    this.#wake();
-  }
-
-  #unreachable(peer: MemberId): void {
-    if (this.#stopped) return;
-    this.#guarded(() => {
-      this.#node.unreachable(peer);
-      this.#proposer.tryAgain(this.#forwarder.takeBackFrom(peer));
-    });
-    this.#wake();
-  }
-
-  #tick(): void {
-    const { options, runtime, metrics } = this.#deps;
-    const nowMs = runtime.now();
-    const lateMs = nowMs - this.#lastTickMs - options.tickIntervalMs;
-    if (this.#node.role === "leader") metrics.heartbeatDelay(Math.max(0, lateMs) / 1000);
-    this.#lastTickMs = nowMs;
-    this.#guarded(() => {
-      this.#node.tick(nowMs);
-      this.#proposer.tick(nowMs);
-      this.#reader.tick(nowMs);
-      this.#writer.flushRows(this.#applier.appliedIndex);
-    });
-    this.#wake();
-  }
-
-  #wake(): void {
-    if (this.#turnScheduled || this.#stopped) return;
-    this.#turnScheduled = true;
+  #administer(begin: () => void, refuse: () => void): void {
     this.#deps.runtime.soon(() => {
-      this.#turnScheduled = false;
-      this.#guarded(() => this.#turn());
+      if (this.#loop.stopped) refuse();
+      else this.#loop.guarded(begin);
     });
-  }
-
-  /** Runs a part of the loop; whatever it throws means that the state can no longer be trusted. */
-  #guarded(part: () => void): void {
-    if (this.#stopped) return;
-    try {
-      part();
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #turn(): void {
-    this.#drainInbox();
-    this.#proposer.proposeQueued();
-    this.#reader.ask();
-    this.#peers.remember();
-    const ready = this.#node.ready(!this.#writer.busy);
-    this.#send(ready.messages);
-    if (ready.write !== undefined) this.#writer.write(ready.write, this.#applier.appliedIndex);
-    if (ready.apply !== undefined) this.#applier.ask(ready.apply);
-    for (const read of ready.logReads) this.#logReader.read(read);
-    const applied = this.#applier.applySlice();
-    this.#reader.serve(ready.reads, applied > 0);
-    for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
-    this.#noticeChanges();
-    if (this.#hasMoreWork(ready)) this.#wake();
-  }
-
-  /** Whether the turn left something that needs no further event: more to apply, or what applying made possible. */
-  #hasMoreWork(ready: Ready): boolean {
-    return this.#applier.hasWork || ready.apply !== undefined;
-  }
-
-  #drainInbox(): void {
-    const inbox = this.#inbox;
-    this.#inbox = [];
-    const nowMs = this.now();
-    for (const message of inbox) {
-      if (message.type === "ForwardRequest") this.#proposer.addForwarded(message, nowMs);
-      else if (message.type === "ForwardResponse") this.#proposer.tryAgain(this.#forwarder.answered(message));
-      else {
-        this.#peers.noteAnswer(message, nowMs);
-        this.#node.step(message, nowMs);
-      }
-    }
-  }
-
-  #send(messages: readonly Message[]): void {
-    if (messages.length === 0) return;
-    this.#peers.noteSent(messages, this.now());
-    for (const [to, list] of groupByReceiver(messages)) this.#deps.transport.send(to, list);
-  }
-
-  #written(write: Write | undefined): void {
-    this.#guarded(() => {
-      if (write === undefined) return;
-      this.#node.written();
-      this.#send(write.messages);
-    });
-    this.#wake();
-  }
-
-  #noticeChanges(): void {
-    const { role, term, leaderId, configurationAt } = this.#node;
-    const state = `${role} ${term} ${leaderId} ${configurationAt.index} ${this.#reader.caughtUp}`;
-    if (state === this.#seenState) return;
-    this.#seenState = state;
-    this.#proposer.tryAgain(this.#forwarder.takeBackUnless(leaderId));
-    this.#peers.noteElections(this.#deps.logger);
-    for (const listener of this.#listeners) listener();
-  }
-
-  #stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    this.#stopTicking();
-    this.#proposer.clear();
-    this.#proposer.drain();
-    this.#reader.drain();
-    this.#reader.clear("SHUTTING_DOWN");
-  }
-
-  #fail(error: unknown): void {
-    if (this.#stopped) return;
-    this.#stop();
-    this.#deps.logger.error({ err: error }, "the replica cannot go on");
-    this.#deps.onFatal(error);
+    this.#loop.wake();
   }
 }

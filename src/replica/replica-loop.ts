@@ -1,0 +1,225 @@
+import type { MemberId } from "../raft/configuration.ts";
+import type { Message } from "../raft/message.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+import type { Ready, Write } from "../raft/ready.ts";
+import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
+import { Administration } from "./administration.ts";
+import { Applier } from "./applier.ts";
+import { ChangeDetector } from "./change-detector.ts";
+import { Forwarder } from "./forwarder.ts";
+import { groupByReceiver } from "./group-by-receiver.ts";
+import { LogReader } from "./log-reader.ts";
+import { PeerRegistry } from "./peer-registry.ts";
+import { Proposer } from "./proposer.ts";
+import { Reader } from "./reader.ts";
+import { recoverNode } from "./recover-node.ts";
+import type { ReplicaDependencies } from "./replica-dependencies.ts";
+import type { StateView } from "./state-view.ts";
+import { StoreWriter } from "./store-writer.ts";
+
+//   gRPC calls --propose, readIndex--> +--------------------------------------------------+
+//   peers ------messages-------------> |  one turn:  drain inbox -> RaftNode -> Ready      |
+//   clock ------tick-----------------> |     send | one synced write | apply | answer      |
+//   store ------written, read--------> +--------------------------------------------------+
+//
+// Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
+// commit without a timer.
+
+/** The one loop in which everything of a member happens; {@link Replica} is its door. */
+export class ReplicaLoop {
+  readonly node: RaftNode;
+  readonly applier: Applier;
+  readonly writer: StoreWriter;
+  readonly peers: PeerRegistry;
+  readonly reader: Reader;
+  readonly administration: Administration;
+  readonly proposer: Proposer;
+  /** Called after a turn in which role, term, leader, configuration or readiness changed. */
+  readonly listeners = new Set<() => void>();
+  readonly #deps: ReplicaDependencies;
+  readonly #forwarder: Forwarder;
+  readonly #logReader: LogReader;
+  readonly #changes: ChangeDetector;
+  #inbox: PeerMessage[] = [];
+  #turnScheduled = false;
+  #stopped = false;
+  #stopTicking: () => void = () => {};
+  #lastTickMs: number;
+
+  constructor(deps: ReplicaDependencies, view: StateView) {
+    this.#deps = deps;
+    const { store, options, metrics, runtime } = deps;
+    const { recovered } = store;
+    this.node = recoverNode(store, options.raft, deps.seed);
+    this.#lastTickMs = runtime.now();
+    const fail = (error: unknown) => this.#fail(error);
+    const wake = () => this.wake();
+    const shared = { node: this.node, store, view, options, metrics, runtime, fail, wake };
+    this.writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
+    this.peers = new PeerRegistry({ ...shared, writer: this.writer });
+    const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
+    this.#forwarder = new Forwarder({ ...shared, inspect });
+    this.proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
+    const { appended: proposals } = this.proposer;
+    this.applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
+    this.#logReader = new LogReader(shared);
+    this.administration = new Administration(this.node);
+    this.#changes = new ChangeDetector(this.node);
+    this.reader = new Reader({ ...shared, applier: this.applier });
+  }
+
+  /** Whether the loop has ended, for whatever reason. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Begins to take part in the cluster. Rejects when an address cannot be bound. */
+  async start(): Promise<void> {
+    const { transport, runtime, options } = this.#deps;
+    this.#linkPeers();
+    await transport.start({
+      onMessages: (_from, messages) => this.#receive(messages),
+      onHello: (hello: PeerHello) => this.peers.greet(hello),
+      onUnreachable: (peer) => this.#unreachable(peer),
+    });
+    this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
+    this.wake();
+  }
+
+  #receive(messages: readonly PeerMessage[]): void {
+    if (this.#stopped) return;
+    for (const message of messages) this.#inbox.push(message);
+    this.wake();
+  }
+
+  #unreachable(peer: MemberId): void {
+    if (this.#stopped) return;
+    this.guarded(() => {
+      this.node.unreachable(peer);
+      this.proposer.tryAgain(this.#forwarder.takeBackFrom(peer));
+    });
+    this.wake();
+  }
+
+  #tick(): void {
+    const { options, runtime, metrics } = this.#deps;
+    const nowMs = runtime.now();
+    const lateMs = nowMs - this.#lastTickMs - options.tickIntervalMs;
+    if (this.node.role === "leader") metrics.heartbeatDelay(Math.max(0, lateMs) / 1000);
+    this.#lastTickMs = nowMs;
+    this.guarded(() => {
+      this.node.tick(nowMs);
+      this.proposer.tick(nowMs);
+      this.reader.tick(nowMs);
+      this.writer.flushRows(this.applier.appliedIndex);
+    });
+    this.wake();
+  }
+
+  /** Asks for a turn, soon. */
+  wake(): void {
+    if (this.#turnScheduled || this.#stopped) return;
+    this.#turnScheduled = true;
+    this.#deps.runtime.soon(() => {
+      this.#turnScheduled = false;
+      this.guarded(() => this.#turn());
+    });
+  }
+
+  /** Runs a part of the loop; whatever it throws means that the state can no longer be trusted. */
+  guarded(part: () => void): void {
+    if (this.#stopped) return;
+    try {
+      part();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #turn(): void {
+    this.#drainInbox();
+    this.proposer.proposeQueued();
+    this.reader.ask();
+    this.peers.remember();
+    const ready = this.node.ready(!this.writer.busy);
+    this.#send(ready.messages);
+    if (ready.write !== undefined) this.writer.write(ready.write, this.applier.appliedIndex);
+    if (ready.apply !== undefined) this.applier.ask(ready.apply);
+    for (const read of ready.logReads) this.#logReader.read(read);
+    const applied = this.applier.applySlice();
+    this.reader.serve(ready.reads, applied > 0);
+    for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
+    this.administration.settle(this.#deps.runtime.now());
+    this.#noticeChanges();
+    if (this.#hasMoreWork(ready)) this.wake();
+  }
+
+  /** Whether the turn left something that needs no further event: more to apply, or what applying made possible. */
+  #hasMoreWork(ready: Ready): boolean {
+    return this.applier.hasWork || ready.apply !== undefined;
+  }
+
+  #drainInbox(): void {
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    const nowMs = this.#deps.runtime.now();
+    for (const message of inbox) {
+      if (message.type === "ForwardRequest") this.proposer.addForwarded(message, nowMs);
+      else if (message.type === "ForwardResponse") this.proposer.tryAgain(this.#forwarder.answered(message));
+      else {
+        this.peers.noteAnswer(message, nowMs);
+        this.node.step(message, nowMs);
+      }
+    }
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    this.peers.noteSent(messages, this.#deps.runtime.now());
+    for (const [to, list] of groupByReceiver(messages)) this.#deps.transport.send(to, list);
+  }
+
+  #written(write: Write | undefined): void {
+    this.guarded(() => {
+      if (write === undefined) return;
+      this.node.written();
+      this.#send(write.messages);
+    });
+    this.wake();
+  }
+
+  /** Tells whoever wants to know that role, leader, configuration or readiness changed. */
+  #noticeChanges(): void {
+    const { configuration, anything } = this.#changes.look(this.reader.caughtUp);
+    if (configuration) this.#linkPeers();
+    if (!anything) return;
+    this.proposer.tryAgain(this.#forwarder.takeBackUnless(this.node.leaderId));
+    this.peers.noteElections(this.#deps.logger);
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Links to the members that there are now, as far as this one knows. */
+  #linkPeers(): void {
+    const peers = this.node.reachableMembers.filter(({ id }) => id !== this.node.id);
+    this.#deps.transport.setPeers(peers);
+  }
+
+  /** Ends the loop for good; what waits ends as unknown or dropped. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#stopTicking();
+    this.administration.clear();
+    this.proposer.clear();
+    this.proposer.drain();
+    this.reader.drain();
+    this.reader.clear("SHUTTING_DOWN");
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#deps.logger.error({ err: error }, "the replica cannot go on");
+    this.#deps.onFatal(error);
+  }
+}

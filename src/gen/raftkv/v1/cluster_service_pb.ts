@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/v1/cluster_service.proto.
  */
 export const file_raftkv_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yYWZ0a3YvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglyYWZ0a3YudjEiqwIKBk1lbWJlchIRCgltZW1iZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSJAoEcm9sZRgFIAEoDjIWLnJhZnRrdi52MS5NZW1iZXIuUm9sZRIOCgZsZWFkZXIYBiABKAgSNQoRbGFzdF9jb250YWN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hdGNoX2luZGV4GAggASgEIlAKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfVk9URVIQARIQCgxST0xFX0xFQVJORVIQAhIQCgxST0xFX0xFQVZJTkcQAyISChBHZXRTdGF0dXNSZXF1ZXN0IpgEChFHZXRTdGF0dXNSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEjMKBHJvbGUYBCABKA4yJS5yYWZ0a3YudjEuR2V0U3RhdHVzUmVzcG9uc2UuUmFmdFJvbGUSFAoMY29tbWl0X2luZGV4GAUgASgEEhUKDWFwcGxpZWRfaW5kZXgYBiABKAQSEwoLZmlyc3RfaW5kZXgYByABKAQSEgoKbGFzdF9pbmRleBgIIAEoBBIWCg5sb2dfc2l6ZV9ieXRlcxgJIAEoBBIMCgRrZXlzGAogASgEEhAKCHNlc3Npb25zGAsgASgEEhAKCHByb2JsZW1zGAwgAygJEikKBnVwdGltZRgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5jbGllbnRfYWRkcmVzcxgOIAEoCSKgAQoIUmFmdFJvbGUSGQoVUkFGVF9ST0xFX1VOU1BFQ0lGSUVEEAASFgoSUkFGVF9ST0xFX0ZPTExPV0VSEAESGwoXUkFGVF9ST0xFX1BSRV9DQU5ESURBVEUQAhIXChNSQUZUX1JPTEVfQ0FORElEQVRFEAMSFAoQUkFGVF9ST0xFX0xFQURFUhAEEhUKEVJBRlRfUk9MRV9MRUFSTkVSEAUiOgoSTGlzdE1lbWJlcnNSZXF1ZXN0EiQKBHJlYWQYASABKAsyFi5yYWZ0a3YudjEuUmVhZE9wdGlvbnMikAEKE0xpc3RNZW1iZXJzUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiIKB21lbWJlcnMYAiADKAsyES5yYWZ0a3YudjEuTWVtYmVyEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYAyABKAQSDQoFam9pbnQYBCABKAgypgEKDkNsdXN0ZXJTZXJ2aWNlEkYKCUdldFN0YXR1cxIbLnJhZnRrdi52MS5HZXRTdGF0dXNSZXF1ZXN0GhwucmFmdGt2LnYxLkdldFN0YXR1c1Jlc3BvbnNlEkwKC0xpc3RNZW1iZXJzEh0ucmFmdGt2LnYxLkxpc3RNZW1iZXJzUmVxdWVzdBoeLnJhZnRrdi52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_raftkv_v1_common]);
+  fileDesc("Ch9yYWZ0a3YvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglyYWZ0a3YudjEiqwIKBk1lbWJlchIRCgltZW1iZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSJAoEcm9sZRgFIAEoDjIWLnJhZnRrdi52MS5NZW1iZXIuUm9sZRIOCgZsZWFkZXIYBiABKAgSNQoRbGFzdF9jb250YWN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hdGNoX2luZGV4GAggASgEIlAKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfVk9URVIQARIQCgxST0xFX0xFQVJORVIQAhIQCgxST0xFX0xFQVZJTkcQAyISChBHZXRTdGF0dXNSZXF1ZXN0IpgEChFHZXRTdGF0dXNSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEjMKBHJvbGUYBCABKA4yJS5yYWZ0a3YudjEuR2V0U3RhdHVzUmVzcG9uc2UuUmFmdFJvbGUSFAoMY29tbWl0X2luZGV4GAUgASgEEhUKDWFwcGxpZWRfaW5kZXgYBiABKAQSEwoLZmlyc3RfaW5kZXgYByABKAQSEgoKbGFzdF9pbmRleBgIIAEoBBIWCg5sb2dfc2l6ZV9ieXRlcxgJIAEoBBIMCgRrZXlzGAogASgEEhAKCHNlc3Npb25zGAsgASgEEhAKCHByb2JsZW1zGAwgAygJEikKBnVwdGltZRgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5jbGllbnRfYWRkcmVzcxgOIAEoCSKgAQoIUmFmdFJvbGUSGQoVUkFGVF9ST0xFX1VOU1BFQ0lGSUVEEAASFgoSUkFGVF9ST0xFX0ZPTExPV0VSEAESGwoXUkFGVF9ST0xFX1BSRV9DQU5ESURBVEUQAhIXChNSQUZUX1JPTEVfQ0FORElEQVRFEAMSFAoQUkFGVF9ST0xFX0xFQURFUhAEEhUKEVJBRlRfUk9MRV9MRUFSTkVSEAUiOgoSTGlzdE1lbWJlcnNSZXF1ZXN0EiQKBHJlYWQYASABKAsyFi5yYWZ0a3YudjEuUmVhZE9wdGlvbnMikAEKE0xpc3RNZW1iZXJzUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiIKB21lbWJlcnMYAiADKAsyES5yYWZ0a3YudjEuTWVtYmVyEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYAyABKAQSDQoFam9pbnQYBCABKAgimAEKEEFkZE1lbWJlclJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxwZWVyX2FkZHJlc3MYAiABKAkSFAoMa2VlcF9sZWFybmVyGAMgASgIEikKHGV4cGVjdGVkX2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKARIAIgBAUIfCh1fZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleCKiAQoRQWRkTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiEKBm1lbWJlchgCIAEoCzIRLnJhZnRrdi52MS5NZW1iZXISIgoHbWVtYmVycxgDIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgEIAEoBCJyChRQcm9tb3RlTWVtYmVyUmVxdWVzdBIOCgZtZW1iZXIYASABKAkSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgCIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IoMBChVQcm9tb3RlTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiIKB21lbWJlcnMYAiADKAsyES5yYWZ0a3YudjEuTWVtYmVyEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYAyABKAQicQoTUmVtb3ZlTWVtYmVyUmVxdWVzdBIOCgZtZW1iZXIYASABKAkSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgCIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IoIBChRSZW1vdmVNZW1iZXJSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIgoHbWVtYmVycxgCIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBCKwAQoUUmVwbGFjZU1lbWJlclJlcXVlc3QSEgoKb2xkX21lbWJlchgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBlZXJfYWRkcmVzcxgDIAEoCRIUCgxrZWVwX2xlYXJuZXIYBCABKAgSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgFIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IqYBChVSZXBsYWNlTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiEKBm1lbWJlchgCIAEoCzIRLnJhZnRrdi52MS5NZW1iZXISIgoHbWVtYmVycxgDIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgEIAEoBCIrChlUcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0Eg4KBnRhcmdldBgBIAEoCSJ1ChpUcmFuc2ZlckxlYWRlcnNoaXBSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISFQoNb2xkX2xlYWRlcl9pZBgCIAEoCRIVCg1uZXdfbGVhZGVyX2lkGAMgASgJMsoECg5DbHVzdGVyU2VydmljZRJGCglHZXRTdGF0dXMSGy5yYWZ0a3YudjEuR2V0U3RhdHVzUmVxdWVzdBocLnJhZnRrdi52MS5HZXRTdGF0dXNSZXNwb25zZRJMCgtMaXN0TWVtYmVycxIdLnJhZnRrdi52MS5MaXN0TWVtYmVyc1JlcXVlc3QaHi5yYWZ0a3YudjEuTGlzdE1lbWJlcnNSZXNwb25zZRJGCglBZGRNZW1iZXISGy5yYWZ0a3YudjEuQWRkTWVtYmVyUmVxdWVzdBocLnJhZnRrdi52MS5BZGRNZW1iZXJSZXNwb25zZRJSCg1Qcm9tb3RlTWVtYmVyEh8ucmFmdGt2LnYxLlByb21vdGVNZW1iZXJSZXF1ZXN0GiAucmFmdGt2LnYxLlByb21vdGVNZW1iZXJSZXNwb25zZRJPCgxSZW1vdmVNZW1iZXISHi5yYWZ0a3YudjEuUmVtb3ZlTWVtYmVyUmVxdWVzdBofLnJhZnRrdi52MS5SZW1vdmVNZW1iZXJSZXNwb25zZRJSCg1SZXBsYWNlTWVtYmVyEh8ucmFmdGt2LnYxLlJlcGxhY2VNZW1iZXJSZXF1ZXN0GiAucmFmdGt2LnYxLlJlcGxhY2VNZW1iZXJSZXNwb25zZRJhChJUcmFuc2ZlckxlYWRlcnNoaXASJC5yYWZ0a3YudjEuVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBolLnJhZnRrdi52MS5UcmFuc2ZlckxlYWRlcnNoaXBSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_raftkv_v1_common]);
 
 /**
  * A member.
@@ -373,6 +373,363 @@ export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__P
   messageDesc(file_raftkv_v1_cluster_service, 4);
 
 /**
+ * Request of AddMember.
+ *
+ * @generated from message raftkv.v1.AddMemberRequest
+ */
+export type AddMemberRequest = Message<"raftkv.v1.AddMemberRequest"> & {
+  /**
+   * Stable name, such as the pod's; no other member may have it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * host:port at which the other members reach it; no other member may have it.
+   *
+   * @generated from field: string peer_address = 2;
+   */
+  peerAddress: string;
+
+  /**
+   * Leave it a learner until PromoteMember.
+   *
+   * @generated from field: bool keep_learner = 3;
+   */
+  keepLearner: boolean;
+
+  /**
+   * Only if the configuration still is the one at this log index (ListMembersResponse.configuration_index).
+   *
+   * @generated from field: optional uint64 expected_configuration_index = 4;
+   */
+  expectedConfigurationIndex?: bigint | undefined;
+};
+
+/**
+ * Describes the message raftkv.v1.AddMemberRequest.
+ * Use `create(AddMemberRequestSchema)` to create a new message.
+ */
+export const AddMemberRequestSchema: GenMessage<AddMemberRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 5);
+
+/**
+ * Response of AddMember, once the change is committed.
+ *
+ * @generated from message raftkv.v1.AddMemberResponse
+ */
+export type AddMemberResponse = Message<"raftkv.v1.AddMemberResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * The new member.
+   *
+   * @generated from field: raftkv.v1.Member member = 2;
+   */
+  member?: Member | undefined;
+
+  /**
+   * All members after the change, ordered by name.
+   *
+   * @generated from field: repeated raftkv.v1.Member members = 3;
+   */
+  members: Member[];
+
+  /**
+   * Log index of the configuration after the change.
+   *
+   * @generated from field: uint64 configuration_index = 4;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.AddMemberResponse.
+ * Use `create(AddMemberResponseSchema)` to create a new message.
+ */
+export const AddMemberResponseSchema: GenMessage<AddMemberResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 6);
+
+/**
+ * Request of PromoteMember.
+ *
+ * @generated from message raftkv.v1.PromoteMemberRequest
+ */
+export type PromoteMemberRequest = Message<"raftkv.v1.PromoteMemberRequest"> & {
+  /**
+   * Member id or name; an id wins.
+   *
+   * @generated from field: string member = 1;
+   */
+  member: string;
+
+  /**
+   * Only if the configuration still is the one at this log index (ListMembersResponse.configuration_index).
+   *
+   * @generated from field: optional uint64 expected_configuration_index = 2;
+   */
+  expectedConfigurationIndex?: bigint | undefined;
+};
+
+/**
+ * Describes the message raftkv.v1.PromoteMemberRequest.
+ * Use `create(PromoteMemberRequestSchema)` to create a new message.
+ */
+export const PromoteMemberRequestSchema: GenMessage<PromoteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 7);
+
+/**
+ * Response of PromoteMember, once the change is committed.
+ *
+ * @generated from message raftkv.v1.PromoteMemberResponse
+ */
+export type PromoteMemberResponse = Message<"raftkv.v1.PromoteMemberResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * All members after the change, ordered by name.
+   *
+   * @generated from field: repeated raftkv.v1.Member members = 2;
+   */
+  members: Member[];
+
+  /**
+   * Log index of the configuration after the change.
+   *
+   * @generated from field: uint64 configuration_index = 3;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.PromoteMemberResponse.
+ * Use `create(PromoteMemberResponseSchema)` to create a new message.
+ */
+export const PromoteMemberResponseSchema: GenMessage<PromoteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 8);
+
+/**
+ * Request of RemoveMember.
+ *
+ * @generated from message raftkv.v1.RemoveMemberRequest
+ */
+export type RemoveMemberRequest = Message<"raftkv.v1.RemoveMemberRequest"> & {
+  /**
+   * Member id or name; an id wins.
+   *
+   * @generated from field: string member = 1;
+   */
+  member: string;
+
+  /**
+   * Only if the configuration still is the one at this log index (ListMembersResponse.configuration_index).
+   *
+   * @generated from field: optional uint64 expected_configuration_index = 2;
+   */
+  expectedConfigurationIndex?: bigint | undefined;
+};
+
+/**
+ * Describes the message raftkv.v1.RemoveMemberRequest.
+ * Use `create(RemoveMemberRequestSchema)` to create a new message.
+ */
+export const RemoveMemberRequestSchema: GenMessage<RemoveMemberRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 9);
+
+/**
+ * Response of RemoveMember, once the change is committed.
+ *
+ * @generated from message raftkv.v1.RemoveMemberResponse
+ */
+export type RemoveMemberResponse = Message<"raftkv.v1.RemoveMemberResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * All members after the change, ordered by name.
+   *
+   * @generated from field: repeated raftkv.v1.Member members = 2;
+   */
+  members: Member[];
+
+  /**
+   * Log index of the configuration after the change.
+   *
+   * @generated from field: uint64 configuration_index = 3;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.RemoveMemberResponse.
+ * Use `create(RemoveMemberResponseSchema)` to create a new message.
+ */
+export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 10);
+
+/**
+ * Request of ReplaceMember.
+ *
+ * @generated from message raftkv.v1.ReplaceMemberRequest
+ */
+export type ReplaceMemberRequest = Message<"raftkv.v1.ReplaceMemberRequest"> & {
+  /**
+   * Member that goes: id or name; an id wins.
+   *
+   * @generated from field: string old_member = 1;
+   */
+  oldMember: string;
+
+  /**
+   * Name of the member that comes; may be that of the one that goes.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * host:port at which the other members reach the one that comes; may be that of the one that goes.
+   *
+   * @generated from field: string peer_address = 3;
+   */
+  peerAddress: string;
+
+  /**
+   * Leave it a learner until PromoteMember.
+   *
+   * @generated from field: bool keep_learner = 4;
+   */
+  keepLearner: boolean;
+
+  /**
+   * Only if the configuration still is the one at this log index (ListMembersResponse.configuration_index).
+   *
+   * @generated from field: optional uint64 expected_configuration_index = 5;
+   */
+  expectedConfigurationIndex?: bigint | undefined;
+};
+
+/**
+ * Describes the message raftkv.v1.ReplaceMemberRequest.
+ * Use `create(ReplaceMemberRequestSchema)` to create a new message.
+ */
+export const ReplaceMemberRequestSchema: GenMessage<ReplaceMemberRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 11);
+
+/**
+ * Response of ReplaceMember, once the change is committed.
+ *
+ * @generated from message raftkv.v1.ReplaceMemberResponse
+ */
+export type ReplaceMemberResponse = Message<"raftkv.v1.ReplaceMemberResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * The new member.
+   *
+   * @generated from field: raftkv.v1.Member member = 2;
+   */
+  member?: Member | undefined;
+
+  /**
+   * All members after the change, ordered by name.
+   *
+   * @generated from field: repeated raftkv.v1.Member members = 3;
+   */
+  members: Member[];
+
+  /**
+   * Log index of the configuration after the change.
+   *
+   * @generated from field: uint64 configuration_index = 4;
+   */
+  configurationIndex: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.ReplaceMemberResponse.
+ * Use `create(ReplaceMemberResponseSchema)` to create a new message.
+ */
+export const ReplaceMemberResponseSchema: GenMessage<ReplaceMemberResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 12);
+
+/**
+ * Request of TransferLeadership.
+ *
+ * @generated from message raftkv.v1.TransferLeadershipRequest
+ */
+export type TransferLeadershipRequest = Message<"raftkv.v1.TransferLeadershipRequest"> & {
+  /**
+   * Member id or name, an id wins; empty: the voter that is furthest along.
+   *
+   * @generated from field: string target = 1;
+   */
+  target: string;
+};
+
+/**
+ * Describes the message raftkv.v1.TransferLeadershipRequest.
+ * Use `create(TransferLeadershipRequestSchema)` to create a new message.
+ */
+export const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 13);
+
+/**
+ * Response of TransferLeadership, once the new leader is known; its header tells who answered.
+ *
+ * @generated from message raftkv.v1.TransferLeadershipResponse
+ */
+export type TransferLeadershipResponse = Message<"raftkv.v1.TransferLeadershipResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * Member id of the leader before.
+   *
+   * @generated from field: string old_leader_id = 2;
+   */
+  oldLeaderId: string;
+
+  /**
+   * Member id of the leader now.
+   *
+   * @generated from field: string new_leader_id = 3;
+   */
+  newLeaderId: string;
+};
+
+/**
+ * Describes the message raftkv.v1.TransferLeadershipResponse.
+ * Use `create(TransferLeadershipResponseSchema)` to create a new message.
+ */
+export const TransferLeadershipResponseSchema: GenMessage<TransferLeadershipResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 14);
+
+/**
  * Membership and status of the cluster. Every call may be sent to any member.
  *
  * @generated from service raftkv.v1.ClusterService
@@ -397,6 +754,58 @@ export const ClusterService: GenService<{
     methodKind: "unary";
     input: typeof ListMembersRequestSchema;
     output: typeof ListMembersResponseSchema;
+  },
+  /**
+   * AddMember adds a learner under a fresh id; it is promoted by itself once it has caught up. Start its process with
+   * `raftkv serve --join` before or after.
+   *
+   * @generated from rpc raftkv.v1.ClusterService.AddMember
+   */
+  addMember: {
+    methodKind: "unary";
+    input: typeof AddMemberRequestSchema;
+    output: typeof AddMemberResponseSchema;
+  },
+  /**
+   * PromoteMember makes a learner that has caught up a voter; needed only for one that was added with keep_learner.
+   *
+   * @generated from rpc raftkv.v1.ClusterService.PromoteMember
+   */
+  promoteMember: {
+    methodKind: "unary";
+    input: typeof PromoteMemberRequestSchema;
+    output: typeof PromoteMemberResponseSchema;
+  },
+  /**
+   * RemoveMember removes a member, dead or alive; refused when those that are left could not form a majority now. A leader that
+   * is removed hands over.
+   *
+   * @generated from rpc raftkv.v1.ClusterService.RemoveMember
+   */
+  removeMember: {
+    methodKind: "unary";
+    input: typeof RemoveMemberRequestSchema;
+    output: typeof RemoveMemberResponseSchema;
+  },
+  /**
+   * ReplaceMember removes a member and adds a learner under a fresh id in one change, such as for one that lost its data.
+   *
+   * @generated from rpc raftkv.v1.ClusterService.ReplaceMember
+   */
+  replaceMember: {
+    methodKind: "unary";
+    input: typeof ReplaceMemberRequestSchema;
+    output: typeof ReplaceMemberResponseSchema;
+  },
+  /**
+   * TransferLeadership hands leadership to a member, or to the voter that is furthest along. Writes wait meanwhile.
+   *
+   * @generated from rpc raftkv.v1.ClusterService.TransferLeadership
+   */
+  transferLeadership: {
+    methodKind: "unary";
+    input: typeof TransferLeadershipRequestSchema;
+    output: typeof TransferLeadershipResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_raftkv_v1_cluster_service, 0);

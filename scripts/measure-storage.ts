@@ -22,13 +22,13 @@ try {
 }
 
 function open(name: string): Promise<MemberStore> {
-  const owner = { clusterId: "00000000000000c1", memberId: "00000000000000a1", logger: silentLogger };
-  const bootstrapConfiguration = votersOnly([{ id: owner.memberId, name: "n1", peerAddress: "localhost:7001" }]);
+  const memberId = "00000000000000a1";
+  const bootstrapConfiguration = votersOnly([{ id: memberId, name: "n1", peerAddress: "localhost:7001" }]);
   return openMemberStore({
-    ...owner,
     directory: join(root, name),
     engineName: "classic-level",
-    bootstrapConfiguration,
+    chooseOwner: async () => ({ clusterId: "00000000000000c1", memberId, bootstrapConfiguration }),
+    logger: silentLogger,
   });
 }
 

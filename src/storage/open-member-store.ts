@@ -3,12 +3,13 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
-import type { Configuration, MemberId } from "../raft/configuration.ts";
 import { openClassicLevelEngine } from "./classic-level-engine.ts";
 import { makeDirectory, syncDirectory, unusable } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
-import type { MemberStore } from "./member-store.ts";
+import type { DirectoryIdentity, MemberStore } from "./member-store.ts";
+import { readIdentity } from "./meta-rows.ts";
 import { openStoreOver } from "./open-store-over.ts";
+import { metaKeys } from "./row-keys.ts";
 import type { StorageEngine } from "./storage-engine.ts";
 import { watermarkFileAt } from "./watermark-file.ts";
 
@@ -21,17 +22,19 @@ const openEngine: Readonly<Record<EngineName, (directory: string) => Promise<Sto
 
 const engineDirectoryPrefix = "engine-";
 
+/** Whose a directory is to be. */
+export type StoreOwner = Omit<DirectoryIdentity, "dataDirectoryId">;
+
 /** What {@link openMemberStore} opens, and for whom. */
 export interface OpenMemberStoreOptions {
   /** Data directory of this member alone; made when it is missing. */
   readonly directory: string;
   readonly engineName: EngineName;
-  /** 16 hexadecimal digits. */
-  readonly clusterId: string;
-  /** 16 hexadecimal digits. */
-  readonly memberId: MemberId;
-  /** Configuration before the first configuration entry of the log. */
-  readonly bootstrapConfiguration: Configuration;
+  /**
+   * Tells whose the directory has to be, given whose it is; `undefined` of an empty one. Called while the directory is locked;
+   * what it rejects with ends the opening.
+   */
+  readonly chooseOwner: (stored: DirectoryIdentity | undefined) => Promise<StoreOwner>;
   readonly logger: Logger;
   /** The watermark trails the store by about this, milliseconds. Default 100. */
   readonly watermarkIntervalMs?: number;
@@ -56,8 +59,10 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
       // LevelDB made names in there, some of them without a sync of their own.
       await syncDirectory(engineDirectory);
       await syncDirectory(directory);
+      const row = engine.get(metaKeys.identity);
+      const owner = await options.chooseOwner(row && readIdentity(row));
       const newDirectoryId = (): string => randomBytes(16).toString("hex");
-      return await openStoreOver({ ...options, engine, watermarkFile, newDirectoryId, release: unlock });
+      return await openStoreOver({ ...options, ...owner, engine, watermarkFile, newDirectoryId, release: unlock });
     } catch (error) {
       await engine.close();
       await watermarkFile.close();

@@ -7,7 +7,7 @@ import { votersOnly } from "../../src/raft/configuration.ts";
 import type { CommandEntry, ConfigurationEntry, Entry, Index, NoopEntry, Term } from "../../src/raft/entry.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
-import { type OpenMemberStoreOptions, openMemberStore } from "../../src/storage/open-member-store.ts";
+import { type OpenMemberStoreOptions, openMemberStore, type StoreOwner } from "../../src/storage/open-member-store.ts";
 import { type OpenStoreOverOptions, openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark, WatermarkFile } from "../../src/storage/watermark.ts";
@@ -18,16 +18,17 @@ export const bootstrapConfiguration = votersOnly([
   { id: "00000000000000a2", name: "n2", peerAddress: "n2.example:7001" },
 ]);
 
-const owner = {
-  clusterId: "00000000000000c1",
-  memberId: "00000000000000a1",
-  bootstrapConfiguration,
-  logger: silentLogger,
-};
+const owner = { clusterId: "00000000000000c1", memberId: "00000000000000a1", bootstrapConfiguration };
+const logger = silentLogger;
 
 /** Opens a store in a directory, and closes it when the test ends. */
-export async function openIn(directory: string, options: Partial<OpenMemberStoreOptions> = {}): Promise<MemberStore> {
-  const store = await openMemberStore({ ...owner, directory, engineName: "classic-level", ...options });
+export async function openIn(
+  directory: string,
+  options: Partial<StoreOwner & OpenMemberStoreOptions> = {},
+): Promise<MemberStore> {
+  const { clusterId, memberId, bootstrapConfiguration, ...rest } = { ...owner, ...options };
+  const chooseOwner = async () => ({ clusterId, memberId, bootstrapConfiguration });
+  const store = await openMemberStore({ directory, engineName: "classic-level", logger, chooseOwner, ...rest });
   onTestFinished(() => store.close().catch(() => {}));
   return store;
 }
@@ -35,7 +36,7 @@ export async function openIn(directory: string, options: Partial<OpenMemberStore
 /** Opens a store over rows in memory, without a watermark unless one is given. */
 export async function openOver(rows: MemoryRows, options: Partial<OpenStoreOverOptions> = {}): Promise<MemberStore> {
   const engine = openMemoryEngine(rows);
-  return openStoreOver({ ...owner, engine, newDirectoryId: () => "d".repeat(32), ...options });
+  return openStoreOver({ ...owner, logger, engine, newDirectoryId: () => "d".repeat(32), ...options });
 }
 
 /** Rows of their own with the same content: the disk as a crash at this moment would leave it. */

@@ -1,13 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { formatAddress, parseAddress } from "../config/address.ts";
+import { parseAddressList } from "../config/address-list.ts";
 import { parseDuration } from "../config/duration.ts";
-import { type Parsed, parsed, unparsed } from "../config/parsed.ts";
+import { type Parsed, unparsed } from "../config/parsed.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import type { CliIo } from "./cli-io.ts";
 import type { OutputFormat } from "./render.ts";
-
-/** Most endpoints that a command takes. */
-const endpointsMax = 50;
 
 /** Longest `--timeout`, milliseconds. */
 const timeoutMsMax = 3_600_000;
@@ -35,7 +32,7 @@ export function addClientFlags(command: Command, formats: readonly [OutputFormat
       new Option(
         "--endpoints <ADDRESSES>",
         "members to ask, HOST:PORT,… (RAFTKV_ENDPOINTS; default localhost:50051)",
-      ).argParser((text) => asArgument(parseEndpoints, text)),
+      ).argParser((text) => asArgument(parseAddressList, text)),
     )
     .addOption(
       new Option(
@@ -51,7 +48,7 @@ export function addClientFlags(command: Command, formats: readonly [OutputFormat
 /** Fills in what the flags leave open. Throws `CONFIG_INVALID`, naming the variable, when the environment is wrong. */
 export function clientTarget(flags: ClientFlags, { env }: CliIo): ClientTarget {
   return {
-    endpoints: flags.endpoints ?? fromVariable(env, "RAFTKV_ENDPOINTS", parseEndpoints) ?? ["localhost:50051"],
+    endpoints: flags.endpoints ?? fromVariable(env, "RAFTKV_ENDPOINTS", parseAddressList) ?? ["localhost:50051"],
     timeoutMs: flags.timeout ?? fromVariable(env, "RAFTKV_TIMEOUT", parseTimeout) ?? 5000,
   };
 }
@@ -69,19 +66,6 @@ export function asArgument<T>(parse: (text: string) => Parsed<T>, text: string):
   const result = parse(text);
   if (result.ok) return result.value;
   throw new InvalidArgumentError(result.problem);
-}
-
-function parseEndpoints(text: string): Parsed<Endpoints> {
-  const endpoints: string[] = [];
-  for (const item of text.split(",")) {
-    const address = parseAddress(item.trim());
-    if (!address.ok) return unparsed(`"${item}": ${address.problem}`);
-    if (address.value.port === 0) return unparsed(`"${item}": nobody listens on port 0`);
-    endpoints.push(formatAddress(address.value));
-  }
-  const [first, ...rest] = new Set(endpoints);
-  if (first === undefined || rest.length >= endpointsMax) return unparsed(`the limit is ${endpointsMax} endpoints`);
-  return parsed([first, ...rest]);
 }
 
 function parseTimeout(text: string): Parsed<number> {

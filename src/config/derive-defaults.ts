@@ -4,13 +4,16 @@ import type { GivenValues, OptionValues } from "./option-table.ts";
 /** Fills in the options whose default follows from others. What it cannot know well is left for validation to refuse. */
 export function deriveDefaults(given: GivenValues): OptionValues {
   const advertisePeerAddress = given.advertisePeerAddress ?? derivePeerAddress(given);
+  const join = given.join ?? [];
+  const alone = [{ name: given.name, peerAddress: formatAddress(advertisePeerAddress) }];
   return {
     ...given,
+    join,
     dataDir: given.dataDir ?? `./data/${given.name}`,
     advertisePeerAddress,
     advertiseClientAddress:
       given.advertiseClientAddress ?? deriveClientAddress(given.clientAddress, advertisePeerAddress),
-    initialCluster: given.initialCluster ?? [{ name: given.name, peerAddress: formatAddress(advertisePeerAddress) }],
+    initialCluster: given.initialCluster ?? (join.length > 0 ? [] : alone),
   };
 }
 

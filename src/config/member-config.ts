@@ -15,8 +15,10 @@ export interface MemberConfig {
   readonly advertisePeerAddress: string;
   /** May end in port 0. */
   readonly metricsAddress: string;
-  /** Ordered by name; holds `name` at `advertisePeerAddress`. */
+  /** Ordered by name; holds `name` at `advertisePeerAddress`. Empty exactly when `join` is not. */
   readonly initialCluster: readonly InitialMember[];
+  /** HOST:PORT for clients of members of the cluster to be added to; empty unless this member is to be. */
+  readonly join: readonly string[];
   readonly clusterToken: string;
   readonly heartbeatIntervalMs: number;
   /** At least five heartbeat intervals. */
@@ -43,6 +45,7 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     advertisePeerAddress: formatAddress(values.advertisePeerAddress),
     metricsAddress: formatAddress(values.metricsAddress),
     initialCluster: Object.freeze(values.initialCluster.map((member) => Object.freeze(member))),
+    join: Object.freeze([...values.join]),
     clusterToken: values.clusterToken,
     heartbeatIntervalMs: values.heartbeatInterval,
     electionTimeoutMs: values.electionTimeout,

@@ -1,4 +1,5 @@
 import {
+  addressList,
   byteSizeBetween,
   countBetween,
   durationBetween,
@@ -59,6 +60,11 @@ export const optionTable = {
     initialCluster,
     "this member alone",
     "Every member that the cluster starts with, itself included, with peer addresses; the same list on all of them",
+  ),
+  join: derived(
+    addressList,
+    "none: the member is one of initial-cluster",
+    "Client addresses of a cluster that this member, its directory empty, is added to; instead of initial-cluster",
   ),
   clusterToken: option(
     text("TOKEN", 128),

@@ -1,4 +1,5 @@
 import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { addressesMax, parseAddressList } from "./address-list.ts";
 import { formatByteSize, parseByteSize } from "./byte-size.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatInitialCluster, type InitialMember, parseInitialCluster } from "./initial-cluster.ts";
@@ -60,6 +61,14 @@ export const memberName: OptionType<string> = {
   limits: "1 to 63 letters, digits, dots, dashes, underscores",
   parse: parseMemberName,
   format: (value) => value,
+};
+
+/** Addresses to connect to. */
+export const addressList: OptionType<readonly string[]> = {
+  placeholder: "ADDRESSES",
+  limits: `HOST:PORT,HOST:PORT,…; 1 to ${addressesMax} addresses`,
+  parse: parseAddressList,
+  format: (addresses) => addresses.join(","),
 };
 
 /** Members and their peer addresses. */

@@ -70,9 +70,19 @@ function overlaps(a: Address, b: Address): boolean {
 }
 
 function clusterConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
-  const problem = clusterProblem(values, describe);
+  const problem = values.join.length > 0 ? joinProblem(values, describe) : clusterProblem(values, describe);
   if (problem === undefined) return [];
-  return [{ between: ["initialCluster", "name", "peerAddress", "advertisePeerAddress"], problem }];
+  return [{ between: ["join", "initialCluster", "name", "peerAddress", "advertisePeerAddress"], problem }];
+}
+
+function joinProblem(values: OptionValues, describe: DescribeOption): string | undefined {
+  if (values.initialCluster.length > 0) {
+    return `${describe("join")}: a member is one of initial-cluster or joins a cluster, not both; ${describe("initialCluster")}`;
+  }
+  if (values.peerAddress.port === 0) {
+    return `${describe("peerAddress")}: port 0 is only for a cluster of one member`;
+  }
+  return undefined;
 }
 
 function clusterProblem(values: OptionValues, describe: DescribeOption): string | undefined {

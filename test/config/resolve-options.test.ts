@@ -27,8 +27,11 @@ function file(text: string): string {
   return path;
 }
 
-/** A value other than the default for every option, each fit for a member called n2. */
-const other: Record<OptionKey, string> = {
+/** Options that can be given together: a member is one of the initial cluster or joins. */
+const togetherKeys = optionKeys.filter((key): key is Exclude<OptionKey, "join"> => key !== "join");
+
+/** A value other than the default for every such option, each fit for a member called n2. */
+const other: Record<Exclude<OptionKey, "join">, string> = {
   name: "n2",
   dataDir: "/var/lib/raftkv",
   clientAddress: "[::1]:6001",
@@ -50,8 +53,8 @@ const other: Record<OptionKey, string> = {
   logLevel: "warn",
 };
 
-const asVariables = Object.fromEntries(optionKeys.map((key) => [variableName(key), other[key]]));
-const asYaml = optionKeys.map((key) => `${kebabName(key)}: "${other[key]}"\n`).join("");
+const asVariables = Object.fromEntries(togetherKeys.map((key) => [variableName(key), other[key]]));
+const asYaml = togetherKeys.map((key) => `${kebabName(key)}: "${other[key]}"\n`).join("");
 
 describe("precedence", () => {
   test("a member without options is a cluster of one on the default ports", () => {
@@ -73,7 +76,7 @@ describe("precedence", () => {
     expect(resolve({ env: asVariables }).config).toEqual(byFlags.config);
     expect(resolve({ configFile: file(asYaml) }).config).toEqual(byFlags.config);
     expect(byFlags.effective.map(({ key, source }) => [key, source])).toEqual(
-      optionKeys.map((key) => [key, `--${kebabName(key)}`]),
+      optionKeys.map((key) => [key, key === "join" ? "default" : `--${kebabName(key)}`]),
     );
   });
 
@@ -266,7 +269,7 @@ describe("print-config", () => {
     const resolved = resolve(sources);
     const again = resolve({ configFile: file(printConfig(resolved.effective)) });
     expect(again.config).toEqual(resolved.config);
-    expect(printConfig(resolved.effective).trim().split("\n")).toHaveLength(optionKeys.length);
+    expect(printConfig(resolved.effective).trim().split("\n")).toHaveLength(togetherKeys.length);
   });
 
   test("tells where each value came from", () => {

@@ -63,7 +63,7 @@ export const rooms: readonly Room[] = [
   {
     name: "server",
     purpose: "gRPC services, health, reflection, metrics",
-    imports: ["lib", "raft", "replica", "gen"],
+    imports: ["lib", "raft", "replica", "gen", "config/address.ts", "config/member-name.ts"],
     typeImports: ["storage"],
     packages: ["@bufbuild/protobuf", "@grpc/grpc-js", "prom-client"],
     ...runtime,

@@ -54,9 +54,12 @@ export function isCertainlyNotApplied(failure: CallFailure): boolean {
   return !failure.sent || holds(policy[failure.code].notApplied, failure);
 }
 
+/** Reasons that pass by themselves, so that the same endpoint may be asked again after the delay that it names. */
+export const mayPassSoon: readonly string[] = ["OVERLOADED", "CONFIG_CHANGE_IN_PROGRESS"];
+
 /** Whether another attempt may succeed. Safe for writes only because each attempt carries the same request id. */
 export function isRetryable(failure: CallFailure): boolean {
-  return holds(policy[failure.code].retry, failure) || failure.reason === "OVERLOADED";
+  return holds(policy[failure.code].retry, failure) || mayPassSoon.includes(failure.reason ?? "");
 }
 
 function holds(when: When, failure: CallFailure): boolean {

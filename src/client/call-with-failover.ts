@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { backoffMs } from "./backoff.ts";
-import { isCertainlyNotApplied, isRetryable, localFailure } from "./call-failure.ts";
+import { isCertainlyNotApplied, isRetryable, localFailure, mayPassSoon } from "./call-failure.ts";
 import { type CallFailure, ClientError, type FailedOutcome } from "./client-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -19,6 +19,8 @@ export interface FailoverOptions {
   readonly attemptTimeoutMs: number;
   /** Whether the request changes nothing, so that its failure never leaves an unknown outcome. */
   readonly readOnly: boolean;
+  /** Whether the request may be sent again when it may have been applied; default true, for what carries a request id. */
+  readonly repeatable?: boolean;
   /** A monotonic clock, milliseconds. */
   readonly now: () => number;
   /** Resolves after so many milliseconds. */
@@ -46,11 +48,12 @@ export async function callWithFailover<I extends DescMessage, O extends DescMess
 
     last = result.failure;
     if (!options.readOnly && !isCertainlyNotApplied(last)) outcome = "unknown";
-    if (!isRetryable(last)) throw new ClientError(last, outcome);
+    if (!isRetryable(last) || (options.repeatable === false && outcome === "unknown"))
+      throw new ClientError(last, outcome);
     ring.preferred = (ring.preferred + 1) % ring.endpoints.length;
     const roundDelayMs =
       attempt % ring.endpoints.length === 0 ? backoffMs(attempt / ring.endpoints.length, options.random) : 0;
-    const delayMs = Math.max(roundDelayMs, last.reason === "OVERLOADED" ? last.retryDelayMs : 0);
+    const delayMs = Math.max(roundDelayMs, mayPassSoon.includes(last.reason ?? "") ? last.retryDelayMs : 0);
     if (delayMs >= deadlineMs - options.now()) throw new ClientError(last, outcome);
     if (delayMs > 0) await options.sleep(delayMs);
   }

@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client, connectivityState, credentials } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, Metadata } from "@grpc/grpc-js";
 import { fromServiceError, localFailure } from "./call-failure.ts";
 import type { CallFailure } from "./client-error.ts";
 
@@ -19,11 +19,12 @@ export type CallResult<T> =
 export interface Endpoint {
   /** HOST:PORT. */
   readonly address: string;
-  /** Calls once, within `timeoutMs`; never throws. */
+  /** Calls once, within `timeoutMs`; never throws. `noForward`, false by default, tells the member not to pass the call on. */
   call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     timeoutMs: number,
+    noForward?: boolean,
   ): Promise<CallResult<MessageShape<O>>>;
   close(): void;
 }
@@ -40,10 +41,14 @@ export function createEndpoint(address: string): Endpoint {
   });
   return {
     address,
-    call: async (method, request, timeoutMs) => {
+    call: async (method, request, timeoutMs, noForward = false) => {
       const deadline = new Date(Date.now() + timeoutMs);
       const connectDeadline = new Date(Date.now() + Math.min(timeoutMs, connectMsMax));
-      if (await isConnected(client, connectDeadline)) return callUnary(client, address, method, request, deadline);
+      if (await isConnected(client, connectDeadline)) {
+        const metadata = new Metadata();
+        if (noForward) metadata.set("raftkv-no-forward", "1");
+        return callUnary(client, address, method, request, { deadline, metadata });
+      }
       return { ok: false, failure: localFailure("UNAVAILABLE", `${address}: cannot connect`, false) };
     },
     close: () => client.close(),
@@ -69,7 +74,7 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
   address: string,
   method: DescMethodUnary<I, O>,
   request: MessageInitShape<I>,
-  deadline: Date,
+  { deadline, metadata }: { readonly deadline: Date; readonly metadata: Metadata },
 ): Promise<CallResult<MessageShape<O>>> {
   return new Promise((resolve) => {
     client.makeUnaryRequest(
@@ -77,6 +82,7 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
       (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
       (bytes: Buffer) => fromBinary(method.output, bytes),
       create(method.input, request),
+      metadata,
       { deadline },
       (error, response) => {
         if (error) resolve({ ok: false, failure: fromServiceError(error, address) });

@@ -8,6 +8,8 @@ export type ErrorCode =
   | "DIRECTORY_LOCKED"
   /** The directory belongs to another cluster, member, engine or bootstrap configuration. */
   | "DIRECTORY_MISMATCH"
+  /** The cluster that the member was to join did not list it in time. */
+  | "JOIN_FAILED"
   /** The directory's format is newer than this version, or unknown. */
   | "FORMAT_UNSUPPORTED"
   /** The directory cannot be made, read or opened. */

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema, type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import {
   type ClusterService,
   type GetStatusRequest,
@@ -9,22 +9,19 @@ import {
   type ListMembersRequest,
   type ListMembersResponse,
   ListMembersResponseSchema,
-  type Member,
-  Member_Role as MemberRole,
-  MemberSchema,
 } from "../gen/raftkv/v1/cluster_service_pb.ts";
-import { type Configuration, type ConfigurationMember, isJoint, type MemberId } from "../raft/configuration.ts";
-import type { KvReader } from "./kv-reader.ts";
+import { isJoint } from "../raft/configuration.ts";
+import { describeMembers } from "./describe-members.ts";
+import { type MembershipServiceOptions, membershipHandlers } from "./membership-service.ts";
 import { whenFresh } from "./read-path.ts";
-import type { RaftRole, ReplicaStatus } from "./replica-port.ts";
+import type { RaftRole } from "./replica-port.ts";
 import { responseHeader } from "./response-header.ts";
 import type { ServiceHandlers } from "./service-definition.ts";
 import { type CallEnvironment, type UnaryCall, unaryHandler } from "./unary-call.ts";
 import { readPolicy } from "./validate-request.ts";
 
 /** What the cluster service needs beside what every call needs. */
-export interface ClusterServiceOptions {
-  readonly reader: KvReader;
+export interface ClusterServiceOptions extends MembershipServiceOptions {
   /** What is wrong with this member, in words; empty when nothing is. */
   readonly problems: () => readonly string[];
   /** The replica's monotonic clock when the server was made. */
@@ -47,6 +44,7 @@ export function clusterService(
   return {
     getStatus: unaryHandler(environment, (call) => getStatus(call, environment, options)),
     listMembers: unaryHandler(environment, (call) => listMembers(call, environment, options)),
+    ...membershipHandlers(environment, options),
   };
 }
 
@@ -88,13 +86,11 @@ function listMembers(
     return;
   }
   whenFresh(call, policy, environment, reader, () => {
-    const status = environment.replica.status();
-    const { configuration, configurationIndex } = status;
-    const ordered = [...configuration.members].sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
+    const { configuration, configurationIndex } = environment.replica.status();
     call.answer(
       create(ListMembersResponseSchema, {
         header: responseHeader(environment, BigInt(reader.revision())),
-        members: ordered.map((member) => describeMember(member, status, environment)),
+        members: describeMembers(configuration, environment),
         configurationIndex: BigInt(configurationIndex),
         joint: isJoint(configuration),
       }),
@@ -102,38 +98,7 @@ function listMembers(
   });
 }
 
-function describeMember(member: ConfigurationMember, status: ReplicaStatus, environment: CallEnvironment): Member {
-  const { identity, replica } = environment;
-  const self = member.id === identity.memberId;
-  const described = create(MemberSchema, {
-    memberId: member.id,
-    name: member.name,
-    peerAddress: member.peerAddress,
-    clientAddress: self ? identity.clientAddress : (replica.peerHello(member.id)?.clientAddress ?? ""),
-    role: memberRole(status.configuration, member.id),
-    leader: member.id === status.leaderId,
-  });
-  if (status.role === "leader") {
-    const progress = status.peers.find((peer) => peer.memberId === member.id);
-    const contactAgeMs = self ? 0 : (progress?.contactAgeMs ?? null);
-    if (contactAgeMs !== null) described.lastContactTime = timestamp(Date.now() - contactAgeMs);
-    described.matchIndex = BigInt(self ? status.lastIndex : (progress?.matchIndex ?? 0));
-  }
-  return described;
-}
-
-function memberRole(configuration: Configuration, id: MemberId): MemberRole {
-  if (configuration.voters.includes(id)) return MemberRole.VOTER;
-  if (configuration.outgoingVoters.includes(id)) return MemberRole.LEAVING;
-  return MemberRole.LEARNER;
-}
-
 function duration(ms: number): Duration {
   const seconds = Math.floor(ms / 1000);
   return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1000) * 1e6) });
-}
-
-function timestamp(unixMs: number): Timestamp {
-  const seconds = Math.floor(unixMs / 1000);
-  return create(TimestampSchema, { seconds: BigInt(seconds), nanos: Math.floor((unixMs - seconds * 1000) * 1e6) });
 }

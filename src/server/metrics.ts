@@ -5,6 +5,7 @@ import type { ReplicaMetrics } from "../replica/replica-metrics.ts";
 import { type MethodStats, registerCallMetrics } from "./call-metrics.ts";
 import { clientPortServices } from "./client-port-services.ts";
 import type { StoreOperation } from "./kv-service.ts";
+import { type MembershipMetrics, registerMembershipMetrics } from "./membership-metrics.ts";
 import { registerReplicaMetrics } from "./replica-metrics-recorder.ts";
 import type { ReplicaPort } from "./replica-port.ts";
 import { type MetricsSource, peerIds, peerName, registerStateMetrics } from "./state-metrics.ts";
@@ -17,7 +18,7 @@ export type HealthCheckName = "live" | "ready" | "started";
 export type HealthCheckReader = (check: HealthCheckName) => boolean;
 
 /** Every metric of one server, on a registry of its own. */
-export interface ServerMetrics {
+export interface ServerMetrics extends MembershipMetrics {
   /** By path of the method. */
   readonly calls: ReadonlyMap<string, MethodStats>;
   /** For the replica to tell what happens; there before the replica is. */
@@ -65,6 +66,7 @@ export function createServerMetrics(): ServerMetrics {
   return {
     calls: registerCallMetrics(registry, clientPortServices),
     replica: registerReplicaMetrics(registry, peers),
+    ...registerMembershipMetrics(registry),
     refused: (reason) => {
       const label = rejectionLabels[reason];
       if (label !== undefined) rejections[label]++;

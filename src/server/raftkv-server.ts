@@ -18,6 +18,7 @@ import { bindGrpcServer, createGrpcServer, shutDownGrpcServer } from "./grpc-ser
 import { HealthService } from "./health-service.ts";
 import { HttpEndpoints } from "./http-endpoints.ts";
 import { kvService } from "./kv-service.ts";
+import type { LeaderProxy } from "./leader-proxy.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import { allWell, Probes, type ProbesOptions } from "./probes.ts";
 import { ReflectionService } from "./reflection-service.ts";
@@ -38,6 +39,8 @@ export interface RaftKvServerOptions extends MetricsSource, Pick<ProbesOptions, 
   /** host:port for metrics and probes; port 0 takes a free one. */
   readonly metricsAddress: string;
   readonly logger: Logger;
+  /** Reaches the leader for calls that only it can carry out. */
+  readonly leaderProxy: LeaderProxy;
   /** Made before the replica, which tells them what happens; they belong to this server from now on. */
   readonly metrics: ServerMetrics;
   /** Limits that differ from {@link defaultServerLimits}. Default: none. */
@@ -143,10 +146,18 @@ export class RaftKvServer {
   }
 
   #addServices(requestBytesMax: number): void {
-    const { replica, reader } = this.#options;
+    const { replica, reader, leaderProxy } = this.#options;
+    const { membershipChange, leadershipTransfer } = this.#metrics;
     const problems = () => this.#problems();
     const kv = kvService(this.#environment, { reader, onOperation: this.#metrics.operation });
-    const cluster = clusterService(this.#environment, { reader, problems, startedAtMs: replica.now() });
+    const cluster = clusterService(this.#environment, {
+      reader,
+      problems,
+      startedAtMs: replica.now(),
+      leaderProxy,
+      onChange: membershipChange,
+      onTransfer: (result) => leadershipTransfer("request", result),
+    });
     addService(this.#grpc, KvService, kv, requestBytesMax);
     addService(this.#grpc, ClusterService, cluster, requestBytesMax);
     addService(this.#grpc, Health, this.#health.handlers, requestBytesMax);

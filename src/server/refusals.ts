@@ -98,7 +98,8 @@ function commandFailureReason(reason: CommandFailureReason): Reason {
   }
 }
 
-function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED">, context: RefusalContext): Refusal {
+/** A call that was certainly not proposed, as the client hears it. */
+export function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED">, context: RefusalContext): Refusal {
   const { term, pendingProposals } = context.replica.status();
   switch (reason) {
     case "NO_LEADER":
@@ -144,7 +145,10 @@ function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED">, con
 }
 
 /** Who leads and where clients reach it; an empty address when it has not told it yet. */
-function leaderHint(context: RefusalContext): { readonly leaderId: MemberId | null; readonly leaderAddress: string } {
+export function leaderHint(context: RefusalContext): {
+  readonly leaderId: MemberId | null;
+  readonly leaderAddress: string;
+} {
   const { leaderId } = context.replica.status();
   if (leaderId === null) return { leaderId, leaderAddress: "" };
   const self = leaderId === context.identity.memberId;

@@ -1,4 +1,6 @@
 import type { MemberId } from "../raft/configuration.ts";
+import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
+import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
 
@@ -26,6 +28,14 @@ export interface ReplicaPort {
   ): void;
   /** Calls back when `reached()` holds, looked at after each batch applied (for `min_revision`), or at the deadline with false. */
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void;
+  /** Changes the membership, if this member leads; calls back once, never from inside. */
+  changeMembership(
+    edit: MembershipEdit,
+    options: { readonly deadlineMs: number; readonly expectedIndex: number | null },
+    done: (outcome: ChangeOutcome) => void,
+  ): void;
+  /** Hands leadership to a member, named by id or name, or to the best one, if this member leads; calls back once, never from inside. */
+  transferLeadership(target: string | null, deadlineMs: number, done: (outcome: TransferOutcome) => void): void;
   /** A row of the state as applied at present, durable or not. The array must not be changed. */
   stateRow(key: Uint8Array): Uint8Array | undefined;
   /** Addresses and name that peers told of themselves. */

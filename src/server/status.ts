@@ -35,12 +35,28 @@ const codes = {
   SEQUENCE_ANSWERED: status.FAILED_PRECONDITION,
   SEQUENCE_REUSED: status.FAILED_PRECONDITION,
   UNSUPPORTED_COMMAND: status.FAILED_PRECONDITION,
+  MEMBER_INVALID: status.INVALID_ARGUMENT,
+  MEMBER_UNKNOWN: status.NOT_FOUND,
+  MEMBER_EXISTS: status.ALREADY_EXISTS,
+  NOT_A_LEARNER: status.FAILED_PRECONDITION,
+  LEARNER_NOT_READY: status.FAILED_PRECONDITION,
+  CONFIG_CHANGE_IN_PROGRESS: status.FAILED_PRECONDITION,
+  CONFIGURATION_CHANGED: status.FAILED_PRECONDITION,
+  QUORUM_AT_RISK: status.FAILED_PRECONDITION,
+  TARGET_INVALID: status.FAILED_PRECONDITION,
+  TRANSFER_IN_PROGRESS: status.FAILED_PRECONDITION,
+  TRANSFER_FAILED: status.ABORTED,
   SERVICE_UNKNOWN: status.NOT_FOUND,
   INTERNAL: status.INTERNAL,
 } as const satisfies Readonly<Record<string, status>>;
 
 /** Why a call was refused: stable, for programs. */
 export type Reason = keyof typeof codes;
+
+/** Whether a name, such as another member's, is a reason that this version knows. */
+export function isReason(name: string): name is Reason {
+  return Object.hasOwn(codes, name);
+}
 
 /** Every reason, for the test of the documentation. */
 export const allReasons: readonly string[] = Object.keys(codes);

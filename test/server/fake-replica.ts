@@ -8,6 +8,8 @@ import {
   PairSchema,
 } from "../../src/gen/raftkv/storage/v1/storage_pb.ts";
 import { votersOnly } from "../../src/raft/configuration.ts";
+import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
+import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
 import type { KvReader } from "../../src/server/kv-reader.ts";
 import type { ProposalCallback, ReplicaPort, ReplicaStatus } from "../../src/server/replica-port.ts";
@@ -48,6 +50,14 @@ export class FakeReplica implements ReplicaPort, KvReader {
   /** Result instead of the one that applying gives. */
   result: CommandResult | undefined;
   readonly reads: { readonly deadlineMs: number; readonly forward: boolean }[] = [];
+  /** Changes of membership asked for, in order. */
+  readonly changes: { readonly edit: MembershipEdit; readonly expectedIndex: number | null }[] = [];
+  /** Outcome of every change. */
+  changeOutcome: ChangeOutcome = { type: "unknown" };
+  /** Targets of the transfers asked for, in order. */
+  readonly transfers: (string | null)[] = [];
+  /** Outcome of every transfer. */
+  transferOutcome: TransferOutcome = { type: "failed" };
   readonly #pairs = new Map<string, Pair>();
   readonly #listeners = new Set<() => void>();
   readonly #waiting: { readonly reached: () => boolean; readonly done: (reached: boolean) => void }[] = [];
@@ -106,6 +116,20 @@ export class FakeReplica implements ReplicaPort, KvReader {
     const entry = { reached, done };
     this.#waiting.push(entry);
     setTimeout(() => this.#settle(entry, false), Math.max(0, deadlineMs - this.now()));
+  }
+
+  changeMembership(
+    edit: MembershipEdit,
+    options: { readonly deadlineMs: number; readonly expectedIndex: number | null },
+    done: (outcome: ChangeOutcome) => void,
+  ): void {
+    this.changes.push({ edit, expectedIndex: options.expectedIndex });
+    setImmediate(() => done(this.changeOutcome));
+  }
+
+  transferLeadership(target: string | null, _deadlineMs: number, done: (outcome: TransferOutcome) => void): void {
+    this.transfers.push(target);
+    setImmediate(() => done(this.transferOutcome));
   }
 
   stateRow(): Uint8Array | undefined {

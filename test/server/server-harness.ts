@@ -11,6 +11,7 @@ import {
 import { anyIs, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
+import { grpcLeaderProxy } from "../../src/cli/leader-proxy.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import { type Logger, silentLogger } from "../../src/lib/logger.ts";
@@ -99,6 +100,7 @@ export async function startServer(options: HarnessOptions = {}): Promise<ServerH
   const server = new RaftKvServer({
     replica,
     reader: replica,
+    leaderProxy: grpcLeaderProxy,
     identity: testIdentity,
     electionTimeoutMs: 1000,
     peerLinks: () => new Map([[otherId, link]]),

@@ -9,7 +9,7 @@ export const exitCodes = {
   /** A flag, argument or setting is wrong. */
   usage: 2,
   notFound: 3,
-  /** `--if-mod-revision` did not match. */
+  /** `--if-mod-revision` did not match, or the cluster's state stands against the command; nothing was changed. */
   preconditionFailed: 4,
   /** Nobody answered, nobody leads, or time was up; trying again may help. */
   unavailable: 5,
@@ -20,9 +20,23 @@ export const exitCodes = {
 /** Statuses behind which trying again may help. */
 const unavailable: readonly StatusName[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"];
 
+/** Reasons that name a state of the cluster in which the command makes no sense, or is not safe. */
+const againstCommand: readonly string[] = [
+  "MEMBER_EXISTS",
+  "NOT_A_LEARNER",
+  "LEARNER_NOT_READY",
+  "CONFIG_CHANGE_IN_PROGRESS",
+  "CONFIGURATION_CHANGED",
+  "QUORUM_AT_RISK",
+  "TARGET_INVALID",
+  "TRANSFER_IN_PROGRESS",
+];
+
 /** The exit code of an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof RaftKvError) return error.code === "CONFIG_INVALID" ? exitCodes.usage : exitCodes.error;
   if (!(error instanceof ClientError)) return exitCodes.error;
+  if (error.reason === "MEMBER_UNKNOWN") return exitCodes.notFound;
+  if (againstCommand.includes(error.reason ?? "")) return exitCodes.preconditionFailed;
   return unavailable.includes(error.code) ? exitCodes.unavailable : exitCodes.error;
 }

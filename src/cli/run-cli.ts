@@ -3,6 +3,7 @@ import type { CliIo } from "./cli-io.ts";
 import { addDevCommand } from "./dev/dev-command.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
 import { type Act, addKvCommands } from "./kv-commands.ts";
+import { addMemberCommands } from "./member-commands.ts";
 import type { ProcessHost } from "./process-host.ts";
 import { readVersion } from "./read-version.ts";
 import { type OutputFormat, renderJson } from "./render.ts";
@@ -41,6 +42,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addServeCommand(program, io, act, host.process, host.start);
   addDevCommand(program, io, act, host.process, host.serveCommand);
   addKvCommands(program, io, act);
+  addMemberCommands(program, io, act);
   addStatusCommand(program, io, act);
   addVersionCommand(program, io);
   try {

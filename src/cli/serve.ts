@@ -25,7 +25,14 @@ export async function serve(
     void log.close(logTimeoutMs).finally(() => host.exit(exitCodeOfFatal(error)));
   });
   try {
-    const member = await start(config, log);
+    const starting = start(config, log);
+    // A member that is told to stop while it starts, such as one that waits to be added, has nothing to drain.
+    const member = await Promise.race([starting, stop.told]);
+    if (typeof member === "string") {
+      starting.catch(() => {});
+      log.info({ why: member }, "stopping before it served");
+      return exitCodes.ok;
+    }
     log.info({ ...member.facts }, "serving");
     const why = await Promise.race([stop.told, member.fatal]);
     log.info({ why, drainTimeoutMs: config.drainTimeoutMs }, "stopping");

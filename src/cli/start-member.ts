@@ -1,10 +1,8 @@
 import { randomInt } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
-import { bootstrapConfiguration, clusterIdentity } from "../config/cluster-identity.ts";
 import type { MemberConfig } from "../config/member-config.ts";
 import { createKvStateMachine } from "../kv/kv-state-machine.ts";
-import { assert } from "../lib/assert.ts";
 import type { Logger } from "../lib/logger.ts";
 import { Replica } from "../replica/replica.ts";
 import { processRuntime } from "../replica/runtime.ts";
@@ -14,8 +12,11 @@ import type { ServerIdentity } from "../server/server-identity.ts";
 import type { MemberStore } from "../storage/member-store.ts";
 import { openMemberStore } from "../storage/open-member-store.ts";
 import { GrpcPeerTransport } from "../transport/grpc-peer-transport.ts";
+import { chooseOwner } from "./choose-owner.ts";
 import { takeFreePort } from "./free-port.ts";
+import { handOver } from "./hand-over.ts";
 import { kvReader } from "./kv-reader.ts";
+import { grpcLeaderProxy } from "./leader-proxy.ts";
 import { replicaOptions, serverLimits, transportLimits } from "./member-settings.ts";
 import { readVersion } from "./read-version.ts";
 import type { RunningMember } from "./running-member.ts";
@@ -31,6 +32,7 @@ interface Parts {
   readonly transport: GrpcPeerTransport;
   readonly replica: Replica;
   readonly server: RaftKvServer;
+  readonly handOverLeadership: () => Promise<void>;
 }
 
 /** Puts a member together and starts it. Rejects with the error of the part that could not start; nothing is held then. */
@@ -58,29 +60,25 @@ export async function startMember(given: MemberConfig, logger: Logger): Promise<
     await replica.close();
     throw error;
   });
-  return runningMember(config, { store, transport, replica, server }, metricsPort, fatal);
+  const handOverLeadership = () => handOver(replica, config.electionTimeoutMs, metrics, logger);
+  return runningMember(config, { store, transport, replica, server, handOverLeadership }, metricsPort, fatal);
 }
 
 async function openStore(config: MemberConfig, logger: Logger) {
-  const cluster = clusterIdentity(config.clusterToken, config.initialCluster);
-  const own = cluster.members.find((member) => member.name === config.name);
-  assert(own !== undefined, "a validated configuration lists the member itself");
+  const store = await openMemberStore({
+    directory: config.dataDir,
+    engineName: config.storageEngine,
+    chooseOwner: (stored) => chooseOwner(config, stored, logger),
+    logger,
+  });
   const identity: ServerIdentity = {
-    clusterId: cluster.clusterId,
-    memberId: own.memberId,
+    clusterId: store.identity.clusterId,
+    memberId: store.identity.memberId,
     name: config.name,
     clientAddress: config.advertiseClientAddress,
     version: readVersion(),
     buildRevision: "",
   };
-  const store = await openMemberStore({
-    directory: config.dataDir,
-    engineName: config.storageEngine,
-    clusterId: cluster.clusterId,
-    memberId: own.memberId,
-    bootstrapConfiguration: bootstrapConfiguration(cluster),
-    logger,
-  });
   return { identity, store };
 }
 
@@ -124,6 +122,7 @@ function createServer({ config, identity, logger, replica, transport, metrics }:
     metricsAddress: config.metricsAddress,
     replica,
     reader: kvReader(replica),
+    leaderProxy: grpcLeaderProxy,
     identity,
     logger,
     metrics,
@@ -139,7 +138,7 @@ function createServer({ config, identity, logger, replica, transport, metrics }:
 }
 
 function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, fatal: Promise<never>): RunningMember {
-  const { store, transport, replica, server } = parts;
+  const { store, transport, replica, server, handOverLeadership } = parts;
   return {
     facts: {
       clusterId: store.identity.clusterId,
@@ -153,7 +152,9 @@ function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, 
     fatal,
     drain: async () => {
       const deadlineMs = replica.now() + config.drainTimeoutMs;
-      await server.drain(config.drainTimeoutMs);
+      // While calls are still taken: what arrives meanwhile waits for the next leader.
+      await handOverLeadership();
+      await server.drain(Math.max(0, deadlineMs - replica.now()));
       await replica.drain(deadlineMs);
     },
     close: async () => {

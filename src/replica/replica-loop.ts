@@ -1,4 +1,4 @@
-import type { MemberId } from "../raft/configuration.ts";
+import { type ConfigurationMember, isMember, type MemberId } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { Ready, Write } from "../raft/ready.ts";
@@ -200,8 +200,20 @@ export class ReplicaLoop {
 
   /** Links to the members that there are now, as far as this one knows. */
   #linkPeers(): void {
-    const peers = this.node.reachableMembers.filter(({ id }) => id !== this.node.id);
-    this.#deps.transport.setPeers(peers);
+    const peers = [...this.node.reachableMembers, ...this.#introducedMembers()];
+    const byId = new Map(peers.reverse().map((peer) => [peer.id, peer]));
+    byId.delete(this.node.id);
+    this.#deps.transport.setPeers([...byId.values()]);
+  }
+
+  /**
+   * Members that one who joined was told of. Until the log has come to the entry that added it, the configurations on the way
+   * may lack the very leader that sends the log.
+   */
+  #introducedMembers(): readonly ConfigurationMember[] {
+    const { bootstrapConfiguration } = this.#deps.store.identity;
+    const arrived = this.node.configurationAt.index > 0 && isMember(this.node.configuration, this.node.id);
+    return bootstrapConfiguration.voters.length > 0 || arrived ? [] : bootstrapConfiguration.members;
   }
 
   /** Ends the loop for good; what waits ends as unknown or dropped. */

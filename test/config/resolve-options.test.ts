@@ -259,6 +259,28 @@ test("variables that Kubernetes makes for a Service called raftkv are no options
   expect(refusal({ env: { RAFTKV_PORT: "50051" } })).toContain("unknown variable RAFTKV_PORT");
 });
 
+describe("join", () => {
+  const join = "h1:50051,h2:50051,h1:50051";
+
+  test("stands instead of the initial cluster", () => {
+    const { config } = resolve({ flags: { name: "n4", join } });
+    expect(config).toMatchObject({ join: ["h1:50051", "h2:50051"], initialCluster: [] });
+    expect(refusal({ flags: { name: "n4", join, initialCluster: "n4=127.0.0.1:7001" } })).toContain(
+      "a member is one of initial-cluster or joins a cluster, not both",
+    );
+  });
+
+  test.each([
+    [{ join: "h1" }, "an address is HOST:PORT"],
+    [{ join: "h1:0" }, "nobody listens on port 0"],
+    [{ join: Array.from({ length: 51 }, (_, n) => `h${n}:1`).join(",") }, "it lists 51 addresses; the limit is 50"],
+    [{ join, peerAddress: "127.0.0.1:0" }, "port 0 is only for a cluster of one member"],
+    [{ join, peerAddress: "0.0.0.0:7001" }, "nobody can connect to a wildcard"],
+  ])("%j is refused", (flags, problem) => {
+    expect(refusal({ flags })).toContain(problem);
+  });
+});
+
 describe("print-config", () => {
   test.each([
     ["of defaults", {}],

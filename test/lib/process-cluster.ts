@@ -40,8 +40,13 @@ export interface ClusterOptions {
 
 /** Members as real processes on loopback ports, with their data under the system's temporary directory. */
 export class ProcessCluster {
-  readonly members: readonly ClusterMember[];
   readonly directory: string;
+  readonly #members: ClusterMember[];
+  readonly #initialCluster: string;
+  /** Members that join, whose directories hold no initial cluster. */
+  readonly #joining = new Set<string>();
+  /** Every member ever laid out. */
+  readonly #all: ClusterMember[];
   readonly #options: ClusterOptions;
   readonly #processes = new Map<string, StartedProcess>();
   readonly #paused = new Set<string>();
@@ -49,9 +54,37 @@ export class ProcessCluster {
   readonly #stopped = new Set<string>();
 
   constructor(members: readonly ClusterMember[], directory: string, options: ClusterOptions) {
-    this.members = members;
+    this.#members = [...members];
+    this.#all = [...members];
+    this.#initialCluster = members.map((each) => `${each.name}=${each.peerAddress}`).join(",");
     this.directory = directory;
     this.#options = options;
+  }
+
+  /** Members that are laid out and have not been retired; the array follows later changes. */
+  get members(): readonly ClusterMember[] {
+    return this.#members;
+  }
+
+  /** Lays out one more member, which joins the others when it is started. */
+  async layOut(name: string): Promise<ClusterMember> {
+    const member = placeMember(name, this.directory, await findFreePorts(3));
+    this.#joining.add(name);
+    this.#all.push(member);
+    this.#members.push(member);
+    return member;
+  }
+
+  /** Empties the directory of a member that is down, and lets it join when it is started again. */
+  wipe(name: string): void {
+    rmSync(this.member(name).dataDirectory, { recursive: true });
+    this.#joining.add(name);
+  }
+
+  /** Counts a member among the others no more; its process goes on. */
+  retire(name: string): void {
+    const position = this.#members.indexOf(this.member(name));
+    this.#members.splice(position, 1);
   }
 
   /** The member called `name`; throws when there is none. */
@@ -96,16 +129,16 @@ export class ProcessCluster {
   /** Arguments of `raftkv` for a member, with `changes` in place of its own name, addresses or directory. */
   serveArguments(member: ClusterMember, changes: Partial<ClusterMember> = {}): string[] {
     const { name, dataDirectory, clientAddress, peerAddress, metricsAddress } = { ...member, ...changes };
-    const initialCluster = this.members.map((each) => `${each.name}=${each.peerAddress}`).join(",");
+    const join = this.#members.filter((other) => other.name !== name).map((other) => other.clientAddress);
+    const origin = this.#joining.has(name) ? ["--join", join.join(",")] : ["--initial-cluster", this.#initialCluster];
     const flags = {
       "--name": name,
       "--data-dir": dataDirectory,
       "--client-address": clientAddress,
       "--peer-address": peerAddress,
       "--metrics-address": metricsAddress,
-      "--initial-cluster": initialCluster,
     };
-    return ["serve", ...Object.entries(flags).flat(), ...(this.#options.serveFlags ?? [])];
+    return ["serve", ...Object.entries(flags).flat(), ...origin, ...(this.#options.serveFlags ?? [])];
   }
 
   /** Ends members by SIGKILL, all at once, and waits until they are gone. */
@@ -193,7 +226,7 @@ export class ProcessCluster {
 
   /** Stops every process of the cluster and removes its directory. */
   async dispose(): Promise<void> {
-    for (const member of this.members) member.client.close();
+    for (const member of this.#all) member.client.close();
     await Promise.all([...this.#processes.values()].map((started) => stopProcess(started, 5_000)));
     rmSync(this.directory, { recursive: true, force: true });
   }
@@ -204,20 +237,22 @@ export async function createProcessCluster(options: ClusterOptions = {}): Promis
   const size = options.size ?? 3;
   const directory = mkdtempSync(join(tmpdir(), "raftkv-cluster-"));
   const ports = await findFreePorts(3 * size);
-  const address = (position: number) => `127.0.0.1:${ports[position]}`;
-  const members = Array.from({ length: size }, (_, position): ClusterMember => {
-    const name = `n${position + 1}`;
-    const dataDirectory = join(directory, name);
-    mkdirSync(dataDirectory);
-    const clientAddress = address(3 * position);
-    return {
-      name,
-      dataDirectory,
-      clientAddress,
-      peerAddress: address(3 * position + 1),
-      metricsAddress: address(3 * position + 2),
-      client: createRpcClient(clientAddress),
-    };
-  });
+  const members = Array.from({ length: size }, (_, position) =>
+    placeMember(`n${position + 1}`, directory, ports.slice(3 * position)),
+  );
   return new ProcessCluster(members, directory, options);
+}
+
+function placeMember(name: string, directory: string, [client, peer, metrics]: readonly number[]): ClusterMember {
+  const dataDirectory = join(directory, name);
+  mkdirSync(dataDirectory);
+  const clientAddress = `127.0.0.1:${client}`;
+  return {
+    name,
+    dataDirectory,
+    clientAddress,
+    peerAddress: `127.0.0.1:${peer}`,
+    metricsAddress: `127.0.0.1:${metrics}`,
+    client: createRpcClient(clientAddress),
+  };
 }

@@ -50,6 +50,8 @@ export class FakeReplica implements ReplicaPort, KvReader {
   /** Result instead of the one that applying gives. */
   result: CommandResult | undefined;
   readonly reads: { readonly deadlineMs: number; readonly forward: boolean }[] = [];
+  /** What the other member told as its client address. */
+  otherClientAddress = "n2.test:50051";
   /** Changes of membership asked for, in order. */
   readonly changes: { readonly edit: MembershipEdit; readonly expectedIndex: number | null }[] = [];
   /** Outcome of every change. */
@@ -137,7 +139,7 @@ export class FakeReplica implements ReplicaPort, KvReader {
   }
 
   peerHello(memberId: string): { readonly clientAddress: string } | undefined {
-    return memberId === otherId ? { clientAddress: "n2.test:50051" } : undefined;
+    return memberId === otherId ? { clientAddress: this.otherClientAddress } : undefined;
   }
 
   onChange(listener: () => void): () => void {

@@ -17,6 +17,8 @@ export interface Workload {
   readonly acknowledged: Acknowledged;
   /** Resolves to the time at which the next write is acknowledged whose attempt began after this call. */
   nextAcknowledgement(): Promise<number>;
+  /** Longest time without an acknowledged write since the last call, or since the first write, milliseconds. */
+  takeLongestStallMs(): number;
   /** Lets every writer finish its write; rejects with the first error that a writer met. */
   stop(): Promise<Acknowledged>;
 }
@@ -38,8 +40,12 @@ export function startWorkload(cluster: ProcessCluster, perMember = 3): Workload 
   const acknowledged: Acknowledged = { puts: new Map(), counters: new Map(), retries: 0 };
   const stopped = new AbortController();
   let waiters: Waiter[] = [];
+  let lastAt: number | undefined;
+  let longestStallMs = 0;
   const acknowledge = (attemptedAt: number) => {
     const now = performance.now();
+    longestStallMs = Math.max(longestStallMs, now - (lastAt ?? now));
+    lastAt = now;
     for (const waiter of waiters.filter(({ since }) => since < attemptedAt)) waiter.resolve(now);
     waiters = waiters.filter(({ since }) => since >= attemptedAt);
   };
@@ -54,6 +60,11 @@ export function startWorkload(cluster: ProcessCluster, perMember = 3): Workload 
   return {
     acknowledged,
     nextAcknowledgement: () => new Promise((resolve) => waiters.push({ since: performance.now(), resolve })),
+    takeLongestStallMs: () => {
+      const taken = longestStallMs;
+      longestStallMs = 0;
+      return taken;
+    },
     stop: async () => {
       stopped.abort();
       await finished;

@@ -91,6 +91,13 @@ describe("told to stop", () => {
     expect(process.exits).toEqual([143]);
   });
 
+  test("a member that has not started yet ends at once, with 0", async () => {
+    const process = new FakeProcess();
+    const ended = cli(["serve", "--log-level", "error"], { process, start: () => never });
+    process.emit("SIGTERM", "SIGTERM");
+    expect((await ended).code).toBe(0);
+  });
+
   test("requests that outlast the drain time do not keep the process", async () => {
     const { process, events, started, code } = run({ drain: () => never }, { drainTimeout: "1ms" });
     await started;

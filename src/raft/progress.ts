@@ -79,7 +79,8 @@ export class Progress {
   /** Follows the rounds of catching up; to be told of every success, with where the leader's log ends now. */
   followRounds(nowMs: number, lastIndex: Index, roundMsMax: number): void {
     if (this.matchIndex < this.roundEndIndex) return;
-    this.roundTaken = nowMs - this.roundBeganMs < roundMsMax;
+    // With nothing left to send there is no further round that could show how fast it is, and no need of one.
+    this.roundTaken = this.matchIndex >= lastIndex || nowMs - this.roundBeganMs < roundMsMax;
     this.roundBeganMs = nowMs;
     this.roundEndIndex = lastIndex;
   }

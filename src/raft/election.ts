@@ -1,4 +1,4 @@
-import { allVoters } from "./configuration.ts";
+import { allVoters, isVoter } from "./configuration.ts";
 import { becomeLeader } from "./leader.ts";
 import type { RequestVoteRequest, RequestVoteResponse, TimeoutNowRequest } from "./message.ts";
 import { voteResult } from "./quorum.ts";
@@ -21,7 +21,7 @@ import { abandonReads, becomeFollower } from "./step-down.ts";
 export function campaign(state: RaftState): void {
   // A candidate whose own vote is still being written would only leave its election for one that is as slow.
   const voteUnderWay = state.role === "candidate" && !isHardStateDurable(state);
-  if (!isSelfVoter(state) || hasUnappliedConfiguration(state) || voteUnderWay) {
+  if (!mayLead(state) || hasUnappliedConfiguration(state) || voteUnderWay) {
     resetElectionTimer(state);
     return;
   }
@@ -38,7 +38,9 @@ export function campaign(state: RaftState): void {
 /** The leader asks this member to take over: no pre-vote, and no stickiness on the way (thesis, section 3.10). */
 export function handleTimeoutNowRequest(state: RaftState, request: TimeoutNowRequest): void {
   if (state.role === "leader" || request.term !== state.term) return;
-  if (!isSelfVoter(state) || hasUnappliedConfiguration(state)) return;
+  // A configuration is in force before it is applied. A leader that was removed asks right after telling that its removal
+  // is committed, so that it is never applied by then.
+  if (!isSelfVoter(state)) return;
   state.leaderId = null;
   abandonReads(state);
   campaignForReal(state, true);
@@ -128,6 +130,17 @@ function askForVotes(state: RaftState, preVote: boolean, leadershipTransfer = fa
     if (preVote) send(state, request);
     else sendWhenDurable(state, request);
   }
+}
+
+/**
+ * Whether this member has a vote, or had one before a configuration that is not known to be committed. Such a member may be
+ * the only one with that configuration whom the others can elect, so it campaigns though its own vote does not count
+ * (thesis, section 4.2.2).
+ */
+function mayLead(state: RaftState): boolean {
+  const { index, configuration } = state.configurations.current;
+  if (isVoter(configuration, state.id)) return true;
+  return index > state.commitIndex && isVoter(state.configurations.at(index - 1).configuration, state.id);
 }
 
 /** Whether a committed configuration still waits to be applied: its members may not all be known yet. */

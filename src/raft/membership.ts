@@ -1,4 +1,3 @@
-import { invariant } from "./assert.ts";
 import { isJoint, isVoter, type MemberId } from "./configuration.ts";
 import {
   enterChange,
@@ -10,11 +9,10 @@ import {
 } from "./configuration-change.ts";
 import type { Index } from "./entry.ts";
 import { appendConfiguration, matchProgressToConfiguration, replicate } from "./leader.ts";
-import type { Progress } from "./progress.ts";
 import { hasQuorum } from "./quorum.ts";
 import { configurationOf, type RaftState } from "./raft-state.ts";
 import { becomeFollower } from "./step-down.ts";
-import { sendTimeoutNow } from "./transfer.ts";
+import { bestVoter, sendTimeoutNow } from "./transfer.ts";
 
 //   {a, b, c} --propose--> joint {b, c, d} + {a, b, c} --committed--> {b, c, d} --committed--> a steps down, if it led
 
@@ -45,7 +43,7 @@ export function changeMembership(
   if (expectedIndex !== null && expectedIndex !== index) return "CONFIGURATION_CHANGED";
   if (targetProblem(configuration, target) !== undefined) return "TARGET_INVALID";
   const promoted = target.voters.filter((id) => configuration.learners.includes(id));
-  if (!promoted.every((id) => isCaughtUp(state, state.progress.get(id)))) return "LEARNER_NOT_READY";
+  if (!promoted.every((id) => isCaughtUp(state, id))) return "LEARNER_NOT_READY";
   const next = enterChange(configuration, target);
   if (!hasQuorum({ ...next, outgoingVoters: [] }, (id) => isHeard(state, id))) return "QUORUM_AT_RISK";
   return appendConfiguration(state, next);
@@ -79,11 +77,8 @@ export function continueChange(state: RaftState): void {
 /** The leader is not a voter any more: tells the others what is committed, asks the best of them to campaign, and goes. */
 function handOver(state: RaftState): void {
   replicate(state);
-  const best = [...state.progress]
-    .filter(([id]) => isVoter(configurationOf(state), id))
-    .sort(([, a], [, b]) => b.matchIndex - a.matchIndex)[0];
-  invariant(best !== undefined, "a configuration has voters");
-  sendTimeoutNow(state, best[0]);
+  const best = bestVoter(state);
+  if (best !== null) sendTimeoutNow(state, best);
   becomeFollower(state, state.term, null);
 }
 
@@ -92,17 +87,17 @@ export function promoteLearners(state: RaftState): void {
   const configuration = configurationOf(state);
   for (const id of configuration.learners) {
     const member = configuration.members.find((each) => each.id === id);
-    const progress = state.progress.get(id);
-    if (member?.keepLearner === true || progress === undefined || !isCaughtUp(state, progress)) continue;
+    if (member?.keepLearner === true || !isCaughtUp(state, id)) continue;
     if (typeof changeMembership(state, withPromoted(targetOf(configuration), id), null) === "number") return;
   }
 }
 
 /**
- * Whether a learner could vote without holding the cluster up: few entries behind, and it took the last round of entries in
- * less than an election timeout (thesis, section 4.2.1).
+ * Whether a learner could vote without holding the cluster up: it is heard, few entries behind, and took the last round of
+ * entries in less than an election timeout (thesis, section 4.2.1).
  */
-function isCaughtUp(state: RaftState, progress: Progress | undefined): boolean {
-  if (progress === undefined || progress.state !== "replicate") return false;
-  return progress.roundTaken && state.log.lastIndex - progress.matchIndex <= state.options.promotionLagMax;
+function isCaughtUp(state: RaftState, id: MemberId): boolean {
+  const progress = state.progress.get(id);
+  if (progress?.state !== "replicate" || !progress.roundTaken || !isHeard(state, id)) return false;
+  return state.log.lastIndex - progress.matchIndex <= state.options.promotionLagMax;
 }

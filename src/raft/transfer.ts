@@ -18,7 +18,7 @@ export function transferLeadership(
 }
 
 /** The voter that is furthest along among those heard from lately; `null` when none is. */
-function bestVoter(state: RaftState): MemberId | null {
+export function bestVoter(state: RaftState): MemberId | null {
   const configuration = configurationOf(state);
   const heard = [...state.progress].filter(
     ([id, { lastContactMs }]) =>

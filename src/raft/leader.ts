@@ -92,6 +92,12 @@ export function entriesRead(state: RaftState, peer: MemberId, entries: readonly 
   const progress = state.progress.get(peer);
   if (progress === undefined) return;
   progress.readingLog = false;
+  if (entries.length === 0) {
+    // Asked again at once they would be missing again: wait for the next look for losses.
+    progress.becomeProbe();
+    progress.probeSent = true;
+    return;
+  }
   const wanted = entries[0]?.index === progress.nextIndex && entries.every((entry) => state.log.has(entry));
   if (wanted && progress.canSend) sendAppend(state, peer, progress, entries);
 }

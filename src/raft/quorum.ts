@@ -17,7 +17,7 @@ export function hasQuorum(configuration: Configuration, holds: (id: MemberId) =>
   );
 }
 
-/** Highest index that a quorum has, given what each member has durably (Raft paper, section 5.3). */
+/** Highest index that a quorum has, given what each member has durably (Raft paper, section 5.3); or any number that only grows. */
 export function quorumIndex(configuration: Configuration, matchIndex: (id: MemberId) => Index): Index {
   const incoming = majorityIndex(configuration.voters, matchIndex);
   if (configuration.outgoingVoters.length === 0) return incoming;

@@ -32,8 +32,8 @@ export interface RecoveredMember {
 /** A follower's read that waits for the leader's answer. */
 export interface ForwardedRead {
   readonly context: number;
-  /** Counts towards the election timeout, after which the read is given up. */
-  waitedMs: number;
+  /** When it was asked, by {@link RaftState.readClockMs}; given up an election timeout later. */
+  readonly sinceMs: number;
 }
 
 /** Entries that a follower needs and that are in the store only. */
@@ -106,7 +106,10 @@ export interface RaftState {
   /** Leader only: number of the last heartbeat round. */
   round: number;
   readonly reads: ReadIndexQueue;
+  /** Follower only: reads by the id under which the leader was asked, oldest first. */
   readonly forwardedReads: Map<number, ForwardedRead>;
+  /** Clock of the forwarded reads, milliseconds; grows by ticks only. */
+  readClockMs: number;
   nextReadId: number;
   readStates: ReadState[];
   logReads: LogRead[];
@@ -163,6 +166,7 @@ export function recoverState(
     round: 0,
     reads: new ReadIndexQueue(),
     forwardedReads: new Map(),
+    readClockMs: 0,
     nextReadId: randomId(random),
     readStates: [],
     logReads: [],

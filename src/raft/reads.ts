@@ -1,5 +1,5 @@
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
-import { hasQuorum } from "./quorum.ts";
+import { quorumIndex } from "./quorum.ts";
 import { configurationOf, type RaftState, send } from "./raft-state.ts";
 import type { ReadOrigin } from "./read-index.ts";
 
@@ -14,7 +14,7 @@ export function requestRead(state: RaftState, context: number): void {
     return;
   }
   const id = state.nextReadId++;
-  state.forwardedReads.set(id, { context, waitedMs: 0 });
+  state.forwardedReads.set(id, { context, sinceMs: state.readClockMs });
   send(state, { type: "ReadIndexRequest", from: state.id, to: state.leaderId, term: state.term, id });
 }
 
@@ -35,9 +35,11 @@ export function handleReadIndexResponse(state: RaftState, response: ReadIndexRes
 
 /** Gives up reads that the leader has not answered within an election timeout; the caller may ask again, under a new id. */
 export function tickReads(state: RaftState, elapsedMs: number): void {
+  state.readClockMs += elapsedMs;
+  const givenUpMs = state.readClockMs - state.options.electionTimeoutMs;
+  // Oldest first, so that those that may wait on are not looked at.
   for (const [id, read] of state.forwardedReads) {
-    read.waitedMs += elapsedMs;
-    if (read.waitedMs < state.options.electionTimeoutMs) continue;
+    if (read.sinceMs > givenUpMs) return;
     state.forwardedReads.delete(id);
     state.readStates.push({ context: read.context, index: null });
   }
@@ -57,12 +59,11 @@ export function confirmReads(state: RaftState): void {
   }
 }
 
+/** Latest round that a quorum has answered; the leader has answered its own. */
 function confirmedRound(state: RaftState): number {
-  const rounds = [state.round, ...[...state.progress.values()].map((progress) => progress.ackedRound)];
-  rounds.sort((a, b) => b - a);
-  const answered = (round: number): boolean =>
-    hasQuorum(configurationOf(state), (id) => id === state.id || (state.progress.get(id)?.ackedRound ?? 0) >= round);
-  return rounds.find(answered) ?? 0;
+  return quorumIndex(configurationOf(state), (id) =>
+    id === state.id ? state.round : (state.progress.get(id)?.ackedRound ?? 0),
+  );
 }
 
 function addRead(state: RaftState, origin: ReadOrigin): boolean {

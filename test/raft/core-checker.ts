@@ -1,22 +1,17 @@
-import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import type { MemberId } from "../../src/raft/configuration.ts";
 import type { Entry, Index, Term } from "../../src/raft/entry.ts";
 import type { Message } from "../../src/raft/message.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
 import type { ReadState } from "../../src/raft/raft-state.ts";
 import type { Write } from "../../src/raft/ready.ts";
+import { ConfigurationChecks, isQuorum } from "./configuration-checks.ts";
 import type { CoreMember, CoreObserver, NetworkEvent } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
 import { imageTermAt } from "./durable-image.ts";
 import { LeaderChecks } from "./leader-checks.ts";
 import { rule } from "./rule.ts";
-
-/** Whether those of whom `holds` is true are a majority of each half; counted here, not by the code under test. */
-export function isQuorum(configuration: Configuration, holds: (id: MemberId) => boolean): boolean {
-  return [configuration.voters, configuration.outgoingVoters].every(
-    (half) => half.length === 0 || 2 * half.filter(holds).length > half.length,
-  );
-}
+import { TransferChecks } from "./transfer-checks.ts";
 
 /** What a member was like after its last input. */
 interface Seen {
@@ -35,7 +30,8 @@ export class CoreChecker implements CoreObserver {
   /** Term of the leader that committed each of them. */
   readonly #committedInTerm: Term[] = [];
   readonly coverage: Coverage;
-  readonly #configuration: Configuration;
+  readonly transfers: TransferChecks;
+  readonly #configurations: ConfigurationChecks;
   readonly #leaders: LeaderChecks;
   readonly #seen = new Map<MemberId, Seen>();
   readonly #leaderOfTerm = new Map<Term, MemberId>();
@@ -43,12 +39,15 @@ export class CoreChecker implements CoreObserver {
   readonly #votes = new Map<string, MemberId>();
   readonly #releasedTerms = new Map<MemberId, Term>();
   readonly #entries = new Map<string, { readonly entry: Entry; prevTerm: Term | undefined }>();
+  /** How far each log was last seen to have what is committed. */
+  readonly #kept = new WeakMap<RaftNode, Index>();
   readonly #applied: Entry[] = [];
   readonly #reads = new Map<number, { readonly member: MemberId; readonly atLeast: Index }>();
 
-  constructor(configuration: Configuration, options: RaftOptions, coverage: Coverage) {
-    this.#configuration = configuration;
+  constructor(options: RaftOptions, tickMsMax: number, coverage: Coverage) {
     this.coverage = coverage;
+    this.transfers = new TransferChecks(options.electionTimeoutMs + 2 * tickMsMax, coverage);
+    this.#configurations = new ConfigurationChecks(coverage);
     this.#leaders = new LeaderChecks(options, coverage);
   }
 
@@ -80,6 +79,9 @@ export class CoreChecker implements CoreObserver {
     }
     if (node.role === "leader") this.#leaders.check(node, this.members);
     this.#checkCommit(member, node, before);
+    this.#checkKept(member, node);
+    this.#configurations.stepped(member, node, this.committedTerms.length);
+    this.transfers.stepped(member, node);
     this.#checkWriteUnderWay(member, node);
     const { term, role, commitIndex, appliedIndex } = node;
     this.#seen.set(member.id, { incarnation: member.incarnation, term, role, commitIndex, appliedIndex });
@@ -94,7 +96,7 @@ export class CoreChecker implements CoreObserver {
     rule(node.role === "leader" || node.progress.size === 0, () => `${member.id} keeps progress without leading`);
     rule(node.role === "leader" || node.uncommittedBytes === 0, () => `${member.id} counts bytes without leading`);
     if (before.role === "leader" && node.role !== "leader" && node.term === before.term) {
-      this.coverage.saw("leaderSteppedDownInTerm");
+      this.coverage.saw(node.isVoter ? "leaderSteppedDownInTerm" : "leaderRemoved");
     }
   }
 
@@ -103,6 +105,7 @@ export class CoreChecker implements CoreObserver {
     rule(other === id, () => `election safety: ${other} and ${id} lead term ${node.term}`);
     this.#leaderOfTerm.set(node.term, id);
     this.coverage.saw("leaderElected");
+    this.transfers.elected(id, node.term);
     this.#leaders.begin(node);
     // Of what was committed in terms before, the last one; log matching answers for those before it. A leader that is
     // elected late may lack what a leader of a later term has committed already.
@@ -128,18 +131,37 @@ export class CoreChecker implements CoreObserver {
       const term = node.termAt(index);
       rule(term !== undefined, () => `${member.id} committed entry ${index}, which it does not have`);
       const known = this.committedTerms[index - 1];
-      if (known === undefined) this.#commitFirst(index, term, node.term);
+      if (known === undefined) this.#commitFirst(member, node, index);
       else rule(known === term, () => `state machine safety: entry ${index} committed with terms ${known} and ${term}`);
     }
   }
 
-  #commitFirst(index: Index, term: Term, inTerm: Term): void {
-    const durable = isQuorum(this.#configuration, (id) =>
+  #commitFirst(member: CoreMember, node: RaftNode, index: Index): void {
+    rule(node.role === "leader", () => `${member.id} committed entry ${index} before any leader did`);
+    const term = node.termAt(index);
+    rule(term !== undefined, () => `${member.id} committed entry ${index}, which it does not have`);
+    const { configuration } = this.#configurations.inForce(member, node);
+    const durable = isQuorum(configuration, (id) =>
       this.members.some((member) => member.id === id && imageTermAt(member.image, index) === term),
     );
+    if (configuration.outgoingVoters.length > 0) this.coverage.saw("jointQuorum");
     rule(durable, () => `entry ${index} of term ${term} is committed and not durable on a quorum`);
     this.committedTerms.push(term);
-    this.#committedInTerm.push(inTerm);
+    this.#committedInTerm.push(node.term);
+  }
+
+  /**
+   * What is committed stays, except with a member that had it already and is told otherwise by a leader of a term before the
+   * one in which it got committed: a late message.
+   */
+  #checkKept({ id }: CoreMember, node: RaftNode): void {
+    let kept = this.#kept.get(node) ?? 0;
+    for (; kept > 0 && node.termAt(kept) !== this.committedTerms[kept - 1]; kept--) {
+      const inTerm = this.#committedInTerm[kept - 1] ?? 0;
+      rule(inTerm > node.term, () => `${id} truncated the committed entry ${kept}`);
+    }
+    while (kept < this.committedTerms.length && node.termAt(kept + 1) === this.committedTerms[kept]) kept++;
+    this.#kept.set(node, kept);
   }
 
   #checkWriteUnderWay(member: CoreMember, node: RaftNode): void {
@@ -158,6 +180,7 @@ export class CoreChecker implements CoreObserver {
       const term = aboutNextTerm ? 0 : message.term;
       rule(term <= member.image.hardState.term, () => `${member.id} told of term ${term} before it was durable`);
       this.#releasedTerms.set(member.id, Math.max(term, this.#releasedTerms.get(member.id) ?? 0));
+      this.transfers.released(message);
       this.#checkMessage(member, message);
     }
   }
@@ -211,12 +234,7 @@ export class CoreChecker implements CoreObserver {
   }
 
   becomingDurable(member: CoreMember, write: Write): void {
-    if (write.truncateFrom !== undefined) {
-      this.coverage.saw("truncated");
-      const removed = imageTermAt(member.image, write.truncateFrom);
-      const committed = this.committedTerms[write.truncateFrom - 1];
-      rule(removed !== committed, () => `${member.id} truncated the committed entry ${write.truncateFrom}`);
-    }
+    if (write.truncateFrom !== undefined) this.coverage.saw("truncated");
     const first = write.entries[0];
     this.#matchEntries(write.entries, first && imageTermAt(member.image, first.index - 1));
     rule(write.messages.length < 100, () => `${write.messages.length} messages waited for one write of ${member.id}`);

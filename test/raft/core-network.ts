@@ -46,6 +46,8 @@ export const calm: Conditions = {
 /** A member and its disk. */
 export interface CoreMember {
   readonly id: MemberId;
+  /** In force before the first configuration of its log. */
+  readonly base: Configuration;
   /** `null` while it is down. */
   node: RaftNode | null;
   /** Counts starts; what was under way for an earlier one is void. */
@@ -89,7 +91,7 @@ export interface CoreNetworkOptions {
  * write leave only when the write is durable, one write is under way at a time, and log reads see what is durable only.
  */
 export class CoreNetwork {
-  readonly members: readonly CoreMember[];
+  readonly members: CoreMember[] = [];
   readonly queue = new EventQueue();
   conditions: Conditions;
   /** Whether nothing gets from the first to the second. */
@@ -101,15 +103,16 @@ export class CoreNetwork {
     this.#options = options;
     this.conditions = options.conditions;
     this.#random = seededRandom(options.seed * 4 + 1);
-    this.members = options.configuration.members.map(({ id }) => ({
-      id,
-      node: null,
-      incarnation: 0,
-      image: emptyImage(),
-      writing: null,
-      pausedUntilMs: 0,
-    }));
-    for (const member of this.members) this.start(member);
+    for (const { id } of options.configuration.members) this.add(id, options.configuration);
+  }
+
+  /** A new member with an empty disk starts. */
+  add(id: MemberId, base: Configuration): CoreMember {
+    const image = emptyImage();
+    const member: CoreMember = { id, base, node: null, incarnation: 0, image, writing: null, pausedUntilMs: 0 };
+    this.members.push(member);
+    this.start(member);
+    return member;
   }
 
   /** Runs until `forMs` have passed. */
@@ -130,7 +133,7 @@ export class CoreNetwork {
     if (member.node !== null) return;
     member.incarnation++;
     member.pausedUntilMs = 0;
-    const state = recovered(member.image, this.#options.configuration);
+    const state = recovered(member.image, member.base);
     // A start must not repeat the numbers of the one before: read ids come from here.
     const random = seededRandom(Math.floor(this.#random() * 2 ** 40));
     member.node = new RaftNode(member.id, state, this.#options.raft, random);

@@ -1,11 +1,19 @@
 import { type Configuration, votersOnly } from "../../src/raft/configuration.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
+import type { RaftNode } from "../../src/raft/raft-node.ts";
 import { type Random, seededRandom } from "../../src/raft/random.ts";
 import { CoreChecker } from "./core-checker.ts";
 import { type Conditions, type CoreMember, CoreNetwork, calm } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
+import { impatientLearners, MembershipNemesis } from "./membership-nemesis.ts";
 import { Nemesis } from "./nemesis.ts";
 import { rule } from "./rule.ts";
+
+const proposalRefusals = {
+  NOT_LEADER: "proposalNotLeader",
+  OVERLOADED: "proposalOverloaded",
+  TRANSFER_IN_PROGRESS: "proposalDuringTransfer",
+} as const;
 
 /** Whole number from `min` to `max`, both included. */
 export function draw(random: Random, min: number, max: number): number {
@@ -24,10 +32,10 @@ function drawConfiguration(random: Random, coverage: Coverage): Configuration {
   const some = all.voters.filter(() => random() < 0.6);
   if (kind < 0.15 && some.length > 0 && some.length < count) {
     coverage.saw("learner");
-    return { ...all, voters: some, learners: all.voters.filter((id) => !some.includes(id)) };
+    const members = all.members.map((member) => (random() < 0.5 ? { ...member, keepLearner: true } : member));
+    return { ...all, members, voters: some, learners: all.voters.filter((id) => !some.includes(id)) };
   }
   if (kind < 0.3 && some.length > 0) {
-    coverage.saw("jointQuorum");
     const outgoing = all.voters.filter((id) => !some.includes(id) || random() < 0.5);
     return { ...all, voters: some, outgoingVoters: outgoing };
   }
@@ -71,6 +79,7 @@ export class CoreRun {
   readonly network: CoreNetwork;
   readonly checker: CoreChecker;
   readonly #coverage: Coverage;
+  readonly #membership: MembershipNemesis;
   readonly #hasty: boolean;
   readonly #electionTimeoutMs: number;
   #commands = 0;
@@ -83,33 +92,46 @@ export class CoreRun {
     this.#hasty = this.random() < 0.4;
     const raft = drawOptions(this.random, this.#hasty);
     this.#electionTimeoutMs = raft.electionTimeoutMs;
-    this.checker = new CoreChecker(configuration, raft, coverage);
+    const tickMs = { min: 2, max: draw(this.random, 3, this.#hasty ? 5 : 12) };
+    this.checker = new CoreChecker(raft, tickMs.max, coverage);
     this.network = new CoreNetwork({
       configuration,
       raft,
       seed,
-      tickMs: { min: 2, max: draw(this.random, 3, this.#hasty ? 5 : 12) },
+      tickMs,
       conditions: drawConditions(this.random),
       observer: this.checker,
     });
     this.checker.members = this.network.members;
+    this.checker.transfers.now = () => this.network.queue.nowMs;
+    const changeEveryMs = draw(this.random, 15, 400);
+    this.#membership = new MembershipNemesis(this.network, this.#fork(), coverage, changeEveryMs);
   }
 
   /** Runs to the end; throws at the first broken rule. */
   run(): void {
     const { network } = this;
     const strikeEveryMs = this.#hasty ? draw(this.random, 10, 60) : draw(this.random, 20, 220);
-    const nemesis = new Nemesis(network, seededRandom(draw(this.random, 1, 2 ** 30)), this.#coverage, strikeEveryMs);
+    const nemesis = new Nemesis(network, this.#fork(), this.#coverage, strikeEveryMs);
+    // Some runs leave the membership alone, so that the rest gets its share of the time.
+    const changes = this.random() < 0.75;
     const untilMs = network.queue.nowMs + 2000;
     const loadEveryMs = draw(this.random, 2, 40);
     while (network.queue.nowMs < untilMs) {
       network.run(loadEveryMs);
       this.#load();
       nemesis.maybeStrike();
+      if (changes) this.#membership.maybeChange();
     }
     nemesis.end();
     network.conditions = calm;
     this.#comeToRest();
+    this.#grow();
+    this.#handOver();
+  }
+
+  #fork(): Random {
+    return seededRandom(draw(this.random, 1, 2 ** 30));
   }
 
   #load(): void {
@@ -130,7 +152,7 @@ export class CoreRun {
     });
     const result = this.network.input(member, (node) => node.propose(commands, this.network.queue.nowMs));
     if (result?.type === "refused") {
-      this.#coverage.saw(result.reason === "OVERLOADED" ? "proposalOverloaded" : "proposalNotLeader");
+      this.#coverage.saw(proposalRefusals[result.reason]);
     }
     return result?.type === "appended";
   }
@@ -147,17 +169,11 @@ export class CoreRun {
     // Late messages arrive, and pauses end.
     network.run(500);
     // One election timeout until an election, two until it is held; a few split votes; then the backlog.
-    rule(
-      network.runUntil(() => this.#atRest(), 60 * this.#electionTimeoutMs),
-      () => `no rest: ${this.#describe()}`,
-    );
-    const leader = network.members.find(({ node }) => node?.role === "leader");
+    this.#restWithin(60, "after the faults");
+    const leader = this.#leader();
     rule(leader !== undefined && this.#propose(leader), "the leader takes a proposal when all is calm");
     for (const member of network.members) this.#read(member);
-    rule(
-      network.runUntil(() => this.#atRest(), 10 * this.#electionTimeoutMs),
-      () => `no rest after a proposal: ${this.#describe()}`,
-    );
+    this.#restWithin(10, "after a proposal");
     const lastTerm = leader.node?.term;
     network.run(10 * this.#electionTimeoutMs);
     rule(
@@ -166,20 +182,66 @@ export class CoreRun {
     );
   }
 
-  /** One leader whom all follow, everything committed and applied everywhere, no read open. */
-  #atRest(): boolean {
-    const nodes = this.network.members.map(({ node }) => node);
-    const leader = nodes.find((node) => node?.role === "leader");
-    if (!leader?.hasCommittedInTerm || leader.uncommittedBytes !== 0 || this.checker.readsOpen > 0) return false;
-    return nodes.every(
-      (node) => node?.leaderId === leader.id && node.term === leader.term && node.appliedIndex === leader.lastIndex,
+  /** In a calm cluster a new learner catches up, and is promoted unless it is kept. */
+  #grow(): void {
+    const leader = this.#leader();
+    if (leader !== undefined && this.#membership.addLearner(leader)) this.#restWithin(80, "after a learner came");
+  }
+
+  /** In a calm cluster a transfer takes less than an election timeout, and proposals flow at the next leader. */
+  #handOver(): void {
+    const { network } = this;
+    const old = this.#leader();
+    const voters = old?.node?.configuration.voters.filter((id) => id !== old.id) ?? [];
+    const target = network.members.find(({ id }) => id === voters[draw(this.random, 0, voters.length - 1)]);
+    if (old === undefined || target === undefined) return;
+    network.input(old, (node) => node.transferLeadership(target.id));
+    if (this.random() < 0.3) this.#propose(old);
+    const leads = (): boolean => target.node?.role === "leader" && target.node.hasCommittedInTerm;
+    rule(network.runUntil(leads, this.#electionTimeoutMs), () => `${target.id} takes over: ${this.#describe()}`);
+    rule(this.#propose(target), "the next leader takes a proposal");
+    this.#restWithin(10, "after a transfer");
+  }
+
+  #restWithin(electionTimeouts: number, when: string): void {
+    rule(
+      this.network.runUntil(() => this.#atRest(), electionTimeouts * this.#electionTimeoutMs),
+      () => `no rest ${when}: ${this.#describe()}`,
     );
   }
 
+  #leader(): CoreMember | undefined {
+    const leaders = this.network.members.filter(({ node }) => node?.role === "leader");
+    return leaders.sort((a, b) => (b.node?.term ?? 0) - (a.node?.term ?? 0))[0];
+  }
+
+  /** One leader whom all follow, no change under way, everything committed and applied everywhere, no read open. */
+  #atRest(): boolean {
+    const leader = this.#leader()?.node;
+    if (!leader?.hasCommittedInTerm || leader.uncommittedBytes !== 0 || this.checker.readsOpen > 0) return false;
+    const { index, configuration } = leader.configurationAt;
+    if (index > leader.commitIndex || configuration.outgoingVoters.length > 0) return false;
+    if (impatientLearners(leader).length > 0) return false;
+    if (configuration.learners.length > 0) this.#coverage.saw("learnerKept");
+    const belongs = ({ id }: CoreMember): boolean => configuration.members.some((member) => member.id === id);
+    if (!this.network.members.every(belongs)) this.#coverage.saw("removedMemberLingers");
+    return this.network.members
+      .filter(belongs)
+      .every(
+        ({ node }) =>
+          node?.leaderId === leader.id && node.term === leader.term && node.appliedIndex === leader.lastIndex,
+      );
+  }
+
   #describe(): string {
-    const nodes = this.network.members.map(({ id, node }) =>
-      node ? `${id}: ${node.role} term ${node.term} last ${node.lastIndex} applied ${node.appliedIndex}` : `${id} down`,
-    );
+    const nodes = this.network.members.map(({ id, node }) => (node ? `${id}: ${describeNode(node)}` : `${id} down`));
     return `${nodes.join("; ")}; ${this.checker.readsOpen} reads open`;
   }
+}
+
+function describeNode({ role, term, lastIndex, appliedIndex, configurationAt }: RaftNode): string {
+  const { index, configuration } = configurationAt;
+  const { voters, outgoingVoters, learners } = configuration;
+  const halves = outgoingVoters.length > 0 ? `${voters.join("")}+${outgoingVoters.join("")}` : voters.join("");
+  return `${role} term ${term} last ${lastIndex} applied ${appliedIndex} since ${index} ${halves}/${learners.join("")}`;
 }

@@ -1,6 +1,7 @@
-import type { MemberId } from "../../src/raft/configuration.ts";
+import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { entrySize, type Index, type Term } from "../../src/raft/entry.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
+import type { Progress } from "../../src/raft/progress.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
 import type { CoreMember } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
@@ -19,7 +20,7 @@ export class LeaderChecks {
     MemberId,
     { readonly term: Term; readonly index: Index; readonly lastTerm: Term | undefined }
   >();
-  readonly #matches = new Map<string, Index>();
+  readonly #matches = new WeakMap<Progress, Index>();
 
   constructor(options: RaftOptions, coverage: Coverage) {
     this.#options = options;
@@ -34,7 +35,9 @@ export class LeaderChecks {
 
   check(node: RaftNode, members: readonly CoreMember[]): void {
     this.#checkAppendOnly(node);
-    const bytesMax = this.#options.uncommittedBytesMax + proposalBytesMax;
+    // Proposals are limited, the no-op and one configuration come on top.
+    const bytesMax =
+      this.#options.uncommittedBytesMax + proposalBytesMax + 64 + 128 * node.configuration.members.length;
     rule(
       node.uncommittedBytes >= 0 && node.uncommittedBytes <= bytesMax,
       () => `${node.uncommittedBytes} bytes uncommitted`,
@@ -64,9 +67,8 @@ export class LeaderChecks {
     const { matchIndex, nextIndex, inflights } = progress;
     rule(matchIndex < nextIndex, () => `match ${matchIndex} of ${member.id} is not below next ${nextIndex}`);
     rule(nextIndex <= node.lastIndex + 1, () => `next ${nextIndex} of ${member.id} is beyond the log`);
-    const key = `${node.term}/${member.id}`;
-    rule(matchIndex >= (this.#matches.get(key) ?? 0), () => `match of ${member.id} ran back`);
-    this.#matches.set(key, matchIndex);
+    rule(matchIndex >= (this.#matches.get(progress) ?? 0), () => `match of ${member.id} ran back`);
+    this.#matches.set(progress, matchIndex);
     const { messages, bytes } = this.#options.inflight;
     rule(inflights.count <= messages, () => `${inflights.count} messages under way to ${member.id}`);
     rule(
@@ -83,10 +85,11 @@ export class LeaderChecks {
   }
 }
 
+/** A configuration of all members that a run may have. */
 const largestEntry = entrySize({
-  kind: "command",
+  kind: "configuration",
   index: 1,
   term: 1,
   timeMs: 0,
-  command: new Uint8Array(proposalBytesMax),
+  configuration: votersOnly("abcdefghij".split("").map((id) => ({ id, name: id, peerAddress: id }))),
 });

@@ -1,11 +1,12 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
 import type { Message } from "../../src/raft/message.ts";
-import { TestMember, type TestMemberOptions, voters } from "./test-member.ts";
+import { newcomer, TestMember, type TestMemberOptions, voters } from "./test-member.ts";
 
 /** Test members whose messages arrive at once and in order, unless the test holds them up: for scripts of exact steps. */
 export class TestCluster {
   readonly #members = new Map<MemberId, TestMember>();
+  readonly #options: TestMemberOptions;
   #restarts = 0;
   /** Whether a message is lost. */
   isLost: (message: Message) => boolean = () => false;
@@ -14,10 +15,18 @@ export class TestCluster {
 
   /** `logs`: terms of the entries that each member starts with. */
   constructor(logs: Readonly<Record<MemberId, readonly Term[]>>, options: TestMemberOptions = {}) {
+    this.#options = options;
     const configuration = options.configuration ?? voters(...Object.keys(logs));
     Object.entries(logs).forEach(([id, terms], position) => {
       this.#members.set(id, new TestMember({ ...options, id, terms, configuration, seed: position + 1 }));
     });
+  }
+
+  /** A member with an empty disk, in no configuration yet. */
+  join(id: MemberId): TestMember {
+    const member = new TestMember({ ...this.#options, id, configuration: newcomer, seed: this.#members.size + 1 });
+    this.#members.set(id, member);
+    return member;
   }
 
   get members(): TestMember[] {

@@ -1,4 +1,5 @@
 import { type Configuration, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
+import type { MembershipTarget } from "../../src/raft/configuration-change.ts";
 import type { Entry, HardState, Index, Term } from "../../src/raft/entry.ts";
 import type { Message } from "../../src/raft/message.ts";
 import { defaultRaftOptions, type RaftOptions } from "../../src/raft/options.ts";
@@ -30,6 +31,20 @@ export interface TestMemberOptions {
 /** A configuration of these voters. */
 export function voters(...ids: MemberId[]): Configuration {
   return votersOnly(ids.map((id) => ({ id, name: id, peerAddress: id })));
+}
+
+/** What a member has that is to join: it knows of nobody, and never campaigns until it has heard of itself. */
+export const newcomer: Configuration = voters();
+
+/** Who is to take part when a change is over; each letter is a member. Learners stay learners unless told otherwise. */
+export function target(voterIds: string, learnerIds = "", keepLearner = true): MembershipTarget {
+  const incoming = voterIds.split("");
+  const learners = learnerIds.split("");
+  const members = [...incoming, ...learners].map((id) => {
+    const member = { id, name: id, peerAddress: id };
+    return learners.includes(id) && keepLearner ? { ...member, keepLearner } : member;
+  });
+  return { voters: incoming, learners, members };
 }
 
 /** Commands of these terms, from `first` on. */

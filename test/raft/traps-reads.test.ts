@@ -85,10 +85,13 @@ test("trap 50: reads that wait when leadership is lost end unconfirmed, each onc
 });
 
 test("trap 50: both halves of a joint configuration confirm a read", () => {
-  const joint = { ...voters("a", "b", "c", "d", "e"), voters: ["a", "b", "c"], outgoingVoters: ["a", "d", "e"] };
-  const member = new TestMember({ configuration: joint });
+  const members = ["a", "b", "c", "d", "e"].map((id) => ({ id, name: id, peerAddress: id, keepLearner: true }));
+  const configuration = { ...voters("a", "d", "e"), learners: ["b", "c"], members };
+  const member = new TestMember({ configuration });
   member.lead();
-  for (const from of ["b", "d"]) member.hear(appended(1, 1, { from }));
+  for (const from of ["d", "b", "c"]) member.hear(appended(1, 1, { from }));
+  // In force as soon as it is appended.
+  expect(member.node.changeMembership({ voters: ["a", "b", "c"], learners: [], members })).toBe(2);
   member.node.readIndex(1);
   const round = lastRound(member.drain());
   for (const from of ["b", "c"]) member.hear(heartbeatAnswer(1, round, { from }));

@@ -191,3 +191,20 @@ test("trap 92: an entry far up the number range is handled as any other", () => 
   const answer = member.hear(append(Number.MAX_SAFE_INTEGER, { prev: at(Number.MAX_SAFE_INTEGER - 1, 5) }));
   expect(answer).toMatchObject([{ success: false, rejectedIndex: Number.MAX_SAFE_INTEGER - 1, hintIndex: 1 }]);
 });
+
+test("entries that could not be read are asked for again after a while, not in every turn", () => {
+  const member = new TestMember({ terms: [1, 1, 1] });
+  member.lead();
+  member.node.step(refused(2, 3, at(0, 0)), member.nowMs);
+  member.turn();
+  expect(member.logReads).toMatchObject([{ peer: "b", from: 1 }]);
+  member.logReads = [];
+  member.node.entriesRead("b", []);
+  for (let turns = 0; turns < 10; turns++) member.turn();
+  expect(member.logReads).toEqual([]);
+  member.nowMs += 10;
+  member.node.tick(member.nowMs);
+  member.node.step(heartbeatAnswer(2, 1), member.nowMs);
+  member.turn();
+  expect(member.logReads).toMatchObject([{ peer: "b", from: 1 }]);
+});

@@ -17,8 +17,13 @@ interface Batch {
 /** Proposals that this member, as follower, passed on to the leader. */
 export class ForwardedProposals {
   readonly #batches = new Map<number, Batch>();
-  #nextId = 1;
+  #nextId: number;
   #size = 0;
+
+  /** `firstId` must not repeat at the next start: the leader may still answer what this member sent before it. */
+  constructor(firstId: number) {
+    this.#nextId = firstId;
+  }
 
   /** Proposals that wait for the leader's answer. */
   get size(): number {

@@ -1,6 +1,7 @@
 import { type MemberId, peersOf } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
+import { randomId, seededRandom } from "../raft/random.ts";
 import type { Ready, Write } from "../raft/ready.ts";
 import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Applier } from "./applier.ts";
@@ -50,7 +51,8 @@ export class Replica {
     this.#view = view;
     const { store, options, metrics, runtime } = deps;
     const { recovered } = store;
-    this.#node = recoverNode(store, options.raft, deps.seed);
+    const random = seededRandom(deps.seed);
+    this.#node = recoverNode(store, options.raft, random);
     this.#lastTickMs = runtime.now();
     const fail = (error: unknown) => this.#fail(error);
     const wake = () => this.#wake();
@@ -58,7 +60,7 @@ export class Replica {
     this.#writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
     this.#peers = new PeerRegistry({ ...shared, writer: this.#writer });
     const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
-    this.#forwarder = new Forwarder({ ...shared, inspect });
+    this.#forwarder = new Forwarder({ ...shared, inspect, firstBatchId: randomId(random) });
     this.#proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
     const { appended: proposals } = this.#proposer;
     this.#applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);

@@ -7,7 +7,7 @@ export interface ForwardRequest {
   readonly type: "ForwardRequest";
   readonly from: MemberId;
   readonly to: MemberId;
-  /** Fresh for every batch of the sending process. */
+  /** Fresh for every batch, across restarts of the sender too: answers to what it sent before may still come. */
   readonly id: number;
   readonly commands: readonly { readonly command: Uint8Array; readonly timeoutMs: number }[];
 }

@@ -54,6 +54,7 @@ export class ReplicaCluster {
   readonly members = new Map<MemberId, ClusterMember>();
   readonly ids: readonly MemberId[];
   readonly #options: ClusterOptions;
+  #starts = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -92,7 +93,7 @@ export class ReplicaCluster {
         tickIntervalMs: 5,
         ...options,
       },
-      seed: this.ids.indexOf(id) + 1,
+      seed: ++this.#starts,
       onFatal: (error) => fatal.push(error),
     });
     const member = { id, replica, fatal };

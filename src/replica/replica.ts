@@ -1,8 +1,9 @@
 import { type MemberId, peersOf } from "../raft/configuration.ts";
+import type { Term } from "../raft/entry.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import { randomId, seededRandom } from "../raft/random.ts";
-import type { Ready, Write } from "../raft/ready.ts";
+import type { Write } from "../raft/ready.ts";
 import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Applier } from "./applier.ts";
 import { Forwarder } from "./forwarder.ts";
@@ -104,6 +105,11 @@ export class Replica {
       caughtUp: this.#reader.caughtUp,
       pendingProposals: this.#proposer.size,
     });
+  }
+
+  /** Term and leader as far as known. */
+  leadership(): { readonly term: Term; readonly leaderId: MemberId | null } {
+    return this.#node;
   }
 
   /** A row of the state as applied at present, durable or not. The array must not be changed. */
@@ -231,12 +237,8 @@ export class Replica {
     this.#reader.serve(ready.reads, applied > 0);
     for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
     this.#noticeChanges();
-    if (this.#hasMoreWork(ready)) this.#wake();
-  }
-
-  /** Whether the turn left something that needs no further event: more to apply, or what applying made possible. */
-  #hasMoreWork(ready: Ready): boolean {
-    return this.#applier.hasWork || ready.apply !== undefined;
+    // More to apply, or what applying made possible, needs no further event.
+    if (this.#applier.hasWork || ready.apply !== undefined) this.#wake();
   }
 
   #drainInbox(): void {

@@ -1,4 +1,5 @@
 import type { MemberId } from "../raft/configuration.ts";
+import type { Term } from "../raft/entry.ts";
 import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
 
@@ -10,6 +11,8 @@ export type ProposalCallback = (outcome: ProposalOutcome) => void;
 /** What the services need of a replica; the real one is `src/replica`. Never throws; failures are outcomes. */
 export interface ReplicaPort {
   status(): ReplicaStatus;
+  /** Term and leader as far as known: the two facts of every answer, without the cost of the whole status. */
+  leadership(): { readonly term: Term; readonly leaderId: MemberId | null };
   /**
    * Proposes an encoded command, forwarding it to the leader unless `forward` is false.
    * `deadlineMs` is a time of the monotonic clock, as `now()` tells it.

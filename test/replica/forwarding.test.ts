@@ -97,3 +97,17 @@ test("answers of a turn to one request travel together", () => {
   expect(answers.take(to).get(from)).toEqual([{ type: "ForwardResponse", from: to, to: from, id: 5, results }]);
   expect(answers.take(to).size).toBe(0);
 });
+
+test("large answers are split over messages, so that none is larger than a frame may be", () => {
+  const answers = new ForwardAnswers();
+  const commands = Array.from({ length: 10 }, () => ({ command: new Uint8Array(), timeoutMs: 1 }));
+  const request = { type: "ForwardRequest", from, to, id: 5, commands } as const;
+  for (const position of commands.keys()) {
+    answers.answerTo(request, position)({ type: "applied", result: new Uint8Array(300_000), index: 9, term: 2 });
+  }
+  const messages = answers.take(to).get(from) ?? [];
+  const positions = messages.map((message) =>
+    message.type === "ForwardResponse" ? message.results.map(({ position }) => position) : [],
+  );
+  expect(positions).toEqual([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]);
+});

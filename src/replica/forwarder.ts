@@ -90,8 +90,10 @@ export class Forwarder {
 
 /** The proposal as one of which an earlier attempt is under way: that a later one was dropped does not tell what it came to. */
 function perhapsApplied(proposal: Proposal): Proposal {
+  if (proposal.perhapsApplied) return proposal;
   return {
     ...proposal,
+    perhapsApplied: true,
     done: (outcome) => {
       const { type, index, term } = outcome;
       proposal.done(type === "dropped" ? { type: "unknown", index, term } : outcome);

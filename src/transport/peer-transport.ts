@@ -61,7 +61,7 @@ export interface PeerTransportHandlers {
    * error's message told to it (such as: another data directory under a known member id).
    */
   onHello(hello: PeerHello): Promise<void>;
-  /** What was sent to `peer` lately may be lost: a stream broke, or a queue overflowed and was dropped. */
+  /** What was sent to `peer` lately may be lost: a stream broke, none stands, or a queue overflowed. Told of every loss. */
   onUnreachable(peer: MemberId): void;
 }
 

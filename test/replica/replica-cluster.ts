@@ -3,7 +3,7 @@ import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { defaultRaftOptions } from "../../src/raft/options.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
 import { Replica } from "../../src/replica/replica.ts";
-import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-metrics.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
 import { processRuntime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
@@ -46,6 +46,8 @@ export interface ClusterOptions {
   readonly engine: (id: MemberId) => StorageEngine;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
+  /** What all members tell their metrics. */
+  readonly metrics?: Partial<ReplicaMetrics>;
 }
 
 /** Replicas of one process over an in-process network, in real time with short timeouts. */
@@ -85,7 +87,7 @@ export class ReplicaCluster {
       transport: this.network.createTransport(identity),
       stateMachine: stateMachine ?? countingMachine,
       runtime: processRuntime,
-      metrics: silentMetrics,
+      metrics: { ...silentMetrics, ...this.#options.metrics },
       logger: silentLogger,
       options: {
         ...defaultReplicaOptions,

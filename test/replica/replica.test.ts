@@ -23,6 +23,14 @@ describe("a cluster of replicas", () => {
     expect(await readTotal(member)).toBe(1);
   });
 
+  test("an election is counted once it has ended, as what it came to", async () => {
+    const elections: string[] = [];
+    const metrics = { election: (kind: string, result: string) => elections.push(`${kind} ${result}`) };
+    const cluster = await startCluster({ size: 1, metrics });
+    await propose(await cluster.leader());
+    expect(elections).toEqual(["pre_vote won", "vote won"]);
+  });
+
   test("every member takes proposals and linearizable reads", async () => {
     const cluster = await startCluster();
     await cluster.leader();

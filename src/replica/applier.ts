@@ -53,6 +53,9 @@ export class Applier {
   ask(range: { readonly first: Index; readonly last: Index }): void {
     assert(this.#asked === null && range.first === this.#appliedIndex + 1, "entries are applied in order");
     this.#asked = { last: range.last };
+    const { metrics, proposals, runtime } = this.#deps;
+    const receivedMs = proposals.receivedMs(range.first);
+    if (receivedMs !== undefined) metrics.commitDuration((runtime.now() - receivedMs) / 1000);
   }
 
   /** Applies one slice; returns how many entries. */

@@ -24,8 +24,8 @@ import { StoreWriter } from "./store-writer.ts";
 //   clock ------tick-----------------> |     send | one synced write | apply | answer      |
 //   store ------written, read--------> +--------------------------------------------------+
 //
-// Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
-// commit without a timer.
+// Input gathers for the next turn, and what waits to be written gathers while a write is on its way: group commit without
+// a timer. Nothing here awaits; a tick and the end of a write or read tell the core at once, and a turn follows.
 
 /** One member at work: core, state machine, store and transport, driven by one loop. */
 export class Replica {
@@ -284,8 +284,8 @@ export class Replica {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#stopTicking();
-    this.#proposer.clear();
     this.#proposer.drain();
+    this.#proposer.clear();
     this.#reader.drain();
     this.#reader.clear("SHUTTING_DOWN");
   }

@@ -8,7 +8,10 @@ export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-s
 /** How a call of {@link ReplicaPort.propose} is answered: called exactly once, never from inside `propose`. */
 export type ProposalCallback = (outcome: ProposalOutcome) => void;
 
-/** What the services need of a replica; the real one is `src/replica`. Never throws; failures are outcomes. */
+/**
+ * What the services need of a replica; the real one is `src/replica`. Failures are outcomes; only `stateRow` throws,
+ * `STATE_CORRUPT`, when a row cannot be read.
+ */
 export interface ReplicaPort {
   status(): ReplicaStatus;
   /** Term and leader as far as known: the two facts of every answer, without the cost of the whole status. */

@@ -233,6 +233,28 @@ describe("a cluster of replicas", () => {
     await drained;
   });
 
+  test("a member that has stopped ends a wait for a revision at once", async () => {
+    const cluster = await startCluster({ size: 1 });
+    const { replica } = await cluster.leader();
+    await cluster.stopAll();
+    const reached = new Promise((resolve) => replica.waitApplied(() => false, Number.POSITIVE_INFINITY, resolve));
+    expect(await reached).toBe(false);
+  });
+
+  test("each write and each commit is told to the metrics", async () => {
+    const told: string[] = [];
+    const metrics = {
+      writtenBytes: (bytes: number) => told.push(`written ${bytes}`),
+      commitDuration: (seconds: number) => told.push(`committed ${seconds >= 0}`),
+    };
+    const cluster = await startCluster({ size: 1, metrics });
+    const member = await cluster.leader();
+    await until(() => (member.replica.status().caughtUp ? true : undefined));
+    told.length = 0;
+    await propose(member, [0, 0, 0]);
+    expect(told).toEqual(["written 35", "committed true"]);
+  });
+
   test("over the limit, proposals are refused and nothing is half done", async () => {
     const cluster = await startCluster({ size: 1, options: { pendingProposalsMax: 5 } });
     const member = await cluster.leader();

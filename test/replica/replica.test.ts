@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { defaultRaftOptions } from "../../src/raft/options.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { type ClusterOptions, countingMachine, propose, ReplicaCluster, readTotal, until } from "./replica-cluster.ts";
@@ -59,6 +60,18 @@ describe("a cluster of replicas", () => {
     const member = await cluster.start("a");
     expect(await propose(member)).toMatchObject({ type: "dropped", reason: "NO_LEADER" });
     expect(await readTotal(member)).toBe("NO_LEADER");
+  });
+
+  test("a leader that was cut off tells how long it has heard from no quorum", async () => {
+    const raft = { ...defaultRaftOptions, electionTimeoutMs: 400, heartbeatIntervalMs: 20 };
+    const cluster = await startCluster({ options: { raft } });
+    const { id, replica } = await cluster.leader();
+    for (const other of cluster.ids) if (other !== id) cluster.network.cut(id, other);
+    const last = await until(() => {
+      const status = replica.status();
+      return status.role !== "leader" || (status.leaderContactAgeMs ?? 0) > 100 ? status : undefined;
+    });
+    expect(last.role).toBe("leader");
   });
 
   test("a follower refuses what must not be forwarded", async () => {

@@ -27,6 +27,7 @@ describe("data directory", () => {
       message: expect.stringContaining(path),
     });
     await expect(openIn(join(path, "below"))).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
+    await expect(openIn("/proc/raftkv/data")).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
   });
 
   test("a second store of the same directory is refused, under any name, and does not loosen the first", async () => {

@@ -112,9 +112,9 @@ export class Replica {
     return this.#node;
   }
 
-  /** A row of the state as applied at present, durable or not. The array must not be changed. */
+  /** A row of the state as applied at present, not to be changed. Throws, and stops the member, when it cannot be read. */
   stateRow(key: Uint8Array): Uint8Array | undefined {
-    return this.#view.get(key);
+    return this.#view.getOrFail(key, (error) => this.#fail(error));
   }
 
   /** How long the disk write under way has taken so far, milliseconds; 0 when there is none. */

@@ -60,6 +60,16 @@ export class StateView implements StateRows {
     return value;
   }
 
+  /** {@link get} for whoever reads outside the loop: `fail` learns of what is thrown, since nobody else would. */
+  getOrFail(key: Uint8Array, fail: (error: unknown) => void): Uint8Array | undefined {
+    try {
+      return this.get(key);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  }
+
   put(key: Uint8Array, value: Uint8Array): void {
     this.#change(key, { type: "put", key, value });
   }

@@ -22,7 +22,6 @@ export const situations = [
   "readRefused",
   "singleVoter",
   "truncated",
-  "truncatedInFlight",
   "twoCandidates",
   "unreachableWhileReplicating",
   "voteRefused",

@@ -37,6 +37,7 @@ export class PeerRegistry {
   /** Oldest append without an answer, by peer. */
   readonly #appendSentMs = new Map<MemberId, number>();
   #seenLeader: MemberId | null = null;
+  #loggedFacts = "";
   readonly #countedElections = { pre_vote: { won: 0, lost: 0 }, vote: { won: 0, lost: 0 } };
 
   constructor(deps: PeerRegistryDependencies) {
@@ -112,7 +113,9 @@ export class PeerRegistry {
   noteElections(logger: Logger): void {
     const { node, metrics } = this.#deps;
     const { role, term, leaderId, elections } = node;
-    logger.info({ role, term, leader: leaderId }, "role or leader changed");
+    const facts = `${role} ${term} ${leaderId}`;
+    if (facts !== this.#loggedFacts) logger.info({ role, term, leader: leaderId }, "role or leader changed");
+    this.#loggedFacts = facts;
     if (leaderId !== null && leaderId !== this.#seenLeader) {
       this.#seenLeader = leaderId;
       metrics.leaderChange();

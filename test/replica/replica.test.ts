@@ -268,6 +268,24 @@ describe("a cluster of replicas", () => {
     expect(told).toEqual(["written 35", "committed true"]);
   });
 
+  test("over the limit of bytes, proposals are refused, and room comes back when they end", async () => {
+    const cluster = await startCluster({ size: 1, options: { pendingProposalBytesMax: 100 } });
+    const member = await cluster.leader();
+    const large = new Array<number>(60).fill(0);
+    const [first, second] = await Promise.all([propose(member, large), propose(member, large)]);
+    expect(first).toMatchObject({ type: "applied" });
+    expect(second).toMatchObject({ type: "dropped", reason: "OVERLOADED" });
+    expect(await propose(member, large)).toMatchObject({ type: "applied" });
+  });
+
+  test("applying pauses when its results are many bytes, and goes on", async () => {
+    const cluster = await startCluster({ size: 1, options: { applyResultBytesMax: 16 } });
+    const member = await cluster.leader();
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => propose(member)));
+    expect(outcomes.every((outcome) => outcome.type === "applied")).toBe(true);
+    expect(await readTotal(member)).toBe(50);
+  });
+
   test("over the limit, proposals are refused and nothing is half done", async () => {
     const cluster = await startCluster({ size: 1, options: { pendingProposalsMax: 5 } });
     const member = await cluster.leader();

@@ -4,7 +4,7 @@
 sources := $(shell find src -not -name '*.md') $(wildcard tsconfig*.json) package.json package-lock.json
 compiled := dist/.compiled
 
-.PHONY: help install build run test verify fix generate bench clean
+.PHONY: help install build run test verify fix generate bench soak clean
 
 help:
 	@echo "make run       build, then start a local cluster of three members; Ctrl-C stops it"
@@ -13,6 +13,7 @@ help:
 	@echo "make verify    the checks that only read: format, lint, types, schemas, generated code, documents"
 	@echo "make fix       format and mend what the linters can"
 	@echo "make generate  stubs and descriptors from proto/"
+	@echo "make soak      simulate clusters with fresh seeds for MINUTES (10) minutes"
 	@echo "make bench     measure; figures go to bench/results/"
 	@echo "make clean     remove what was built and installed"
 
@@ -49,6 +50,10 @@ generate: install
 
 bench: build
 	@npm run --silent bench
+
+# Fresh seeds every time, and the first of them told, so that a failure can be looked for again.
+soak: install
+	@npm run --silent sim -- --start "$${START:-$$(date +%s)}" --minutes "$${MINUTES:-10}"
 
 clean:
 	rm -rf dist .cache node_modules

@@ -55,9 +55,9 @@ export const rooms: readonly Room[] = [
   {
     name: "replica",
     purpose: "the loop that drives core, store, state machine and links",
-    imports: ["lib", "raft", "storage", "gen"],
-    typeImports: ["transport"],
-    packages: ["@bufbuild/protobuf"],
+    imports: ["lib", "raft"],
+    typeImports: ["storage", "transport"],
+    packages: [],
     ...runtime,
   },
   {

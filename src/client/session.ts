@@ -4,7 +4,7 @@ import { localFailure } from "./call-failure.ts";
 import { callWithFailover, type EndpointRing } from "./call-with-failover.ts";
 import { ClientError } from "./client-error.ts";
 import { createEndpoint } from "./endpoint.ts";
-import { createRequestIds, type RequestIdFields } from "./request-ids.ts";
+import { createRequestIds, type RequestIdFields, type RequestIds } from "./request-ids.ts";
 
 /** Whom to ask, and how long. */
 export interface SessionOptions {
@@ -16,13 +16,16 @@ export interface SessionOptions {
   readonly attemptTimeoutMs?: number;
 }
 
-/** Calls with failover; writes each under a request id of one client session. Rejects with {@link ClientError}. */
+/**
+ * Calls with failover; writes each under a request id of a client session, of a new one when the last has ended. Rejects with
+ * {@link ClientError}.
+ */
 export interface Session {
   read<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
   ): Promise<MessageShape<O>>;
-  /** Sends what `request` makes of a fresh id, the same in every attempt. */
+  /** Sends what `request` makes of a fresh id, the same in every attempt that may have been applied. */
   write<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: (requestId: RequestIdFields) => MessageInitShape<I>,
@@ -34,7 +37,7 @@ export interface Session {
 export function createSession(options: SessionOptions): Session {
   const [first, ...rest] = options.endpoints;
   const ring: EndpointRing = { endpoints: [createEndpoint(first), ...rest.map(createEndpoint)], preferred: 0 };
-  const requestIds = createRequestIds();
+  let requestIds = createRequestIds();
   const failover = {
     timeoutMs: options.timeoutMs ?? 5000,
     attemptTimeoutMs: options.attemptTimeoutMs ?? 2000,
@@ -45,18 +48,42 @@ export function createSession(options: SessionOptions): Session {
   return {
     read: (method, request) => callWithFailover(ring, method, request, { ...failover, readOnly: true }),
     write: async (method, request) => {
-      const id = requestIds.next();
-      if (id === undefined) {
-        throw new ClientError(localFailure("RESOURCE_EXHAUSTED", "too many writes under way", false), "not-applied");
-      }
+      const deadlineMs = failover.now() + failover.timeoutMs;
+      const ids = requestIds;
       try {
-        return await callWithFailover(ring, method, request(id), { ...failover, readOnly: false });
-      } finally {
-        requestIds.finish(id);
+        return await writeUnder(ids, request, (sent) =>
+          callWithFailover(ring, method, sent, { ...failover, readOnly: false }),
+        );
+      } catch (error) {
+        if (!(error instanceof ClientError) || error.reason !== "SESSION_EXPIRED") throw error;
+        if (requestIds === ids) requestIds = createRequestIds();
+        // An attempt that may have been applied must not be repeated under another id.
+        if (error.outcome === "unknown") throw error;
+        const timeoutMs = deadlineMs - failover.now();
+        return writeUnder(requestIds, request, (sent) =>
+          callWithFailover(ring, method, sent, { ...failover, timeoutMs, readOnly: false }),
+        );
       }
     },
     close: () => {
       for (const endpoint of ring.endpoints) endpoint.close();
     },
   };
+}
+
+/** Sends a request under a fresh id, which is over when the request is. */
+async function writeUnder<Request, Response>(
+  ids: RequestIds,
+  request: (id: RequestIdFields) => Request,
+  send: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  const id = ids.next();
+  if (id === undefined) {
+    throw new ClientError(localFailure("RESOURCE_EXHAUSTED", "too many writes under way", false), "not-applied");
+  }
+  try {
+    return await send(request(id));
+  } finally {
+    ids.finish(id);
+  }
 }

@@ -76,7 +76,11 @@ export function replicate(state: RaftState): void {
 }
 
 function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
-  while (progress.canSend && progress.nextIndex <= state.log.lastIndex) {
+  // A probe asks where the log ends and brings nothing along: what it brought would be sent again until it is written.
+  if (progress.state === "probe" && progress.canSend && progress.nextIndex <= state.log.lastIndex) {
+    sendAppend(state, id, progress, []);
+  }
+  while (progress.state === "replicate" && progress.canSend && progress.nextIndex <= state.log.lastIndex) {
     const entries = state.log.slice(progress.nextIndex, state.log.lastIndex, state.options.appendBytesMax);
     if (entries === undefined) {
       progress.readingLog = true;
@@ -152,12 +156,8 @@ export function handleHeartbeatResponse(state: RaftState, response: HeartbeatRes
   progress.lossCheckDue = false;
   progress.probeSent = false;
   // Entries may have been lost on the way. An empty message makes the follower tell where its log ends.
-  const waiting = progress.matchIndex < progress.nextIndex - 1 || progress.state === "probe";
-  if (waiting && !progress.readingLog && progress.matchIndex < state.log.lastIndex) {
-    if (progress.state === "replicate" || progress.nextIndex > state.log.lastIndex) {
-      sendAppend(state, response.from, progress, []);
-    }
-  }
+  const waiting = progress.state === "replicate" && progress.matchIndex < progress.nextIndex - 1;
+  if (waiting && !progress.readingLog) sendAppend(state, response.from, progress, []);
 }
 
 /** What was sent to a peer lately may be lost: find out where its log ends before sending more. */

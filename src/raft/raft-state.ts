@@ -229,8 +229,12 @@ function saysAllOf(message: Message, waiting: Message): boolean {
   if (message.type === "HeartbeatResponse" && waiting.type === "HeartbeatResponse") {
     return message.round >= waiting.round;
   }
+  if (message.type === "RequestVoteResponse" && waiting.type === "RequestVoteResponse") {
+    return message.preVote === waiting.preVote && message.granted === waiting.granted;
+  }
   if (message.type !== "AppendEntriesResponse" || waiting.type !== "AppendEntriesResponse") return false;
-  return message.success && waiting.success && message.matchIndex >= waiting.matchIndex;
+  // Of refusals the last one counts: it speaks of the newest probe and of the log as it is.
+  return message.success === waiting.success && message.matchIndex >= waiting.matchIndex;
 }
 
 function randomElectionTimeout(options: RaftOptions, random: Random): number {

@@ -1,6 +1,6 @@
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
 import { quorumIndex } from "./quorum.ts";
-import { configurationOf, type RaftState, send } from "./raft-state.ts";
+import { configurationOf, isHardStateDurable, type RaftState, send } from "./raft-state.ts";
 import type { ReadOrigin } from "./read-index.ts";
 
 /** Asks for a read index; the answer comes as a {@link ReadState} with the same context. */
@@ -9,19 +9,22 @@ export function requestRead(state: RaftState, context: number): void {
     if (!addRead(state, { type: "local", context })) state.readStates.push({ context, index: null });
     return;
   }
-  if (state.leaderId === null || state.forwardedReads.size >= state.options.pendingReadsMax) {
+  // While the term is being written nothing could be asked; the caller asks anew, so that no questions pile up.
+  const leaderId = isHardStateDurable(state) ? state.leaderId : null;
+  if (leaderId === null || state.forwardedReads.size >= state.options.pendingReadsMax) {
     state.readStates.push({ context, index: null });
     return;
   }
   const id = state.nextReadId++;
   state.forwardedReads.set(id, { context, sinceMs: state.readClockMs });
-  send(state, { type: "ReadIndexRequest", from: state.id, to: state.leaderId, term: state.term, id });
+  send(state, { type: "ReadIndexRequest", from: state.id, to: leaderId, term: state.term, id });
 }
 
 /** A follower asks for a read index (thesis, section 6.4). */
 export function handleReadIndexRequest(state: RaftState, request: ReadIndexRequest): void {
   const { from, id } = request;
   if (state.role === "leader" && addRead(state, { type: "remote", from, id })) return;
+  if (!isHardStateDurable(state)) return; // The asker gives up by itself.
   send(state, { type: "ReadIndexResponse", from: state.id, to: from, term: state.term, id, index: 0, refused: true });
 }
 

@@ -53,6 +53,9 @@ export class Applier {
   ask(range: { readonly first: Index; readonly last: Index }): void {
     assert(this.#asked === null && range.first === this.#appliedIndex + 1, "entries are applied in order");
     this.#asked = { last: range.last };
+    const { metrics, proposals, runtime } = this.#deps;
+    const receivedMs = proposals.receivedMs(range.first);
+    if (receivedMs !== undefined) metrics.commitDuration((runtime.now() - receivedMs) / 1000);
   }
 
   /** Applies one slice; returns how many entries. */
@@ -62,11 +65,23 @@ export class Applier {
     if (entries === undefined) return 0;
     const { metrics, runtime, node } = this.#deps;
     const startedMs = runtime.now();
-    for (const entry of entries) this.#apply(entry);
+    const count = this.#applyUpTo(entries);
     metrics.applyDuration((runtime.now() - startedMs) / 1000);
     if (this.#appliedIndex === this.#asked.last) {
       this.#asked = null;
       node.applied(this.#appliedIndex);
+    }
+    return count;
+  }
+
+  /** Applies entries until their results are many bytes; keeps the rest for the next slice. */
+  #applyUpTo(entries: readonly Entry[]): number {
+    let resultBytes = 0;
+    for (const [position, entry] of entries.entries()) {
+      resultBytes += this.#apply(entry);
+      if (resultBytes <= this.#deps.options.applyResultBytesMax || position === entries.length - 1) continue;
+      this.#fetched = [...entries.slice(position + 1), ...this.#fetched];
+      return position + 1;
     }
     return entries.length;
   }
@@ -95,16 +110,20 @@ export class Applier {
     }, fail);
   }
 
-  #apply(entry: Entry): void {
+  /** Applies one entry; returns the size of its result. */
+  #apply(entry: Entry): number {
     const { stateMachine, view, proposals } = this.#deps;
     assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} applied after ${this.#appliedIndex}`);
+    let size = 0;
     if (entry.kind === "command") {
       const { index, timeMs } = entry;
       const result = stateMachine.apply(entry.command, { index, timeMs }, view);
       proposals.applied(index, entry.term, result);
+      size = result.length;
     } else {
       proposals.overwritten(entry.index);
     }
     this.#appliedIndex = entry.index;
+    return size;
   }
 }

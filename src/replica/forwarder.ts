@@ -12,16 +12,19 @@ export interface ForwarderDependencies {
   readonly node: RaftNode;
   readonly metrics: ReplicaMetrics;
   readonly inspect: (command: Uint8Array) => CommandNature;
+  /** See {@link ForwardedProposals}. */
+  readonly firstBatchId: number;
 }
 
 /** Passes proposals on to the leader, and answers those that other members passed on to this one. */
 export class Forwarder {
   readonly #deps: ForwarderDependencies;
-  readonly #sent = new ForwardedProposals();
+  readonly #sent: ForwardedProposals;
   readonly #answers = new ForwardAnswers();
 
   constructor(deps: ForwarderDependencies) {
     this.#deps = deps;
+    this.#sent = new ForwardedProposals(deps.firstBatchId);
   }
 
   /** Proposals that wait for a leader's answer. */
@@ -87,8 +90,10 @@ export class Forwarder {
 
 /** The proposal as one of which an earlier attempt is under way: that a later one was dropped does not tell what it came to. */
 function perhapsApplied(proposal: Proposal): Proposal {
+  if (proposal.perhapsApplied) return proposal;
   return {
     ...proposal,
+    perhapsApplied: true,
     done: (outcome) => {
       const { type, index, term } = outcome;
       proposal.done(type === "dropped" ? { type: "unknown", index, term } : outcome);

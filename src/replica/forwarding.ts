@@ -3,9 +3,9 @@ import type { ForwardedResult, ForwardRequest, ForwardResponse, PeerMessage } fr
 import type { DropReason, ProposalOutcome } from "./outcome.ts";
 import type { Proposal } from "./proposal.ts";
 
-/** Commands of one ForwardRequest. */
+/** Commands of one ForwardRequest, and results of one ForwardResponse. */
 const batchCommandsMax = 1024;
-/** Bytes of commands of one ForwardRequest; one command may be larger. */
+/** Bytes of commands or results of one message; a single one may be larger. */
 const batchBytesMax = 1 << 20;
 
 interface Batch {
@@ -17,8 +17,13 @@ interface Batch {
 /** Proposals that this member, as follower, passed on to the leader. */
 export class ForwardedProposals {
   readonly #batches = new Map<number, Batch>();
-  #nextId = 1;
+  #nextId: number;
   #size = 0;
+
+  /** `firstId` must not repeat at the next start: the leader may still answer what this member sent before it. */
+  constructor(firstId: number) {
+    this.#nextId = firstId;
+  }
 
   /** Proposals that wait for the leader's answer. */
   get size(): number {
@@ -28,7 +33,7 @@ export class ForwardedProposals {
   /** Makes the messages that carry `proposals` to the leader, and waits for its answers. */
   send(from: MemberId, to: MemberId, proposals: readonly Proposal[], nowMs: number): ForwardRequest[] {
     const requests: ForwardRequest[] = [];
-    for (const part of splitBatches(proposals)) {
+    for (const part of splitBatches(proposals, commandBytes)) {
       const id = this.#nextId++;
       this.#batches.set(id, { to, waiting: new Map(part.entries()) });
       this.#size += part.length;
@@ -96,7 +101,7 @@ export class ForwardedProposals {
   }
 }
 
-/** Answers to the commands that other members passed on to this one, gathered so that a turn sends one message a batch. */
+/** Answers to the commands that other members passed on to this one, gathered so that a turn sends few messages. */
 export class ForwardAnswers {
   readonly #byPeer = new Map<MemberId, Map<number, ForwardedResult[]>>();
 
@@ -119,13 +124,12 @@ export class ForwardAnswers {
   take(from: MemberId): Map<MemberId, PeerMessage[]> {
     const messages = new Map<MemberId, PeerMessage[]>();
     for (const [to, requests] of this.#byPeer) {
-      const responses = [...requests].map(([id, results]) => ({
-        type: "ForwardResponse" as const,
-        from,
-        to,
-        id,
-        results,
-      }));
+      const responses: ForwardResponse[] = [];
+      for (const [id, all] of requests) {
+        for (const results of splitBatches(all, resultBytes)) {
+          responses.push({ type: "ForwardResponse", from, to, id, results });
+        }
+      }
       messages.set(to, responses);
     }
     this.#byPeer.clear();
@@ -133,18 +137,22 @@ export class ForwardAnswers {
   }
 }
 
-function* splitBatches(proposals: readonly Proposal[]): Iterable<Proposal[]> {
-  let part: Proposal[] = [];
+const commandBytes = ({ command }: Proposal): number => command.length;
+const resultBytes = (result: ForwardedResult): number => (result.outcome === "applied" ? result.result.length : 0);
+
+/** Splits what goes to one member into what one message may carry. */
+function* splitBatches<Item>(items: readonly Item[], bytesOf: (item: Item) => number): Iterable<Item[]> {
+  let part: Item[] = [];
   let bytes = 0;
-  for (const proposal of proposals) {
-    const full = part.length >= batchCommandsMax || bytes + proposal.command.length > batchBytesMax;
+  for (const item of items) {
+    const full = part.length >= batchCommandsMax || bytes + bytesOf(item) > batchBytesMax;
     if (full && part.length > 0) {
       yield part;
       part = [];
       bytes = 0;
     }
-    part.push(proposal);
-    bytes += proposal.command.length;
+    part.push(item);
+    bytes += bytesOf(item);
   }
   if (part.length > 0) yield part;
 }

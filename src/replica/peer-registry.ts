@@ -37,7 +37,8 @@ export class PeerRegistry {
   /** Oldest append without an answer, by peer. */
   readonly #appendSentMs = new Map<MemberId, number>();
   #seenLeader: MemberId | null = null;
-  #seenElections = { preVotesStarted: 0, votesStarted: 0, won: 0 };
+  #loggedFacts = "";
+  readonly #countedElections = { pre_vote: { won: 0, lost: 0 }, vote: { won: 0, lost: 0 } };
 
   constructor(deps: PeerRegistryDependencies) {
     this.#deps = deps;
@@ -112,18 +113,22 @@ export class PeerRegistry {
   noteElections(logger: Logger): void {
     const { node, metrics } = this.#deps;
     const { role, term, leaderId, elections } = node;
-    logger.info({ role, term, leader: leaderId }, "role or leader changed");
+    const facts = `${role} ${term} ${leaderId}`;
+    if (facts !== this.#loggedFacts) logger.info({ role, term, leader: leaderId }, "role or leader changed");
+    this.#loggedFacts = facts;
     if (leaderId !== null && leaderId !== this.#seenLeader) {
       this.#seenLeader = leaderId;
       metrics.leaderChange();
     }
-    const seen = this.#seenElections;
-    this.#seenElections = { ...elections };
-    for (let i = seen.preVotesStarted; i < elections.preVotesStarted; i++) {
-      metrics.election("pre_vote", elections.votesStarted > seen.votesStarted ? "won" : "lost");
-    }
-    for (let i = seen.votesStarted; i < elections.votesStarted; i++) {
-      metrics.election("vote", elections.won > seen.won ? "won" : "lost");
-    }
+    const { preVotesStarted, votesStarted, won } = elections;
+    // The one under way is counted when it has ended; only a pre-vote that is won leads to a vote.
+    this.#countElections("pre_vote", preVotesStarted - (role === "preCandidate" ? 1 : 0), votesStarted);
+    this.#countElections("vote", votesStarted - (role === "candidate" ? 1 : 0), won);
+  }
+
+  #countElections(kind: "pre_vote" | "vote", ended: number, won: number): void {
+    const counted = this.#countedElections[kind];
+    for (; counted.won < won; counted.won++) this.#deps.metrics.election(kind, "won");
+    for (; counted.lost < ended - won; counted.lost++) this.#deps.metrics.election(kind, "lost");
   }
 }

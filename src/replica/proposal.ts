@@ -10,6 +10,8 @@ export interface Proposal {
   readonly forward: boolean;
   /** When it came in, monotonic. */
   readonly receivedMs: number;
+  /** Whether an earlier attempt may be in a log, so that it never ends as dropped. Default false. */
+  readonly perhapsApplied?: true;
   /** Called exactly once. */
   readonly done: (outcome: ProposalOutcome) => void;
 }

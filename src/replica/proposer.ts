@@ -30,6 +30,8 @@ export class Proposer {
   /** To be tried again at the next tick, not at once, so that a member that refuses is not asked in a spin. */
   #again: Proposal[] = [];
   #draining = false;
+  /** Bytes of commands that have not ended; 0 when none has. */
+  #bytes = 0;
 
   constructor(deps: ProposerDependencies) {
     this.#deps = deps;
@@ -47,11 +49,29 @@ export class Proposer {
 
   /** Takes a client's proposal on, or drops it in a later turn. */
   add(proposal: Omit<Proposal, "receivedMs">): void {
-    const { runtime, options } = this.#deps;
+    const { runtime } = this.#deps;
     const counted = { ...proposal, receivedMs: runtime.now(), done: this.#counted(proposal.done) };
     if (this.#draining) runtime.soon(() => drop(counted, "SHUTTING_DOWN"));
-    else if (this.size >= options.pendingProposalsMax) runtime.soon(() => drop(counted, "OVERLOADED"));
-    else this.#queue.push(counted);
+    else if (this.#isFull(proposal.command)) runtime.soon(() => drop(counted, "OVERLOADED"));
+    else this.#take(counted);
+  }
+
+  #isFull(command: Uint8Array): boolean {
+    const { pendingProposalsMax, pendingProposalBytesMax } = this.#deps.options;
+    return this.size >= pendingProposalsMax || this.#bytes + command.length > pendingProposalBytesMax;
+  }
+
+  #take(proposal: Proposal): void {
+    const { done } = proposal;
+    const bytes = proposal.command.length;
+    this.#bytes += bytes;
+    this.#queue.push({
+      ...proposal,
+      done: (outcome) => {
+        this.#bytes -= bytes;
+        done(outcome);
+      },
+    });
   }
 
   /** Takes on commands that another member passed on. They are not passed on again: their sender knows better who leads. */
@@ -63,8 +83,8 @@ export class Proposer {
       if (this.#draining) drop(proposal, "NOT_LEADER");
       // In the log it would stop every member that applies it, so it must not get there.
       else if (this.#deps.inspect(command) === "unknown") drop(proposal, "UNSUPPORTED_COMMAND");
-      else if (this.size >= this.#deps.options.pendingProposalsMax) drop(proposal, "OVERLOADED");
-      else this.#queue.push(proposal);
+      else if (this.#isFull(command)) drop(proposal, "OVERLOADED");
+      else this.#take(proposal);
     }
   }
 

@@ -66,9 +66,9 @@ export class Reader {
     else this.#waiters.add(waiter);
   }
 
-  /** Takes a wait on; see {@link Replica.waitApplied}. Over the limit of reads it ends at once. */
+  /** Takes a wait on; see {@link Replica.waitApplied}. It ends at once over the limit of reads, and when none are taken any more. */
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {
-    if (this.#appliedWaiters.length >= this.#deps.options.pendingReadsMax) {
+    if (this.#draining || this.#appliedWaiters.length >= this.#deps.options.pendingReadsMax) {
       this.#deps.runtime.soon(() => done(false));
       return;
     }

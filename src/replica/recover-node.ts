@@ -1,14 +1,14 @@
 import type { RaftOptions } from "../raft/options.ts";
 import { RaftNode } from "../raft/raft-node.ts";
-import { seededRandom } from "../raft/random.ts";
+import type { Random } from "../raft/random.ts";
 import type { MemberStore } from "../storage/member-store.ts";
 
-/** The consensus core as the store left it. `seed` is that of its election jitter. */
-export function recoverNode(store: MemberStore, options: RaftOptions, seed: number): RaftNode {
+/** The consensus core as the store left it. `random` is where its election jitter comes from. */
+export function recoverNode(store: MemberStore, options: RaftOptions, random: Random): RaftNode {
   const { hardState, logBase, lastIndex, termRuns, configurationEntries, appliedIndex } = store.recovered;
   const { memberId, bootstrapConfiguration } = store.identity;
   const log = { base: logBase, lastIndex, termRuns };
   const baseConfiguration = { index: logBase.index, configuration: bootstrapConfiguration };
   const recovered = { hardState, log, baseConfiguration, configurationEntries, appliedIndex };
-  return new RaftNode(memberId, recovered, options, seededRandom(seed));
+  return new RaftNode(memberId, recovered, options, random);
 }

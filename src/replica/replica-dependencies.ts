@@ -15,7 +15,7 @@ export interface ReplicaDependencies {
   readonly metrics: ReplicaMetrics;
   readonly logger: Logger;
   readonly options: ReplicaOptions;
-  /** Seed of the election jitter; different on every member and at every start. */
+  /** Seed of the election jitter and of ids that must not repeat; different on every member and at every start. */
   readonly seed: number;
   /** Called once when the replica's state can no longer be trusted, such as after a failed write: the process must end. */
   readonly onFatal: (error: unknown) => void;

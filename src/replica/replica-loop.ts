@@ -1,7 +1,8 @@
 import { type ConfigurationMember, isMember, type MemberId } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
-import type { Ready, Write } from "../raft/ready.ts";
+import { randomId, seededRandom } from "../raft/random.ts";
+import type { Write } from "../raft/ready.ts";
 import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Administration } from "./administration.ts";
 import { Applier } from "./applier.ts";
@@ -22,8 +23,8 @@ import { StoreWriter } from "./store-writer.ts";
 //   clock ------tick-----------------> |     send | one synced write | apply | answer      |
 //   store ------written, read--------> +--------------------------------------------------+
 //
-// Everything happens in turn(), which never awaits. While a write is on its way, input gathers for the next one: group
-// commit without a timer.
+// Input gathers for the next turn, and what waits to be written gathers while a write is on its way: group commit without
+// a timer. Nothing here awaits; a tick and the end of a write or read tell the core at once, and a turn follows.
 
 /** The one loop in which everything of a member happens; {@link Replica} is its door. */
 export class ReplicaLoop {
@@ -50,15 +51,16 @@ export class ReplicaLoop {
     this.#deps = deps;
     const { store, options, metrics, runtime } = deps;
     const { recovered } = store;
-    this.node = recoverNode(store, options.raft, deps.seed);
+    const random = seededRandom(deps.seed);
+    this.node = recoverNode(store, options.raft, random);
     this.#lastTickMs = runtime.now();
-    const fail = (error: unknown) => this.#fail(error);
+    const fail = (error: unknown) => this.fail(error);
     const wake = () => this.wake();
     const shared = { node: this.node, store, view, options, metrics, runtime, fail, wake };
     this.writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
     this.peers = new PeerRegistry({ ...shared, writer: this.writer });
     const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
-    this.#forwarder = new Forwarder({ ...shared, inspect });
+    this.#forwarder = new Forwarder({ ...shared, inspect, firstBatchId: randomId(random) });
     this.proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
     const { appended: proposals } = this.proposer;
     this.applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
@@ -132,7 +134,7 @@ export class ReplicaLoop {
     try {
       part();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -151,12 +153,8 @@ export class ReplicaLoop {
     for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
     this.administration.settle(this.#deps.runtime.now());
     this.#noticeChanges();
-    if (this.#hasMoreWork(ready)) this.wake();
-  }
-
-  /** Whether the turn left something that needs no further event: more to apply, or what applying made possible. */
-  #hasMoreWork(ready: Ready): boolean {
-    return this.applier.hasWork || ready.apply !== undefined;
+    // More to apply, or what applying made possible, needs no further event.
+    if (this.applier.hasWork || ready.apply !== undefined) this.wake();
   }
 
   #drainInbox(): void {
@@ -222,13 +220,14 @@ export class ReplicaLoop {
     this.#stopped = true;
     this.#stopTicking();
     this.administration.clear();
-    this.proposer.clear();
     this.proposer.drain();
+    this.proposer.clear();
     this.reader.drain();
     this.reader.clear("SHUTTING_DOWN");
   }
 
-  #fail(error: unknown): void {
+  /** Stops for good: the state can no longer be trusted, and the process must end. */
+  fail(error: unknown): void {
     if (this.#stopped) return;
     this.stop();
     this.#deps.logger.error({ err: error }, "the replica cannot go on");

@@ -5,6 +5,8 @@ export interface ReplicaOptions {
   readonly raft: RaftOptions;
   /** Proposals that may wait, in whatever state; over it new ones are refused. */
   readonly pendingProposalsMax: number;
+  /** Bytes of commands that may wait, in whatever state; over it new ones are refused. */
+  readonly pendingProposalBytesMax: number;
   /** Linearizable reads that may wait; over it new ones are refused. */
   readonly pendingReadsMax: number;
   /** How long a proposal or read is held while no leader is known, before it fails with NO_LEADER. Milliseconds. */
@@ -17,6 +19,8 @@ export interface ReplicaOptions {
   readonly waitingRowsMs: number;
   /** Entries applied in one turn before others get theirs. */
   readonly applyEntriesMax: number;
+  /** Bytes of results after which applying pauses too, so that answers leave before more of them gather. */
+  readonly applyResultBytesMax: number;
   /** Bytes of entries read from the store at once. */
   readonly readBytesMax: number;
 }
@@ -25,11 +29,13 @@ export interface ReplicaOptions {
 export const defaultReplicaOptions: ReplicaOptions = {
   raft: defaultRaftOptions,
   pendingProposalsMax: 100_000,
+  pendingProposalBytesMax: 64 << 20,
   pendingReadsMax: 100_000,
   leaderWaitMs: 1_000,
   tickIntervalMs: 10,
   waitingRowBytesMax: 8 << 20,
   waitingRowsMs: 500,
   applyEntriesMax: 512,
+  applyResultBytesMax: 4 << 20,
   readBytesMax: 1 << 20,
 };

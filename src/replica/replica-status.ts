@@ -1,5 +1,6 @@
 import { type Configuration, isVoter, type MemberId } from "../raft/configuration.ts";
 import type { Index, Term } from "../raft/entry.ts";
+import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 
 /** Role of a member in Raft; a learner is a follower without a vote. */
@@ -20,7 +21,7 @@ export interface ReplicaStatus {
   readonly configurationIndex: Index;
   /** Since this start: applied everything that was committed when a leader was first heard (or it leads). */
   readonly caughtUp: boolean;
-  /** Milliseconds since a leader was last heard from; 0 on a leader that has its quorum; `null` when none was ever heard. */
+  /** Milliseconds since a leader, or on a leader a quorum, was last heard from; `null` when neither ever was. */
   readonly leaderContactAgeMs: number | null;
   readonly pendingProposals: number;
   /** Leader's view of each peer; empty elsewhere. */
@@ -62,7 +63,7 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     lastIndex: node.lastIndex,
     configuration,
     configurationIndex,
-    leaderContactAgeMs: node.role === "leader" ? 0 : ageMs(node.leaderContactMs),
+    leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
     peers: [...node.progress].map(([memberId, progress]) => ({
       memberId,
       matchIndex: progress.matchIndex,
@@ -70,4 +71,13 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
       contactAgeMs: ageMs(progress.lastContactMs),
     })),
   };
+}
+
+/** When the last answer came that makes a quorum with this member; until the first, when a leader of before was heard. */
+function quorumContactMs(node: RaftNode, nowMs: number): number | null {
+  const never = -1;
+  const heardMs = quorumIndex(node.configuration, (id) =>
+    id === node.id ? nowMs : (node.progress.get(id)?.lastContactMs ?? never),
+  );
+  return heardMs === never ? node.leaderContactMs : heardMs;
 }

@@ -1,4 +1,5 @@
 import type { MemberId } from "../raft/configuration.ts";
+import type { Term } from "../raft/entry.ts";
 import type { PeerHello } from "../transport/peer-transport.ts";
 import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
 import type { MembershipEdit } from "./membership-edit.ts";
@@ -44,9 +45,14 @@ export class Replica {
     });
   }
 
-  /** A row of the state as applied at present, durable or not. The array must not be changed. */
+  /** Term and leader as far as known. */
+  leadership(): { readonly term: Term; readonly leaderId: MemberId | null } {
+    return this.#loop.node;
+  }
+
+  /** A row of the state as applied at present, not to be changed. Throws, and stops the member, when it cannot be read. */
   stateRow(key: Uint8Array): Uint8Array | undefined {
-    return this.#view.get(key);
+    return this.#view.getOrFail(key, (error) => this.#loop.fail(error));
   }
 
   /** How long the disk write under way has taken so far, milliseconds; 0 when there is none. */

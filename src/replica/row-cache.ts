@@ -21,12 +21,18 @@ export class RowCache {
   }
 
   set(name: string, value: Uint8Array | undefined): void {
+    const before = this.#young.get(name);
+    if (before !== undefined) this.#youngBytes -= sizeOf(name, before.value);
     this.#young.set(name, { value });
     this.#old.delete(name);
-    this.#youngBytes += 64 + name.length + (value?.length ?? 0);
+    this.#youngBytes += sizeOf(name, value);
     if (this.#youngBytes <= generationBytesMax) return;
     this.#old = this.#young;
     this.#young = new Map();
     this.#youngBytes = 0;
   }
+}
+
+function sizeOf(name: string, value: Uint8Array | undefined): number {
+  return 64 + name.length + (value?.length ?? 0);
 }

@@ -10,6 +10,10 @@ export interface DurableRows {
   iterateState(range: KeyRange): AsyncIterable<Row>;
 }
 
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice: (this: Uint8Array, start: number, end: number) => string;
+};
+
 /** Keys are latin-1 strings inside: one code unit a byte, so that their order is that of the bytes. */
 type Layer = Map<string, RowChange>;
 
@@ -56,6 +60,16 @@ export class StateView implements StateRows {
     return value;
   }
 
+  /** {@link get} for whoever reads outside the loop: `fail` learns of what is thrown, since nobody else would. */
+  getOrFail(key: Uint8Array, fail: (error: unknown) => void): Uint8Array | undefined {
+    try {
+      return this.get(key);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  }
+
   put(key: Uint8Array, value: Uint8Array): void {
     this.#change(key, { type: "put", key, value });
   }
@@ -97,7 +111,8 @@ export class StateView implements StateRows {
 }
 
 function toLatin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  // Called on the bytes as they are: a Buffer around them would move a short array out of the heap, at several times the cost.
+  return latin1Slice.call(bytes, 0, bytes.length);
 }
 
 /** First key after every key that begins with `prefix`. The prefix must not consist of 0xff bytes only. */

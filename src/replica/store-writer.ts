@@ -1,5 +1,5 @@
 import { assert } from "../lib/assert.ts";
-import type { Index } from "../raft/entry.ts";
+import { entriesSize, type Index } from "../raft/entry.ts";
 import type { Write } from "../raft/ready.ts";
 import type { MemberStore, StoreBatch } from "../storage/member-store.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
@@ -51,16 +51,17 @@ export class StoreWriter {
   write(write: Write, appliedIndex: Index): void {
     const { messages: _, ...durable } = write;
     this.#deps.metrics.batchEntries(write.entries.length);
+    this.#deps.metrics.writtenBytes(entriesSize(write.entries));
     this.#start({ ...durable, ...this.#takeRows(appliedIndex) }, write);
   }
 
-  /** Writes the rows alone if they are many or have waited long; `atOnce` does not wait. */
-  flushRows(appliedIndex: Index, atOnce = false): void {
+  /** Writes the rows alone if they are many or have waited long. */
+  flushRows(appliedIndex: Index): void {
     if (this.#busy || appliedIndex === this.#durableAppliedIndex) return;
     const { runtime, options, view } = this.#deps;
     this.#rowsWaitSinceMs ??= runtime.now();
     const waitedLong = runtime.now() - this.#rowsWaitSinceMs >= options.waitingRowsMs;
-    if (!atOnce && !waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
+    if (!waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
     this.#start({ entries: [], ...this.#takeRows(appliedIndex) }, undefined);
   }
 

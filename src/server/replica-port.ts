@@ -1,4 +1,5 @@
 import type { MemberId } from "../raft/configuration.ts";
+import type { Term } from "../raft/entry.ts";
 import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
@@ -9,9 +10,14 @@ export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-s
 /** How a call of {@link ReplicaPort.propose} is answered: called exactly once, never from inside `propose`. */
 export type ProposalCallback = (outcome: ProposalOutcome) => void;
 
-/** What the services need of a replica; the real one is `src/replica`. Never throws; failures are outcomes. */
+/**
+ * What the services need of a replica; the real one is `src/replica`. Failures are outcomes; only `stateRow` throws,
+ * `STATE_CORRUPT`, when a row cannot be read.
+ */
 export interface ReplicaPort {
   status(): ReplicaStatus;
+  /** Term and leader as far as known: the two facts of every answer, without the cost of the whole status. */
+  leadership(): { readonly term: Term; readonly leaderId: MemberId | null };
   /**
    * Proposes an encoded command, forwarding it to the leader unless `forward` is false.
    * `deadlineMs` is a time of the monotonic clock, as `now()` tells it.

@@ -4,7 +4,7 @@ import type { CallEnvironment } from "./unary-call.ts";
 
 /** Header of an answer that reflects `revision`. */
 export function responseHeader(environment: CallEnvironment, revision: bigint): ResponseHeader {
-  const { leaderId, term } = environment.replica.status();
+  const { leaderId, term } = environment.replica.leadership();
   return create(ResponseHeaderSchema, {
     clusterId: environment.identity.clusterId,
     memberId: environment.identity.memberId,

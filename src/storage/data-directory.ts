@@ -1,17 +1,36 @@
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 
 /** Makes a directory and its missing parents, readable by the owner only, so that they survive a power cut. */
 export async function makeDirectory(directory: string): Promise<void> {
-  const path = resolve(directory);
   try {
-    const first = await mkdir(path, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+    for (const missing of await missingDirectories(resolve(directory))) {
+      await mkdir(missing, { mode: 0o700 }).catch(unlessThere);
+      await syncDirectory(dirname(missing));
+    }
   } catch (cause) {
     throw unusable(directory, "cannot be made", cause);
   }
+}
+
+// Step by step: where a file system refuses with ENOENT though the parent is there, Node's recursive mkdir never ends.
+async function missingDirectories(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let each = path; ; each = dirname(each)) {
+    try {
+      if (!(await stat(each)).isDirectory()) throw new Error(`${each} is no directory`);
+      return missing;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      missing.unshift(each);
+    }
+  }
+}
+
+/** Another process may have made it meanwhile. */
+function unlessThere(error: unknown): void {
+  if (systemCode(error) !== "EEXIST") throw error;
 }
 
 /** Makes the names in a directory durable: the sync of a file does not promise that its name survives. */

@@ -7,6 +7,12 @@ import { systemCode, unusable } from "./data-directory.ts";
 const heldHere = new Set<string>();
 
 /**
+ * Length of a lock's name, without the byte that makes it abstract: all that the kernel takes. The libuv of Node 20 fills
+ * shorter names up with zero bytes and later ones do not, so that two versions of Node would lock two names.
+ */
+const lockNameLength = 107;
+
+/**
  * Locks a directory until the returned function is called or the process ends, however it ends.
  * Rejects with `DIRECTORY_LOCKED` when anyone has it, in this process or another.
  *
@@ -31,7 +37,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
 async function lockName(directory: string): Promise<string> {
   try {
     const { dev, ino } = await stat(directory, { bigint: true });
-    return `raftkv-directory-${dev}-${ino}`;
+    return `raftkv-directory-${dev}-${ino}-`.padEnd(lockNameLength, ".");
   } catch (cause) {
     throw unusable(directory, "cannot be read", cause);
   }

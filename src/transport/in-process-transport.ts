@@ -68,8 +68,6 @@ interface Link {
   /** Whose answer to the hello is awaited, or who refused it: not asked again. */
   asked: InProcessTransport | undefined;
   deliveryScheduled: boolean;
-  /** Of messages dropped while there is no target, only the first loss is reported. */
-  lossReported: boolean;
 }
 
 class InProcessTransport implements PeerTransport {
@@ -108,8 +106,7 @@ class InProcessTransport implements PeerTransport {
     if (link === undefined || messages.length === 0) return;
     if (link.target === undefined) {
       link.counters.sendFailures += messages.length;
-      if (!link.lossReported) this.#report(to);
-      link.lossReported = true;
+      this.#report(to);
       return;
     }
     if (link.queue.length + messages.length > this.#queueMessagesMax) {
@@ -157,7 +154,6 @@ class InProcessTransport implements PeerTransport {
     const accepted = await target.receiveHello(this.identity);
     if (!accepted || link.asked !== target) return;
     link.target = target;
-    link.lossReported = false;
     link.counters.connected = true;
   }
 
@@ -218,7 +214,6 @@ function newLink(): Link {
     target: undefined,
     asked: undefined,
     deliveryScheduled: false,
-    lossReported: false,
   };
 }
 

@@ -26,7 +26,7 @@ export interface LinkSettings {
  *   connecting --accepted--> connected --broken--> waiting --timer or a hello of the peer--> connecting
  *        \------------------failed----------------->/
  *
- * While connecting, messages queue; while waiting they are dropped, and the first loss of each wait is reported.
+ * While connecting, messages queue; while waiting they are dropped. Every loss is reported.
  */
 export class PeerLink {
   readonly peer: ConfigurationMember;
@@ -38,7 +38,6 @@ export class PeerLink {
   #retryTimer: NodeJS.Timeout | undefined;
   #failures = 0;
   #acceptedAtMs = 0;
-  #lossReported = false;
   #flushScheduled = false;
   /** What was last logged about the link, so that a state is logged when it begins and not at every retry. */
   #loggedState = "";
@@ -79,8 +78,7 @@ export class PeerLink {
     if (this.#state === "closed" || messages.length === 0) return;
     if (this.#state === "waiting") {
       this.#counters.sendFailures += messages.length;
-      if (!this.#lossReported) this.#report();
-      this.#lossReported = true;
+      this.#report();
       return;
     }
     if (!this.#queue.push(messages)) {
@@ -129,7 +127,6 @@ export class PeerLink {
     this.#counters.connected = false;
     this.#state = "waiting";
     this.#stream = undefined;
-    this.#lossReported = false;
     this.#logFailure(failure);
     this.#retryTimer = setTimeout(() => this.connect(), this.#nextWaitMs(limits));
   }

@@ -7,7 +7,7 @@ export interface ForwardRequest {
   readonly type: "ForwardRequest";
   readonly from: MemberId;
   readonly to: MemberId;
-  /** Fresh for every batch of the sending process. */
+  /** Fresh for every batch, across restarts of the sender too: answers to what it sent before may still come. */
   readonly id: number;
   readonly commands: readonly { readonly command: Uint8Array; readonly timeoutMs: number }[];
 }
@@ -61,7 +61,7 @@ export interface PeerTransportHandlers {
    * error's message told to it (such as: another data directory under a known member id).
    */
   onHello(hello: PeerHello): Promise<void>;
-  /** What was sent to `peer` lately may be lost: a stream broke, or a queue overflowed and was dropped. */
+  /** What was sent to `peer` lately may be lost: a stream broke, none stands, or a queue overflowed. Told of every loss. */
   onUnreachable(peer: MemberId): void;
 }
 

@@ -101,7 +101,7 @@ describe("a write", () => {
   });
 
   test.each([
-    ["refused by the service", refusal("FAILED_PRECONDITION", "SESSION_EXPIRED"), "not-applied", "SESSION_EXPIRED"],
+    ["refused by the service", refusal("FAILED_PRECONDITION", "SEQUENCE_REUSED"), "not-applied", "SEQUENCE_REUSED"],
     ["refused before it was read", refusal("INVALID_ARGUMENT"), "not-applied", null],
     ["failed inside the service", refusal("INTERNAL", "INTERNAL"), "unknown", "INTERNAL"],
     ["damaged data", refusal("DATA_LOSS", "CORRUPT"), "unknown", "CORRUPT"],
@@ -109,6 +109,21 @@ describe("a write", () => {
     const { method, seen } = failingPut(refused);
     const error = await failure(client([await member(method)]).put("k", "v"));
     expect([error.outcome, error.reason, seen.length]).toEqual([outcome, reason, 1]);
+  });
+
+  test("whose session has ended goes on under a new one", async () => {
+    const { method, seen } = failingPut(refusal("FAILED_PRECONDITION", "SESSION_EXPIRED"));
+    const kv = client([await member(method)]);
+    expect(await kv.put("k", "v")).toMatchObject({ applied: true });
+    await kv.put("k", "v");
+    const ids = seen.map((id) => [id?.sequence, id?.firstPendingSequence]);
+    expect(ids).toEqual([
+      [1n, 1n],
+      [1n, 1n],
+      [2n, 2n],
+    ]);
+    expect(seen[1]?.clientId).not.toBe(seen[0]?.clientId);
+    expect(seen[2]?.clientId).toBe(seen[1]?.clientId);
   });
 
   test("carries reason and metadata of the refusal", async () => {
@@ -124,9 +139,11 @@ describe("a write", () => {
   });
 
   test("that may have arrived once stays unknown, whatever is answered later", async () => {
-    const { method } = failingPut(refusal("UNAVAILABLE"), refusal("FAILED_PRECONDITION", "SESSION_EXPIRED"));
-    const error = await failure(client([await member(method)]).put("k", "v"));
-    expect(error).toMatchObject({ reason: "SESSION_EXPIRED", outcome: "unknown" });
+    const { method, seen } = failingPut(refusal("UNAVAILABLE"), refusal("FAILED_PRECONDITION", "SESSION_EXPIRED"));
+    const kv = client([await member(method)]);
+    expect(await failure(kv.put("k", "v"))).toMatchObject({ reason: "SESSION_EXPIRED", outcome: "unknown" });
+    expect(seen).toHaveLength(2);
+    expect(await kv.put("k", "v")).toMatchObject({ applied: true });
   });
 
   test("without an answer in time is unknown", async () => {

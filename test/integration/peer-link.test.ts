@@ -165,6 +165,15 @@ describe("peer link", () => {
     expect(roundsOf(b.recorder.messages)).toEqual([]);
   });
 
+  test("every message that is lost while a link waits is reported, so that nobody waits for an answer to it", async () => {
+    const a = await start("a", { limits: { reconnectMinMs: 600_000, reconnectMaxMs: 600_000 } });
+    a.transport.setPeers([peerAt("b", "127.0.0.1:1")]);
+    for (const round of [1, 2, 3]) {
+      a.transport.send("b", [heartbeat("a", "b", round)]);
+      await until(() => a.recorder.unreachable.length === round);
+    }
+  });
+
   test("a lasting refusal is logged once by each side, and again when it changes", async () => {
     const collected = () => {
       const warnings: LogFields[] = [];

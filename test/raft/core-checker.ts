@@ -165,8 +165,6 @@ export class CoreChecker implements CoreObserver {
   }
 
   #checkWriteUnderWay(member: CoreMember, node: RaftNode): void {
-    const last = member.writing?.write.entries.at(-1);
-    if (last && node.termAt(last.index) !== last.term) this.coverage.saw("truncatedInFlight");
     const durable = imageTermAt(member.image, node.durableIndex);
     rule(
       durable === node.termAt(node.durableIndex),

@@ -96,6 +96,8 @@ export class CoreNetwork {
   conditions: Conditions;
   /** Whether nothing gets from the first to the second. */
   isCut: (from: MemberId, to: MemberId) => boolean = () => false;
+  /** Members whose writes take this much longer, milliseconds. */
+  readonly slowDisks = new Map<MemberId, number>();
   readonly #options: CoreNetworkOptions;
   readonly #random: Random;
 
@@ -204,7 +206,8 @@ export class CoreNetwork {
     const writing = { write, appliedIndex: member.node?.appliedIndex ?? 0 };
     if (member.writing !== null) throw new Error(`${member.id} has two writes under way`);
     member.writing = writing;
-    this.#later(member, this.#draw(this.conditions.writeMs), (node) => {
+    const extraMs = this.slowDisks.get(member.id) ?? 0;
+    this.#later(member, extraMs + this.#draw(this.conditions.writeMs), (node) => {
       member.writing = null;
       this.#makeDurable(member, writing);
       node.written();

@@ -45,7 +45,6 @@ export const situations = [
   "transferRefusedNotLeader",
   "transferRefusedNotVoter",
   "truncated",
-  "truncatedInFlight",
   "twoCandidates",
   "unreachableWhileReplicating",
   "voteRefused",

@@ -24,6 +24,8 @@ export class Nemesis {
     () => this.#oneWay(this.#leader()),
     () => this.#oneWay(this.#anyone()),
     () => this.#bridge(),
+    () => this.#slowDisk(this.#leader()),
+    () => this.#slowDisk(this.#anyone()),
     () => this.#heal(),
     () => this.#heal(),
     () => this.#tellUnreachable(),
@@ -93,8 +95,18 @@ export class Nemesis {
     this.#network.isCut = (from, to) => from !== bridge && to !== bridge && left.has(from) === right.has(to);
   }
 
+  /** A disk that takes longer than an election: another leader's entries arrive while it still writes. */
+  #slowDisk({ id }: CoreMember): void {
+    this.#network.slowDisks.set(id, 200 + 400 * this.#random());
+    this.#isolate(this.#leader());
+    this.#network.queue.after(100 + 200 * this.#random(), () => {
+      this.#network.isCut = () => false;
+    });
+  }
+
   #heal(): void {
     this.#network.isCut = () => false;
+    this.#network.slowDisks.clear();
   }
 
   #tellUnreachable(): void {

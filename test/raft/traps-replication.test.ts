@@ -79,7 +79,9 @@ test("trap 21: a message about the time before the log has term 0 at index 0 onl
   const member = new TestMember({ terms: [1, 2] });
   member.lead();
   const [first] = ofType(member.hear(refused(3, 2, at(0, 0))), "AppendEntriesRequest");
-  expect(first).toMatchObject({ prevLogIndex: 0, prevLogTerm: 0, entries: [{ index: 1 }, { index: 2 }] });
+  expect(first).toMatchObject({ prevLogIndex: 0, prevLogTerm: 0, entries: [] });
+  const [all] = ofType(member.hear(appended(3, 0)), "AppendEntriesRequest");
+  expect(all).toMatchObject({ prevLogIndex: 0, prevLogTerm: 0, entries: [{ index: 1 }, { index: 2 }] });
 });
 
 test("trap 24: the commit index is the quorum's, whatever the order in which answers come", () => {
@@ -123,7 +125,9 @@ test("trap 26: a peer whose window is full of lost messages is found out and ser
   const [question] = ofType(member.hear(heartbeatAnswer(1, 1)), "AppendEntriesRequest");
   expect(question).toMatchObject({ prevLogIndex: 3, entries: [] });
   const [again] = ofType(member.hear(refused(1, 3, at(1, 1))), "AppendEntriesRequest");
-  expect(again).toMatchObject({ prevLogIndex: 1, entries: [{ index: 2 }] });
+  expect(again).toMatchObject({ prevLogIndex: 1, entries: [] });
+  const [served] = ofType(member.hear(appended(1, 1)), "AppendEntriesRequest");
+  expect(served).toMatchObject({ prevLogIndex: 1, entries: [{ index: 2 }] });
   member.hear(appended(1, 2));
   expect(member.node.progress.get("b")?.state).toBe("replicate");
 });
@@ -152,6 +156,20 @@ test("trap 26: a peer reported unreachable is probed with one message at a time"
   expect(probes).toHaveLength(1);
   member.hear(appended(1, 4));
   expect(member.node.progress.get("b")?.state).toBe("replicate");
+});
+
+test("a probe brings no entries, so that asking again while they are written sends none twice", () => {
+  const member = leader();
+  member.node.unreachable("b");
+  for (const byte of [1, 2, 3]) member.node.propose([command(byte)], 0);
+  for (let check = 0; check < 3; check++) {
+    const probes = ofType(member.drain(), "AppendEntriesRequest").filter(({ to }) => to === "b");
+    expect(probes.flatMap(({ entries }) => entries)).toEqual([]);
+    member.wait(10);
+    member.hear(heartbeatAnswer(1, 1));
+  }
+  const sent = ofType(member.hear(appended(1, 1)), "AppendEntriesRequest").filter(({ to }) => to === "b");
+  expect(sent.flatMap(({ entries }) => entries).map(({ index }) => index)).toEqual([2, 3, 4]);
 });
 
 test("trap 27: the commit index never runs back, over turns or over a restart", () => {

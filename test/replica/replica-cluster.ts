@@ -3,7 +3,7 @@ import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { defaultRaftOptions } from "../../src/raft/options.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
 import { Replica } from "../../src/replica/replica.ts";
-import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-metrics.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
 import { processRuntime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
@@ -46,6 +46,8 @@ export interface ClusterOptions {
   readonly engine: (id: MemberId) => StorageEngine;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
+  /** What all members tell their metrics. */
+  readonly metrics?: Partial<ReplicaMetrics>;
 }
 
 /** Replicas of one process over an in-process network, in real time with short timeouts. */
@@ -54,6 +56,7 @@ export class ReplicaCluster {
   readonly members = new Map<MemberId, ClusterMember>();
   readonly ids: readonly MemberId[];
   readonly #options: ClusterOptions;
+  #starts = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -84,7 +87,7 @@ export class ReplicaCluster {
       transport: this.network.createTransport(identity),
       stateMachine: stateMachine ?? countingMachine,
       runtime: processRuntime,
-      metrics: silentMetrics,
+      metrics: { ...silentMetrics, ...this.#options.metrics },
       logger: silentLogger,
       options: {
         ...defaultReplicaOptions,
@@ -92,7 +95,7 @@ export class ReplicaCluster {
         tickIntervalMs: 5,
         ...options,
       },
-      seed: this.ids.indexOf(id) + 1,
+      seed: ++this.#starts,
       onFatal: (error) => fatal.push(error),
     });
     const member = { id, replica, fatal };

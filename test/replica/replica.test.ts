@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { defaultRaftOptions } from "../../src/raft/options.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { type ClusterOptions, countingMachine, propose, ReplicaCluster, readTotal, until } from "./replica-cluster.ts";
@@ -21,6 +22,14 @@ describe("a cluster of replicas", () => {
     const member = await cluster.leader();
     expect(await propose(member)).toMatchObject({ type: "applied", index: 2 });
     expect(await readTotal(member)).toBe(1);
+  });
+
+  test("an election is counted once it has ended, as what it came to", async () => {
+    const elections: string[] = [];
+    const metrics = { election: (kind: string, result: string) => elections.push(`${kind} ${result}`) };
+    const cluster = await startCluster({ size: 1, metrics });
+    await propose(await cluster.leader());
+    expect(elections).toEqual(["pre_vote won", "vote won"]);
   });
 
   test("every member takes proposals and linearizable reads", async () => {
@@ -51,6 +60,18 @@ describe("a cluster of replicas", () => {
     const member = await cluster.start("a");
     expect(await propose(member)).toMatchObject({ type: "dropped", reason: "NO_LEADER" });
     expect(await readTotal(member)).toBe("NO_LEADER");
+  });
+
+  test("a leader that was cut off tells how long it has heard from no quorum", async () => {
+    const raft = { ...defaultRaftOptions, electionTimeoutMs: 400, heartbeatIntervalMs: 20 };
+    const cluster = await startCluster({ options: { raft } });
+    const { id, replica } = await cluster.leader();
+    for (const other of cluster.ids) if (other !== id) cluster.network.cut(id, other);
+    const last = await until(() => {
+      const status = replica.status();
+      return status.role !== "leader" || (status.leaderContactAgeMs ?? 0) > 100 ? status : undefined;
+    });
+    expect(last.role).toBe("leader");
   });
 
   test("a follower refuses what must not be forwarded", async () => {
@@ -224,6 +245,46 @@ describe("a cluster of replicas", () => {
     expect(await readTotal(leader)).toBe("SHUTTING_DOWN");
     expect(await underWay).toMatchObject({ type: "applied" });
     await drained;
+  });
+
+  test("a member that has stopped ends a wait for a revision at once", async () => {
+    const cluster = await startCluster({ size: 1 });
+    const { replica } = await cluster.leader();
+    await cluster.stopAll();
+    const reached = new Promise((resolve) => replica.waitApplied(() => false, Number.POSITIVE_INFINITY, resolve));
+    expect(await reached).toBe(false);
+  });
+
+  test("each write and each commit is told to the metrics", async () => {
+    const told: string[] = [];
+    const metrics = {
+      writtenBytes: (bytes: number) => told.push(`written ${bytes}`),
+      commitDuration: (seconds: number) => told.push(`committed ${seconds >= 0}`),
+    };
+    const cluster = await startCluster({ size: 1, metrics });
+    const member = await cluster.leader();
+    await until(() => (member.replica.status().caughtUp ? true : undefined));
+    told.length = 0;
+    await propose(member, [0, 0, 0]);
+    expect(told).toEqual(["written 35", "committed true"]);
+  });
+
+  test("over the limit of bytes, proposals are refused, and room comes back when they end", async () => {
+    const cluster = await startCluster({ size: 1, options: { pendingProposalBytesMax: 100 } });
+    const member = await cluster.leader();
+    const large = new Array<number>(60).fill(0);
+    const [first, second] = await Promise.all([propose(member, large), propose(member, large)]);
+    expect(first).toMatchObject({ type: "applied" });
+    expect(second).toMatchObject({ type: "dropped", reason: "OVERLOADED" });
+    expect(await propose(member, large)).toMatchObject({ type: "applied" });
+  });
+
+  test("applying pauses when its results are many bytes, and goes on", async () => {
+    const cluster = await startCluster({ size: 1, options: { applyResultBytesMax: 16 } });
+    const member = await cluster.leader();
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => propose(member)));
+    expect(outcomes.every((outcome) => outcome.type === "applied")).toBe(true);
+    expect(await readTotal(member)).toBe(50);
   });
 
   test("over the limit, proposals are refused and nothing is half done", async () => {

@@ -85,6 +85,10 @@ export class FakeReplica implements ReplicaPort, KvReader {
     peers: [{ memberId: otherId, matchIndex: 11, inflightMessages: 2, contactAgeMs: 20 }],
   };
 
+  leadership() {
+    return this.#status;
+  }
+
   status(): ReplicaStatus {
     return this.#status;
   }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readdir, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -27,6 +27,7 @@ describe("data directory", () => {
       message: expect.stringContaining(path),
     });
     await expect(openIn(join(path, "below"))).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
+    await expect(openIn("/proc/raftkv/data")).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
   });
 
   test("a second store of the same directory is refused, under any name, and does not loosen the first", async () => {
@@ -48,7 +49,8 @@ describe("data directory", () => {
   test("a directory held by another process is refused until that process is killed", async () => {
     const directory = await newDirectory();
     const { dev, ino } = await stat(directory, { bigint: true });
-    const hold = `require("node:net").createServer().listen("\\0raftkv-directory-${dev}-${ino}", () => console.log("held"))`;
+    const name = `raftkv-directory-${dev}-${ino}-`.padEnd(107, ".");
+    const hold = `require("node:net").createServer().listen("\\0${name}", () => console.log("held"))`;
     const holder = spawn(process.execPath, ["-e", hold], { stdio: ["ignore", "pipe", "inherit"] });
     onTestFinished(() => void holder.kill("SIGKILL"));
     await once(holder.stdout, "data");
@@ -56,6 +58,17 @@ describe("data directory", () => {
     holder.kill("SIGKILL");
     await once(holder, "exit");
     await (await openIn(directory)).close();
+  });
+
+  test("the name of a lock has no room left that a version of Node could fill up", async () => {
+    const directory = await newDirectory();
+    const { dev, ino } = await stat(directory, { bigint: true });
+    const unlock = await lockDirectory(directory);
+    const sockets = await readFile("/proc/net/unix", "utf8");
+    const name = sockets.split(/\s+/).find((word) => word.startsWith(`@raftkv-directory-${dev}-${ino}-`));
+    await unlock();
+    // The @ stands for the zero byte that makes it abstract; the kernel takes 108 bytes with it.
+    expect(name).toHaveLength(108);
   });
 
   test("a refused open lets go of the directory", async () => {

@@ -21,6 +21,8 @@ describe("in-process network", () => {
     a.transport.send("b", [heartbeat("a", "b", 2)]);
     await until(() => a.recorder.unreachable.length === 2 && b.recorder.unreachable.length === 1);
     expect(a.transport.stats().get("b")).toMatchObject({ connected: false, disconnects: 1, sendFailures: 2 });
+    a.transport.send("b", [heartbeat("a", "b", 2)]);
+    await until(() => a.recorder.unreachable.length === 3);
 
     network.heal("a", "b");
     await until(() => a.isConnected() && b.isConnected());

@@ -625,7 +625,7 @@ export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE_
  */
 export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
   /**
-   * Fresh for every batch of the sending process.
+   * Fresh for every batch, across restarts of the sender too.
    *
    * @generated from field: uint64 id = 1;
    */

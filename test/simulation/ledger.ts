@@ -1,0 +1,181 @@
+import { crc32c } from "@node-rs/crc32";
+import { decodeCommand } from "../../src/kv/command.ts";
+import { decodePairRow } from "../../src/kv/pair.ts";
+import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Index } from "../../src/raft/entry.ts";
+import type { StateMachine, StateRows } from "../../src/replica/state-machine.ts";
+import { decodeResult } from "../../src/server/key-value.ts";
+import { check } from "./broken-rule.ts";
+import type { Coverage } from "./coverage.ts";
+
+const pairPrefix = 0x6b;
+
+/** A key's value from one index on. */
+export interface KeyVersion {
+  readonly index: Index;
+  /** `null`: there is no such key. */
+  readonly value: string | null;
+  readonly modRevision: number;
+}
+
+/** What applying one entry came to, on whichever member did it first. */
+interface AppliedEntry {
+  readonly commandHash: number;
+  /** Of every row read by nobody, written or deleted, and of the result. */
+  readonly effectHash: number;
+  readonly timeMs: number;
+}
+
+/** What the members have applied, entry by entry: the first to apply one says what it comes to, the others must agree. */
+export class Ledger {
+  /** Largest index whose effects any client has been told of. */
+  acknowledgedIndex: Index = 0;
+  readonly #entries = new Map<Index, AppliedEntry>();
+  readonly #versions = new Map<string, KeyVersion[]>();
+  readonly #requests = new Map<string, { readonly index: Index; readonly result: number }>();
+  readonly #commands = new Map<string, Index[]>();
+  readonly #lastApplied = new Map<MemberId, Index>();
+  readonly #coverage: Coverage;
+
+  constructor(coverage: Coverage) {
+    this.#coverage = coverage;
+  }
+
+  /** The state machine of one member, with everything that it does compared to what others did. */
+  observe(memberId: MemberId, machine: StateMachine, applying: (index: Index) => void): StateMachine {
+    let lastIndex = 0;
+    return {
+      indexPrefix: machine.indexPrefix,
+      inspect: (command) => machine.inspect(command),
+      apply: (command, context, rows) => {
+        const { index, timeMs } = context;
+        check(index > lastIndex, "applied in order", () => `${memberId} applies ${index} after ${lastIndex}`);
+        lastIndex = index;
+        if (index <= (this.#lastApplied.get(memberId) ?? 0)) this.#coverage.saw("appliedAgainAfterRestart");
+        this.#lastApplied.set(memberId, index);
+        applying(index);
+        const recorder = new RecordingRows(rows);
+        const result = machine.apply(command, context, recorder);
+        const effectHash = crc32c(result, recorder.hash);
+        const entry = { commandHash: crc32c(command), effectHash, timeMs };
+        this.#note(memberId, index, entry, { command, result, recorder });
+        return result;
+      },
+    };
+  }
+
+  /** What a key held when everything up to `index` was applied. */
+  versionAt(key: string, index: Index): KeyVersion {
+    const versions = this.#versions.get(key) ?? [];
+    for (let at = versions.length - 1; at >= 0; at--) {
+      const version = versions[at];
+      if (version !== undefined && version.index <= index) return version;
+    }
+    return { index: 0, value: null, modRevision: 0 };
+  }
+
+  /** Indexes at which a command of these very bytes was applied. */
+  indexesOf(command: Uint8Array): readonly Index[] {
+    return this.#commands.get(nameOf(command)) ?? [];
+  }
+
+  /** Whether a request of a session was executed. */
+  wasExecuted(clientId: string, sequence: number): boolean {
+    return this.#requests.has(`${clientId}/${sequence}`);
+  }
+
+  #note(memberId: MemberId, index: Index, entry: AppliedEntry, applied: Applied): void {
+    const known = this.#entries.get(index);
+    if (known === undefined) {
+      this.#entries.set(index, entry);
+      this.#noteFirst(index, applied);
+      return;
+    }
+    const told = (what: string) => () => `${memberId} applies another ${what} at ${index} than others did`;
+    check(known.commandHash === entry.commandHash, "state machine safety", told("command"));
+    check(known.timeMs === entry.timeMs, "state machine safety", told("time"));
+    check(known.effectHash === entry.effectHash, "state machine determinism", told("effect"));
+  }
+
+  #noteFirst(index: Index, { command, result, recorder }: Applied): void {
+    const name = nameOf(command);
+    const indexes = this.#commands.get(name);
+    if (indexes === undefined) this.#commands.set(name, [index]);
+    else indexes.push(index);
+    for (const [key, row] of recorder.pairs) {
+      const versions = this.#versions.get(key) ?? [];
+      this.#versions.set(key, versions);
+      const pair = row === null ? undefined : decodePairRow(row);
+      const value = pair === undefined ? null : Buffer.from(pair.value.data).toString();
+      versions.push({ index, value, modRevision: Number(pair?.modRevision ?? 0) });
+    }
+    this.#noteRequest(index, { command, result, recorder });
+  }
+
+  /** Exactly once: a request of a session has its effect at one index, and the same answer wherever it is repeated. */
+  #noteRequest(index: Index, { command, result, recorder }: Applied): void {
+    const { requestId } = decodeCommand(command);
+    if (requestId === undefined) return;
+    const name = `${requestId.clientId}/${requestId.sequence}`;
+    const before = this.#requests.get(name);
+    const refused = decodeResult(result).result.case === "failure";
+    if (before === undefined) {
+      if (!refused) this.#requests.set(name, { index, result: crc32c(result) });
+      return;
+    }
+    check(
+      recorder.pairs.size === 0,
+      "exactly once",
+      () => `request ${name} took effect at ${before.index} and again at ${index}`,
+    );
+    if (refused) return;
+    this.#coverage.saw("answeredFromSession");
+    check(
+      crc32c(result) === before.result,
+      "stable answers",
+      () => `request ${name} was answered differently at ${before.index} and ${index}`,
+    );
+  }
+}
+
+interface Applied {
+  readonly command: Uint8Array;
+  readonly result: Uint8Array;
+  readonly recorder: RecordingRows;
+}
+
+/** Passes rows on, and remembers what was done to them. */
+class RecordingRows implements StateRows {
+  hash = 0;
+  /** Pairs written, or `null` when deleted, by their key. */
+  readonly pairs = new Map<string, Uint8Array | null>();
+  readonly #rows: StateRows;
+
+  constructor(rows: StateRows) {
+    this.#rows = rows;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#rows.get(key);
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.hash = crc32c(value, crc32c(key, this.hash + 1));
+    if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), value);
+    this.#rows.put(key, value);
+  }
+
+  delete(key: Uint8Array): void {
+    this.hash = crc32c(key, this.hash + 2);
+    if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), null);
+    this.#rows.delete(key);
+  }
+
+  firstIndexKey(start: Uint8Array, end: Uint8Array): Uint8Array | undefined {
+    return this.#rows.firstIndexKey(start, end);
+  }
+}
+
+function nameOf(command: Uint8Array): string {
+  return Buffer.from(command.buffer, command.byteOffset, command.length).toString("latin1");
+}

@@ -1,0 +1,183 @@
+import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
+import { check } from "./broken-rule.ts";
+import type { Coverage } from "./coverage.ts";
+import type { SimDisk } from "./sim-disk.ts";
+
+/** A member as the rules see it. */
+export interface WatchedMember {
+  readonly id: MemberId;
+  readonly disk: SimDisk;
+  /** Its disk was damaged or replaced on purpose: what it says proves nothing any more. */
+  readonly lost: boolean;
+  readonly incarnation: number;
+  readonly status: ReplicaStatus | undefined;
+}
+
+/** What a member was like after its last event. */
+interface Seen {
+  readonly incarnation: number;
+  readonly status: ReplicaStatus;
+}
+
+/** Rules about members and what they hold (Raft paper, figure 3), looked at after every event. */
+export class MemberRules {
+  /** Terms of the committed entries; index i at i - 1. */
+  readonly committedTerms: Term[] = [];
+  readonly #members: readonly WatchedMember[];
+  readonly #coverage: Coverage;
+  readonly #pendingMax: number;
+  readonly #seen = new Map<MemberId, Seen>();
+  readonly #leaderOfTerm = new Map<Term, MemberId>();
+  readonly #matches = new Map<string, Index>();
+
+  constructor(members: readonly WatchedMember[], coverage: Coverage, pendingMax: number) {
+    this.#members = members;
+    this.#coverage = coverage;
+    this.#pendingMax = pendingMax;
+  }
+
+  /** A member has done something; whether it began to lead. */
+  acted(member: WatchedMember): boolean {
+    const { status } = member;
+    if (status === undefined || member.lost) return false;
+    const seen = this.#seen.get(member.id);
+    const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
+    if (before !== undefined && isSame(before, status)) return false;
+    if (before !== undefined) this.#checkMonotonic(member.id, before, status);
+    check(
+      status.appliedIndex <= status.commitIndex && status.commitIndex <= status.lastIndex,
+      "applied <= committed <= last",
+      () => `${member.id}: ${status.appliedIndex}, ${status.commitIndex}, ${status.lastIndex}`,
+    );
+    check(
+      status.pendingProposals <= this.#pendingMax,
+      "bounded queues",
+      () => `${status.pendingProposals} proposals wait at ${member.id}`,
+    );
+    if (status.role === "leader") this.#checkLeader(member, before, status);
+    if (status.commitIndex > (before?.commitIndex ?? 0)) this.#checkCommit(member, before, status);
+    const { appliedIndex } = status;
+    check(
+      appliedIndex === 0 || member.disk.termAt(appliedIndex) === this.committedTerms[appliedIndex - 1],
+      "state machine safety",
+      () => `${member.id} applied entry ${appliedIndex}; it is not the one that was committed`,
+    );
+    this.#seen.set(member.id, { incarnation: member.incarnation, status });
+    return status.role === "leader" && !(before?.role === "leader" && before.term === status.term);
+  }
+
+  /** A batch took an entry from a disk: it must not have been needed. */
+  entryRemoved({ index, term }: LogPosition): void {
+    if (this.committedTerms[index - 1] !== term || this.#members.some(({ lost }) => lost)) return;
+    check(this.#isDurable(index, term), "committed entries stay", () => `entry ${index} of term ${term} was removed`);
+  }
+
+  /** A member applies an entry. */
+  applying(member: WatchedMember, index: Index): void {
+    if (member.lost) return;
+    check(index <= member.disk.lastIndex, "applied is durable", () => `${member.id} applies ${index} before it is`);
+  }
+
+  #checkMonotonic(id: MemberId, before: ReplicaStatus, status: ReplicaStatus): void {
+    check(status.term >= before.term, "term grows", () => `${id}: from ${before.term} to ${status.term}`);
+    check(
+      status.commitIndex >= before.commitIndex,
+      "commit index grows",
+      () => `${id}: from ${before.commitIndex} to ${status.commitIndex}`,
+    );
+    check(
+      status.appliedIndex >= before.appliedIndex,
+      "applied index grows",
+      () => `${id}: from ${before.appliedIndex} to ${status.appliedIndex}`,
+    );
+  }
+
+  #checkLeader(member: WatchedMember, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
+    const { term } = status;
+    const isNew = before?.role !== "leader" || before.term !== term;
+    if (isNew) this.#checkNewLeader(member, term);
+    else {
+      check(status.lastIndex >= before.lastIndex, "leader append-only", () => `${member.id} shortened its log`);
+    }
+    for (const { memberId, matchIndex } of status.peers) this.#checkMatch(member.id, term, memberId, matchIndex);
+  }
+
+  #checkNewLeader(member: WatchedMember, term: Term): void {
+    const other = this.#leaderOfTerm.get(term) ?? member.id;
+    check(other === member.id, "election safety", () => `${other} and ${member.id} lead term ${term}`);
+    this.#leaderOfTerm.set(term, member.id);
+    this.#coverage.saw("leaderElected");
+    if (this.#members.some(({ id, status }) => id !== member.id && status?.role === "leader")) {
+      this.#coverage.saw("twoLeaders");
+    }
+    // By log matching the last committed entry stands for all before it.
+    const last = this.committedTerms.length;
+    check(
+      last === 0 || member.disk.termAt(last) === this.committedTerms[last - 1],
+      "leader completeness",
+      () => `${member.id} leads term ${term} without entry ${last}`,
+    );
+  }
+
+  #checkMatch(leader: MemberId, term: Term, peerId: MemberId, matchIndex: Index): void {
+    const key = `${term} ${peerId}`;
+    const before = this.#matches.get(key) ?? 0;
+    if (before === matchIndex) return;
+    check(matchIndex > before, "match grows", () => `match of ${peerId} at ${leader} fell to ${matchIndex}`);
+    this.#matches.set(key, matchIndex);
+    const peer = this.#members.find(({ id }) => id === peerId);
+    // One of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
+    if (peer === undefined || peer.lost || peer.disk.hardState.term > term) return;
+    check(
+      matchIndex <= peer.disk.lastIndex,
+      "match is durable",
+      () => `${leader} believes that ${peerId} has entry ${matchIndex}; its disk ends at ${peer.disk.lastIndex}`,
+    );
+  }
+
+  #checkCommit(member: WatchedMember, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
+    const { commitIndex } = status;
+    const from = this.committedTerms.length;
+    for (let index = from + 1; index <= commitIndex; index++) this.#commitFirst(member, index);
+    const committed = this.committedTerms[commitIndex - 1];
+    if (status.role !== "leader" || before?.role !== "leader" || before.term !== status.term) return;
+    check(
+      committed === status.term,
+      "commits own term",
+      () => `leader ${member.id} of term ${status.term} commits up to entry ${commitIndex} of term ${committed}`,
+    );
+    if (this.committedTerms[before.commitIndex] !== status.term) this.#coverage.saw("committedOlderTerm");
+  }
+
+  /** The first to commit an entry must have a quorum on whose disks it is. */
+  #commitFirst(member: WatchedMember, index: Index): void {
+    const terms = new Set(this.#members.flatMap(({ disk }) => [disk.termAt(index), disk.formerTermAt(index)]));
+    for (const term of terms) {
+      if (term === undefined || !this.#isDurable(index, term)) continue;
+      this.committedTerms.push(term);
+      return;
+    }
+    check(false, "committed is durable", () => `${member.id} commits entry ${index}, which no quorum has on disk`);
+  }
+
+  #isDurable(index: Index, term: Term): boolean {
+    const holders = this.#members.filter(
+      ({ disk }) => disk.termAt(index) === term || disk.formerTermAt(index) === term,
+    );
+    return 2 * holders.length > this.#members.length;
+  }
+}
+
+function isSame(a: ReplicaStatus, b: ReplicaStatus): boolean {
+  return (
+    a.term === b.term &&
+    a.commitIndex === b.commitIndex &&
+    a.appliedIndex === b.appliedIndex &&
+    a.role === b.role &&
+    a.lastIndex === b.lastIndex &&
+    a.pendingProposals === b.pendingProposals &&
+    a.peers.every((peer, position) => peer.matchIndex === b.peers[position]?.matchIndex)
+  );
+}

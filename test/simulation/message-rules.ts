@@ -1,0 +1,99 @@
+import { crc32c } from "@node-rs/crc32";
+import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Entry, Term } from "../../src/raft/entry.ts";
+import type { AppendEntriesRequest, Message } from "../../src/raft/message.ts";
+import type { PeerMessage } from "../../src/transport/peer-transport.ts";
+import { check } from "./broken-rule.ts";
+import type { Coverage } from "./coverage.ts";
+import type { SimDisk } from "./sim-disk.ts";
+
+/** Rules about what members tell each other, looked at when it leaves a process. What a crash kept from leaving never counted. */
+export class MessageRules {
+  readonly #coverage: Coverage;
+  readonly #votes = new Map<string, MemberId>();
+  readonly #candidates = new Map<Term, Set<MemberId>>();
+  readonly #releasedTerms = new Map<MemberId, Term>();
+  readonly #entries = new Map<string, { readonly contentHash: number; prevTerm: Term | undefined }>();
+  readonly #seenEntries = new WeakSet<Entry>();
+
+  constructor(coverage: Coverage) {
+    this.#coverage = coverage;
+  }
+
+  /** A process begins; its disk must not have forgotten what others were told. */
+  starts(id: MemberId, disk: SimDisk): void {
+    const released = this.#releasedTerms.get(id) ?? 0;
+    check(disk.hardState.term >= released, "term is kept", () => `${id} forgot term ${released}`);
+  }
+
+  /** A message leaves. */
+  released(id: MemberId, disk: SimDisk, message: PeerMessage): void {
+    if (message.type === "ForwardRequest") this.#coverage.saw("forwarded");
+    if (message.type === "ForwardRequest" || message.type === "ForwardResponse") return;
+    this.#checkTerm(id, disk, message);
+    if (message.type === "RequestVoteRequest" && !message.preVote) {
+      this.#checkVote(id, disk, message.term, id);
+      const candidates = this.#candidates.get(message.term) ?? new Set();
+      this.#candidates.set(message.term, candidates.add(id));
+      if (candidates.size === 2) this.#coverage.saw("twoCandidates");
+    } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
+      this.#checkVote(id, disk, message.term, message.to);
+    } else if (message.type === "AppendEntriesRequest") {
+      this.#checkEntries(message);
+    } else if (message.type === "AppendEntriesResponse") {
+      if (!message.success) this.#coverage.saw("appendRefused");
+      check(
+        !message.success || message.term !== disk.hardState.term || message.matchIndex <= disk.lastIndex,
+        "acknowledged is durable",
+        () => `${id} acknowledges ${message.matchIndex}; its disk ends at ${disk.lastIndex}`,
+      );
+    }
+  }
+
+  #checkTerm(id: MemberId, disk: SimDisk, message: Message): void {
+    const aboutNextTerm = "preVote" in message && message.preVote && !("granted" in message && !message.granted);
+    if (aboutNextTerm) return;
+    const { term } = message;
+    check(term <= disk.hardState.term, "term is durable", () => `${id} tells of term ${term} before it is`);
+    this.#releasedTerms.set(id, Math.max(term, this.#releasedTerms.get(id) ?? 0));
+  }
+
+  #checkVote(id: MemberId, disk: SimDisk, term: Term, candidate: MemberId): void {
+    const key = `${term}/${id}`;
+    const other = this.#votes.get(key) ?? candidate;
+    check(other === candidate, "one vote a term", () => `${id} voted for ${other} and ${candidate} in term ${term}`);
+    this.#votes.set(key, candidate);
+    const { hardState } = disk;
+    const durable = hardState.term > term || (hardState.term === term && hardState.votedFor === candidate);
+    check(durable, "vote is durable", () => `${id} tells of its vote in term ${term} before it is`);
+  }
+
+  /** Log matching, by induction: an entry is the same everywhere, and so is the term of the one before it. */
+  #checkEntries({ entries, prevLogTerm }: AppendEntriesRequest): void {
+    let prevTerm: Term | undefined = prevLogTerm;
+    for (const entry of entries) {
+      if (!this.#seenEntries.has(entry)) {
+        this.#seenEntries.add(entry);
+        this.#matchEntry(entry, prevTerm);
+      }
+      prevTerm = entry.term;
+    }
+  }
+
+  #matchEntry(entry: Entry, prevTerm: Term | undefined): void {
+    const key = `${entry.index}/${entry.term}`;
+    const contentHash = entry.kind === "command" ? crc32c(entry.command, entry.timeMs >>> 0) : 0;
+    const known = this.#entries.get(key);
+    if (known === undefined) {
+      this.#entries.set(key, { contentHash, prevTerm });
+      return;
+    }
+    check(known.contentHash === contentHash, "log matching", () => `two entries ${key}`);
+    check(
+      prevTerm === undefined || known.prevTerm === undefined || known.prevTerm === prevTerm,
+      "log matching",
+      () => `entry ${key} follows terms ${known.prevTerm} and ${prevTerm}`,
+    );
+    known.prevTerm ??= prevTerm;
+  }
+}

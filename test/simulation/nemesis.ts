@@ -1,0 +1,247 @@
+import type { MemberId } from "../../src/raft/configuration.ts";
+import { peerKey } from "../../src/storage/row-keys.ts";
+import { type Dice, diceFor } from "./dice.ts";
+import type { CrashPlace } from "./member-process.ts";
+import type { DiskImage } from "./sim-disk.ts";
+import type { Damage, SimMember } from "./sim-member.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { Strike, StrikeKind } from "./strike.ts";
+import type { World } from "./world.ts";
+
+/** Does the harm that was planned. A new kind is one line here and a weight in strike.ts. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #members: readonly SimMember[];
+  readonly #network: SimNetwork;
+  readonly #unitMs: number;
+  /** What to do to the next leader. */
+  #hunters: ((leader: SimMember) => void)[] = [];
+  #over = false;
+  /** What each kind of strike does. */
+  readonly #acts: Readonly<Record<StrikeKind, (dice: Dice) => void>> = {
+    crash: (dice) => this.#crash(dice.pick(this.#members), dice),
+    crashLeader: (dice) => this.#crash(this.#leaderOrAnyone(dice), dice),
+    crashAll: (dice) => {
+      this.#world.coverage.saw("clusterCrashed");
+      for (const member of this.#members) this.#crash(member, dice);
+    },
+    crashAtPoint: (dice) => this.#crashAtPoint(this.#target(dice), dice),
+    stopOrderly: (dice) => this.#stopOrderly(this.#target(dice), dice),
+    pause: (dice) => this.#pause(dice.pick(this.#members), dice),
+    pauseLeader: (dice) => this.#pause(this.#leaderOrAnyone(dice), dice),
+    split: (dice) => this.#cut("split", dice, this.#target(dice)),
+    isolateLeader: (dice) => this.#cut("isolate", dice, this.#leaderOrAnyone(dice)),
+    oneWay: (dice) => this.#cut("oneWay", dice, this.#target(dice)),
+    bridge: (dice) => this.#cut("bridge", dice, this.#target(dice)),
+    buddy: (dice) => this.#cut("buddy", dice, this.#leaderOrAnyone(dice)),
+    heal: () => this.#network.heal(),
+    slowLink: (dice) => this.#slowLink(dice, dice.pick(this.#members)),
+    breakStreams: (dice) => {
+      const transport = this.#network.find(this.#target(dice).id);
+      for (const { id } of this.#members) transport?.breakStream(id);
+    },
+    stallDisk: (dice) => {
+      this.#target(dice).disk.stalledUntilMs = this.#world.queue.nowMs + dice.real(0.1, 3) * this.#unitMs;
+    },
+    slowDisk: (dice) => {
+      const { disk } = this.#target(dice);
+      disk.slowness = dice.real(2, 20);
+      this.#later(dice.real(1, 5), () => {
+        disk.slowness = 1;
+      });
+    },
+    failWrite: (dice) => {
+      this.#target(dice).disk.failNext = 1;
+    },
+    fullDisk: (dice) => {
+      const { disk } = this.#target(dice);
+      disk.full = true;
+      this.#later(dice.real(0.5, 6), () => {
+        disk.full = false;
+      });
+    },
+    hunt: (dice) => this.#hunt(dice),
+    jumpWallClock: (dice) => {
+      this.#world.coverage.saw("wallClockJumped");
+      dice.pick(this.#members).machine.wallClockOffsetMs += dice.real(-60_000, 60_000);
+    },
+    wipe: (dice) => this.#damage("wipe", dice.pick(this.#members), dice),
+    loseTail: (dice) => this.#damage("loseTail", dice.pick(this.#members), dice),
+    rot: (dice) => this.#damage("rot", dice.pick(this.#members), dice),
+  };
+
+  constructor(world: World, members: readonly SimMember[], network: SimNetwork) {
+    this.#world = world;
+    this.#members = members;
+    this.#network = network;
+    this.#unitMs = world.plan.options.raft.electionTimeoutMs;
+    for (const strike of world.plan.strikes) {
+      world.queue.after(strike.atMs, () => {
+        if (!this.#over) this.#run(strike);
+      });
+    }
+  }
+
+  /** A member has begun to lead. */
+  leaderElected(leader: SimMember): void {
+    const hunters = this.#hunters;
+    this.#hunters = [];
+    for (const hunter of hunters) hunter(leader);
+  }
+
+  /** Everything that can be mended is, and every member that can run does. */
+  end(): void {
+    this.#over = true;
+    this.#hunters = [];
+    this.#network.heal();
+    this.#network.conditions = {
+      ...this.#network.conditions,
+      dropShare: 0,
+      duplicateShare: 0,
+      slowShare: 0,
+      queueMessagesMax: 65_536,
+    };
+    for (const member of this.#members) {
+      member.process?.resume();
+      member.process?.disarm();
+      Object.assign(member.disk, { full: false, failNext: 0, stalledUntilMs: 0, slowness: 1 });
+      member.start();
+    }
+  }
+
+  #run(strike: Strike): void {
+    const dice = diceFor(this.#world.plan.seed, "strike", strike.number);
+    this.#world.trace.note("!", `${strike.number} ${strike.kind}`);
+    this.#acts[strike.kind](dice);
+  }
+
+  /** Anybody, but half of the time the leader, where most can go wrong. */
+  #target(dice: Dice): SimMember {
+    const anyone = dice.pick(this.#members);
+    return dice.chance(0.5) ? (this.#leader() ?? anyone) : anyone;
+  }
+
+  #leaderOrAnyone(dice: Dice): SimMember {
+    return this.#leader() ?? dice.pick(this.#members);
+  }
+
+  #leader(): SimMember | undefined {
+    const leaders = this.#members.filter(({ status }) => status?.role === "leader");
+    return leaders.reduce<SimMember | undefined>(
+      (best, each) => ((each.status?.term ?? 0) > (best?.status?.term ?? 0) ? each : best),
+      undefined,
+    );
+  }
+
+  #crash(member: SimMember, dice: Dice): void {
+    member.restartAfter(dice.real(0, 3) * this.#unitMs);
+  }
+
+  #crashAtPoint(member: SimMember, dice: Dice): void {
+    const place = dice.weighted<CrashPlace>({ beforeWrite: 3, duringWrite: 3, afterWrite: 4, send: 4, opening: 1 });
+    const strike = (): void => {
+      if (place === "send") this.#world.coverage.saw("crashedAtSend");
+      this.#crash(member, dice);
+    };
+    if (place === "opening") this.#crash(member, dice);
+    member.process?.arm(place, dice.whole(1, 12), strike);
+  }
+
+  #stopOrderly(member: SimMember, dice: Dice): void {
+    if (member.status?.role === "leader") this.#world.coverage.saw("leaderStoppedOrderly");
+    const delayMs = dice.real(0, 2) * this.#unitMs;
+    member.stopOrderly(dice.real(0, 2) * this.#unitMs, () => member.startAfter(delayMs));
+  }
+
+  #pause(member: SimMember, dice: Dice): void {
+    this.#world.coverage.saw("paused");
+    if (member.status?.role === "leader") this.#world.coverage.saw("leaderPaused");
+    member.process?.pause(dice.real(0.1, 5) * this.#unitMs);
+  }
+
+  /** Waits for the next leader and strikes it just after its election, when most is open. */
+  #hunt(dice: Dice): void {
+    const afterMs = dice.real(0, 0.2) * this.#unitMs;
+    const how = dice.weighted({ crash: 3, pause: 2, isolate: 3, oneWay: 2 });
+    this.#hunters.push((leader) => {
+      this.#world.coverage.saw("hunted");
+      this.#world.queue.after(afterMs, () => {
+        if (this.#over) return;
+        if (how === "crash") this.#crash(leader, dice);
+        else if (how === "pause") this.#pause(leader, dice);
+        else this.#cut(how, dice, leader);
+      });
+    });
+  }
+
+  #cut(kind: "split" | "isolate" | "oneWay" | "bridge" | "buddy", dice: Dice, { id }: SimMember): void {
+    const side = new Set(dice.some(this.#members, 0.5).map((member) => member.id));
+    const outwards = dice.chance(0.5);
+    const friend = dice.pick(this.#members).id;
+    const cuts: Readonly<Record<typeof kind, (from: MemberId, to: MemberId) => boolean>> = {
+      split: (from, to) => side.has(from) !== side.has(to),
+      isolate: (from, to) => from === id || to === id,
+      oneWay: (from, to) => (outwards ? from : to) === id,
+      // Everybody hears one member, and the others not.
+      bridge: (from, to) => from !== id && to !== id && side.has(from) !== side.has(to),
+      buddy: (from, to) => (from === id && to !== friend) || (to === id && from !== friend),
+    };
+    if (kind === "oneWay") this.#world.coverage.saw("oneWayCut");
+    if (kind === "bridge" || kind === "buddy") this.#world.coverage.saw("partialCut");
+    const isCut = cuts[kind];
+    this.#network.isCut = isCut;
+    this.#later(dice.real(0.5, 8), () => {
+      if (this.#network.isCut === isCut) this.#network.heal();
+    });
+  }
+
+  #slowLink(dice: Dice, { id }: SimMember): void {
+    const link = `${id} ${dice.pick(this.#members).id}`;
+    this.#network.slowLinks.set(link, dice.real(0.1, 2) * this.#unitMs);
+    this.#later(dice.real(1, 8), () => this.#network.slowLinks.delete(link));
+  }
+
+  #later(units: number, part: () => void): void {
+    this.#world.queue.after(units * this.#unitMs, part);
+  }
+
+  /** Damage for good: never more than a minority, and only of members whom all others know. */
+  #damage(kind: "wipe" | "loseTail" | "rot", member: SimMember, dice: Dice): void {
+    if (!this.#mayDamage(member)) return;
+    if (kind === "loseTail") {
+      const image = member.disk.image();
+      this.#later(dice.real(0.2, 4), () => this.#loseTail(member, image, dice));
+      return;
+    }
+    if (kind === "wipe") {
+      this.#markDamaged(member, "wiped");
+      member.crash();
+      member.disk.wipe();
+      member.startAfter(dice.real(0, 3) * this.#unitMs);
+    } else if (member.disk.rot()) {
+      this.#markDamaged(member, "rotten");
+      if (dice.chance(0.7)) this.#crash(member, dice);
+    }
+  }
+
+  /** The disk forgets what it said was durable. The watermark must tell, as far as it has come. */
+  #loseTail(member: SimMember, image: DiskImage, dice: Dice): void {
+    const { watermark } = member.disk;
+    if (this.#over || !this.#mayDamage(member) || watermark === undefined || watermark.writes <= image.writes) return;
+    this.#markDamaged(member, "lostTail");
+    member.crash();
+    member.disk.forgetSince(image);
+    member.startAfter(dice.real(0, 3) * this.#unitMs);
+  }
+
+  #mayDamage(member: SimMember): boolean {
+    const lost = this.#members.filter((each) => each.lost).length;
+    if (member.lost || 2 * (lost + 1) >= this.#members.length) return false;
+    return this.#members.every((each) => each === member || each.disk.rows.get(peerKey(member.id)) !== undefined);
+  }
+
+  #markDamaged(member: SimMember, damage: Damage): void {
+    this.#world.trace.note(member.id, damage);
+    member.damage = damage;
+  }
+}

@@ -1,0 +1,83 @@
+import { type CommandInit, del, increment, put } from "../kv/driver.ts";
+import type { Operation } from "../lib/linearizability.ts";
+import type { Dice } from "./dice.ts";
+import type { WorkloadPlan } from "./plan.ts";
+
+/** A read, and how fresh it has to be. */
+export interface ReadPlan {
+  readonly kind: "read";
+  readonly key: string;
+  /** `undefined`: linearizable. */
+  readonly minRevision: number | undefined;
+}
+
+/** A command, as the model of the history has it and as it is sent. */
+export interface WritePlan {
+  readonly kind: "write";
+  readonly key: string;
+  readonly operation: Exclude<Operation, { readonly kind: "get" }>;
+  readonly command: (id: CommandInit["id"]) => CommandInit;
+  /** Whether the command's bytes are no other's, with no request id in them either. */
+  readonly unique: boolean;
+}
+
+/** What a client knows of a key from its last read. */
+export interface KnownValue {
+  readonly value: string | null;
+  readonly modRevision: number;
+}
+
+const optional = (id: CommandInit["id"]): { id?: CommandInit["id"] } => (id === undefined ? {} : { id });
+
+/** Draws what a client does next. `fresh` makes a value that nobody else writes. */
+export function drawOperation(
+  dice: Dice,
+  plan: WorkloadPlan,
+  known: ReadonlyMap<string, KnownValue>,
+  revision: number,
+  fresh: () => string,
+): ReadPlan | WritePlan {
+  const counts = dice.chance(0.3);
+  const key = counts ? `n${dice.whole(1, plan.counters)}` : `k${dice.whole(1, plan.registers)}`;
+  if (dice.chance(plan.readShare)) {
+    const stale = dice.chance(0.25);
+    return { kind: "read", key, minRevision: stale ? dice.pick([0, revision]) : undefined };
+  }
+  return counts ? drawIncrement(dice, key) : drawWrite(dice, plan, key, known.get(key), fresh);
+}
+
+function drawIncrement(dice: Dice, key: string): WritePlan {
+  const delta = dice.whole(1, 9);
+  return {
+    kind: "write",
+    key,
+    operation: { kind: "increment", delta, output: undefined },
+    command: (id) => increment(key, BigInt(delta), optional(id)),
+    unique: false,
+  };
+}
+
+function drawWrite(
+  dice: Dice,
+  plan: WorkloadPlan,
+  key: string,
+  known: KnownValue | undefined,
+  fresh: () => string,
+): WritePlan {
+  const value = fresh().padEnd(dice.whole(0, plan.valueBytesMax), ".");
+  const kind = dice.weighted({ put: 5, cas: known === undefined ? 0 : 4, delete: 1.5 });
+  if (kind === "delete") {
+    return { kind: "write", key, operation: { kind }, command: (id) => del(key, optional(id)), unique: false };
+  }
+  if (kind === "put" || known === undefined) {
+    const operation = { kind: "put", value } as const;
+    return { kind: "write", key, operation, command: (id) => put(key, value, optional(id)), unique: true };
+  }
+  return {
+    kind: "write",
+    key,
+    operation: { kind: "cas", expected: known.value, value, applied: undefined },
+    command: (id) => put(key, value, { if: known.modRevision, ...optional(id) }),
+    unique: true,
+  };
+}

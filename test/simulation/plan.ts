@@ -1,0 +1,197 @@
+import type { KvLimits } from "../../src/kv/kv-limits.ts";
+import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
+import { type Dice, diceFor } from "./dice.ts";
+import { drawStrikes, type Profile, type Strike } from "./strike.ts";
+
+/** How messages travel. */
+export interface NetworkPlan {
+  /** Streams keep their order and break as a whole; otherwise every message is on its own. */
+  readonly orderly: boolean;
+  readonly delayMs: { readonly min: number; readonly mean: number };
+  readonly slowShare: number;
+  readonly slowMsMax: number;
+  readonly dropShare: number;
+  readonly duplicateShare: number;
+  /** Share of frames that pass through the real encoder and decoder. */
+  readonly codecShare: number;
+  /** Time after which a stream over a cut link breaks. */
+  readonly keepaliveMs: number;
+  /** Messages under way on a link; over it all are dropped. */
+  readonly queueMessagesMax: number;
+}
+
+/** How disks behave apart from faults. */
+export interface DiskPlan {
+  readonly writeMs: { readonly min: number; readonly mean: number };
+  readonly slowShare: number;
+  readonly slowMsMax: number;
+  readonly truncationStep: number;
+  readonly watermarkIntervalMs: number;
+}
+
+/** What clients do. */
+export interface WorkloadPlan {
+  readonly clients: number;
+  readonly registers: number;
+  readonly counters: number;
+  readonly thinkMsMax: number;
+  readonly attemptTimeoutMs: number;
+  readonly operationTimeoutMs: number;
+  readonly sessionShare: number;
+  readonly pinnedShare: number;
+  readonly readShare: number;
+  readonly operationsMax: number;
+  readonly valueBytesMax: number;
+}
+
+/** Everything about a run, drawn from its seed before it begins. */
+export interface Plan {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly size: number;
+  readonly options: ReplicaOptions;
+  readonly network: NetworkPlan;
+  readonly disk: DiskPlan;
+  readonly workload: WorkloadPlan;
+  readonly kvLimits: Partial<KvLimits>;
+  /** Clocks run this much faster or slower at most. */
+  readonly driftMax: number;
+  /** How late a turn comes at most. */
+  readonly turnDelayMsMax: number;
+  readonly faultsMs: number;
+  readonly strikes: readonly Strike[];
+}
+
+/** How a run differs from what its seed says; what shrinking changes. */
+export interface Overrides {
+  /** Strikes to keep, by number. Default: all. */
+  readonly strikes?: readonly number[];
+  readonly size?: number;
+  readonly clients?: number;
+  readonly operations?: number;
+  readonly untilMs?: number;
+  /** No drops, duplicates or long delays. Default false. */
+  readonly calmNetwork?: boolean;
+  /** No slow writes. Default false. */
+  readonly calmDisk?: boolean;
+}
+
+/** Draws a run. */
+export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
+  const dice = diceFor(seed, "plan");
+  const profile = dice.weighted<Profile>({ swarm: 5, churn: 2, reads: 2, storage: 2, calm: 0.3 });
+  const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 7: 0.6 }));
+  const options = drawOptions(dice, profile);
+  const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);
+  const disk = drawDisk(dice, profile);
+  const workload = drawWorkload(dice, profile, options.raft.electionTimeoutMs);
+  const kvLimits = dice.chance(0.25) ? drawKvLimits(dice) : {};
+  const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
+  const turnDelayMsMax = dice.pick([0, 0.2, 2]);
+  const faultsMs = options.raft.electionTimeoutMs * dice.real(12, 30);
+  const strikes = drawStrikes(dice, profile, faultsMs, options.raft.electionTimeoutMs);
+  const plan = { seed, profile, size, options, network, disk, workload, kvLimits, driftMax, turnDelayMsMax };
+  return override({ ...plan, faultsMs, strikes }, overrides);
+}
+
+function override(plan: Plan, given: Overrides): Plan {
+  const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk } = given;
+  const quiet = { slowShare: 0, dropShare: 0, duplicateShare: 0 };
+  return {
+    ...plan,
+    size: size ?? plan.size,
+    faultsMs: untilMs ?? plan.faultsMs,
+    strikes: plan.strikes.filter(({ number }) => kept === undefined || kept.includes(number)),
+    network: calmNetwork === true ? { ...plan.network, ...quiet } : plan.network,
+    disk: calmDisk === true ? { ...plan.disk, slowShare: 0 } : plan.disk,
+    workload: {
+      ...plan.workload,
+      clients: clients ?? plan.workload.clients,
+      operationsMax: operations ?? plan.workload.operationsMax,
+    },
+  };
+}
+
+function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
+  const electionTimeoutMs = profile === "churn" ? dice.whole(80, 150) : dice.whole(120, 500);
+  const heartbeatIntervalMs = Math.max(10, Math.round(electionTimeoutMs / dice.whole(4, 10)));
+  const roomy = dice.chance(0.4);
+  const inflight = { messages: dice.whole(1, 6), bytes: dice.whole(1, 2000) };
+  return {
+    ...defaultReplicaOptions,
+    raft: {
+      electionTimeoutMs,
+      heartbeatIntervalMs,
+      appendBytesMax: roomy ? 1 << 20 : dice.whole(1, 1000),
+      inflight: roomy ? { messages: 256, bytes: 8 << 20 } : inflight,
+      uncommittedBytesMax: roomy ? 64 << 20 : dice.whole(200, 5000),
+      pendingReadsMax: roomy ? 65_536 : dice.whole(2, 30),
+      promotionLagMax: 10,
+      tailBytesMax: dice.chance(0.5) ? 0 : dice.whole(0, 5000),
+    },
+    pendingProposalsMax: dice.chance(0.2) ? dice.whole(2, 8) : 10_000,
+    pendingReadsMax: dice.chance(0.2) ? dice.whole(3, 8) : 10_000,
+    leaderWaitMs: dice.whole(0, 2 * electionTimeoutMs),
+    tickIntervalMs: Math.max(4, Math.round(heartbeatIntervalMs / dice.real(2, 4))),
+    waitingRowBytesMax: dice.chance(0.3) ? 200 : 1 << 20,
+    waitingRowsMs: dice.whole(5, 500),
+    applyEntriesMax: dice.chance(0.3) ? dice.whole(1, 3) : 512,
+    readBytesMax: dice.chance(0.3) ? dice.whole(1, 300) : 1 << 20,
+  };
+}
+
+function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): NetworkPlan {
+  const orOff = (share: number, value: number): number => (dice.chance(share) ? 0 : value);
+  const calm = profile === "calm";
+  return {
+    orderly: dice.chance(0.5),
+    delayMs: { min: dice.real(0.05, 1), mean: dice.real(0.1, electionTimeoutMs / 30) },
+    slowShare: calm ? 0 : orOff(0.4, dice.real(0, 0.05)),
+    slowMsMax: dice.real(1, 4) * electionTimeoutMs,
+    dropShare: calm ? 0 : orOff(0.4, dice.real(0, 0.08)),
+    duplicateShare: calm ? 0 : orOff(0.4, dice.real(0, 0.15)),
+    codecShare: dice.pick([0, 0.1, 1]),
+    keepaliveMs: dice.real(0.5, 4) * electionTimeoutMs,
+    queueMessagesMax: dice.chance(0.15) ? dice.whole(4, 20) : 65_536,
+  };
+}
+
+function drawDisk(dice: Dice, profile: Profile): DiskPlan {
+  const slow = profile === "storage" || dice.chance(0.3);
+  return {
+    writeMs: { min: dice.real(0.05, 0.5), mean: slow ? dice.real(2, 15) : dice.real(0.1, 3) },
+    slowShare: dice.chance(0.5) ? 0 : dice.real(0, 0.03),
+    slowMsMax: dice.real(20, 600),
+    truncationStep: dice.chance(0.4) ? dice.whole(1, 4) : 65_536,
+    watermarkIntervalMs: dice.real(5, 200),
+  };
+}
+
+function drawWorkload(dice: Dice, profile: Profile, electionTimeoutMs: number): WorkloadPlan {
+  const attemptTimeoutMs = electionTimeoutMs * dice.real(0.5, 5);
+  return {
+    clients: dice.whole(2, 9),
+    registers: dice.whole(1, 3),
+    counters: dice.whole(1, 2),
+    thinkMsMax: dice.pick([2, 20, 60]),
+    attemptTimeoutMs,
+    operationTimeoutMs: attemptTimeoutMs * dice.real(1, 4),
+    sessionShare: dice.pick([1, 0.8, 0.5]),
+    pinnedShare: profile === "reads" ? 0.8 : dice.pick([0, 0.3, 0.6]),
+    readShare: profile === "reads" ? 0.6 : dice.real(0.1, 0.5),
+    operationsMax: dice.whole(60, 500),
+    valueBytesMax: dice.pick([10, 10, 200]),
+  };
+}
+
+function drawKvLimits(dice: Dice): Partial<KvLimits> {
+  return {
+    sessionsMax: dice.whole(1, 6),
+    sessionIdleMs: dice.whole(200, 3000),
+    expiryBucketMs: dice.whole(1, 100),
+    sessionsEndedPerCommandMax: dice.whole(1, 3),
+    endedSessionsForgottenPerCommandMax: dice.whole(3, 6),
+    pendingAnswersMax: dice.whole(2, 10),
+    answersRemovedPerCommandMax: dice.whole(1, 4),
+  };
+}

@@ -1,0 +1,32 @@
+import { brokenRuleOf } from "./broken-rule.ts";
+import { drawPlan, type Overrides } from "./plan.ts";
+import { type RunOptions, type RunReport, Simulation } from "./simulation.ts";
+
+/** What a run came to: a report, or the rule that it broke. */
+export type RunResult =
+  | { readonly type: "passed"; readonly report: RunReport }
+  | { readonly type: "broken"; readonly rule: string; readonly error: unknown };
+
+/** Runs one seed to its end or to the first broken rule. */
+export async function runSeed(seed: number, overrides: Overrides = {}, options: RunOptions = {}): Promise<RunResult> {
+  try {
+    return { type: "passed", report: await new Simulation(drawPlan(seed, overrides), options).run() };
+  } catch (error) {
+    return { type: "broken", rule: brokenRuleOf(error), error };
+  }
+}
+
+/** The command that repeats a run. */
+export function commandOf(seed: number, overrides: Overrides): string {
+  const { strikes, size, clients, operations, untilMs, calmNetwork, calmDisk } = overrides;
+  const flags = [
+    strikes === undefined ? "" : `--strikes ${strikes.length === 0 ? "none" : strikes.join(",")}`,
+    size === undefined ? "" : `--members ${size}`,
+    clients === undefined ? "" : `--clients ${clients}`,
+    operations === undefined ? "" : `--operations ${operations}`,
+    untilMs === undefined ? "" : `--until ${untilMs}`,
+    calmNetwork === true ? "--calm-network" : "",
+    calmDisk === true ? "--calm-disk" : "",
+  ];
+  return ["npm run sim --", `--seed ${seed}`, ...flags.filter((flag) => flag !== ""), "--trace"].join(" ");
+}

@@ -1,0 +1,212 @@
+import type { HardState, Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import { MemoryRows } from "../../src/storage/memory-engine.ts";
+import { readHardState, readProgress } from "../../src/storage/meta-rows.ts";
+import { logKeyIndex, metaKeys } from "../../src/storage/row-keys.ts";
+import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
+import type { Watermark } from "../../src/storage/watermark.ts";
+import { check } from "./broken-rule.ts";
+import { type Dice, diceFor } from "./dice.ts";
+import type { World } from "./world.ts";
+
+/** No write takes longer, but for stalls; milliseconds. */
+const slowestWriteMs = 2000;
+
+/** Where the term stands in a log record. */
+const recordTermOffset = 14;
+
+/** A batch or a watermark on its way to the disk. */
+export interface PendingWrite {
+  /** Makes it durable. */
+  readonly land: () => void;
+}
+
+/** What a member's disk looks like at one moment. */
+export interface DiskImage {
+  readonly rows: readonly Row[];
+  readonly writes: number;
+}
+
+/** One member's disk: what is durable on it, and how it misbehaves. It outlives the processes. */
+export class SimDisk {
+  readonly number: number;
+  readonly dice: Dice;
+  directoryId: string;
+  rows = new MemoryRows();
+  watermark: Watermark | undefined;
+  /** Told of entries that a batch took away; throws when they had to stay. */
+  onEntryRemoved: (position: LogPosition) => void = () => {};
+  /** Every write fails. */
+  full = false;
+  /** The next so many writes fail. */
+  failNext = 0;
+  /** No write ends before this. */
+  stalledUntilMs = 0;
+  /** Writes take this many times as long. */
+  slowness = 1;
+  #hardState: HardState = { term: 0, votedFor: null, commitIndex: 0 };
+  /** Term of each durable entry; entry i at i - 1. */
+  #terms: Term[] = [];
+  /** The same before it was damaged on purpose. */
+  #formerTerms: readonly Term[] = [];
+  readonly #pending = new Set<PendingWrite>();
+  readonly #world: World;
+
+  constructor(world: World, number: number) {
+    this.#world = world;
+    this.number = number;
+    this.dice = diceFor(world.plan.seed, "disk", number);
+    this.directoryId = this.#drawDirectoryId();
+  }
+
+  /** Durable term, vote and commit index. */
+  get hardState(): HardState {
+    return this.#hardState;
+  }
+
+  /** Last durable entry. */
+  get lastIndex(): Index {
+    return this.#terms.length;
+  }
+
+  /** Term of a durable entry; 0 for "before the log", `undefined` when there is no such entry. */
+  termAt(index: Index): Term | undefined {
+    return index === 0 ? 0 : this.#terms[index - 1];
+  }
+
+  /** Term of an entry that was durable when the disk was damaged on purpose. */
+  formerTermAt(index: Index): Term | undefined {
+    return this.#formerTerms[index - 1];
+  }
+
+  /** How long a write takes that begins now. */
+  drawWriteMs(): number {
+    const { writeMs, slowShare, slowMsMax } = this.#world.plan.disk;
+    const usual = writeMs.min + this.dice.exponential(writeMs.mean);
+    const ms = this.dice.chance(slowShare) ? this.dice.real(0, slowMsMax) : usual;
+    const stallMs = Math.max(0, this.stalledUntilMs - this.#world.queue.nowMs);
+    if (stallMs > 0) this.#world.coverage.saw("diskStalled");
+    return stallMs + Math.min(ms * this.slowness, slowestWriteMs);
+  }
+
+  /** Whether the write that begins now is to fail. */
+  takeFailure(): boolean {
+    if (this.full) {
+      this.#world.coverage.saw("diskFull");
+      return true;
+    }
+    if (this.failNext === 0) return false;
+    this.failNext--;
+    return true;
+  }
+
+  begin(write: PendingWrite): void {
+    this.#pending.add(write);
+  }
+
+  /** Ends a write; whether it was still under way. */
+  end(write: PendingWrite): boolean {
+    return this.#pending.delete(write);
+  }
+
+  /** The process has died: what it was writing is there or not, whole or not at all. */
+  settlePending(): void {
+    for (const write of this.#pending) {
+      if (this.dice.chance(0.5)) {
+        this.#world.coverage.saw("inFlightWriteKept");
+        write.land();
+      } else {
+        this.#world.coverage.saw("inFlightWriteLost");
+      }
+    }
+    this.#pending.clear();
+  }
+
+  /** Makes a batch durable. */
+  apply(changes: readonly RowChange[]): void {
+    const removed: LogPosition[] = [];
+    for (const change of changes) {
+      this.#noteEntry(change, removed);
+      this.rows.apply(change);
+      if (change.type === "put" && Buffer.compare(change.key, metaKeys.hardState) === 0) {
+        this.#hardState = readHardState(change.value);
+      }
+    }
+    for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
+  }
+
+  image(): DiskImage {
+    const rows = this.rows.snapshot();
+    const progress = this.rows.get(metaKeys.progress);
+    return { rows, writes: progress === undefined ? -1 : readProgress(progress).writes };
+  }
+
+  /** The disk forgets what it took since `image`, but for the watermark. */
+  forgetSince({ rows }: DiskImage): void {
+    this.#formerTerms = this.#terms;
+    this.rows = new MemoryRows();
+    for (const [key, value] of rows) this.rows.apply({ type: "put", key, value });
+    this.#terms = this.#readTerms(rows);
+    const hardState = this.rows.get(metaKeys.hardState);
+    if (hardState !== undefined) this.#hardState = readHardState(hardState);
+  }
+
+  /** Flips one bit of a log record or a state row; whether there was one. */
+  rot(): boolean {
+    const rows = this.rows
+      .snapshot()
+      .filter(([key, value]) => (key[0] ?? 0) >= 2 && (key[0] ?? 0) <= 3 && value.length > 0);
+    if (rows.length === 0) return false;
+    const [key, value] = this.dice.pick(rows);
+    const flipped = value.slice();
+    const at = this.dice.whole(0, value.length - 1);
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << this.dice.whole(0, 7));
+    this.rows.apply({ type: "put", key, value: flipped });
+    return true;
+  }
+
+  /** A new disk, empty. */
+  wipe(): void {
+    this.#formerTerms = this.#terms;
+    this.rows = new MemoryRows();
+    this.watermark = undefined;
+    this.#terms = [];
+    this.#hardState = { term: 0, votedFor: null, commitIndex: 0 };
+    this.directoryId = this.#drawDirectoryId();
+  }
+
+  /** State rows of the last generation, for comparing members. */
+  stateRows(): Row[] {
+    return this.rows.snapshot().filter(([key]) => key[0] === 3);
+  }
+
+  #noteEntry(change: RowChange, removed: LogPosition[]): void {
+    const index = change.key[0] === 2 ? logKeyIndex(change.key) : undefined;
+    if (index === undefined) return;
+    const before = this.#terms[index - 1];
+    const after = change.type === "put" ? termOf(change.value) : undefined;
+    if (before !== undefined && before !== after) {
+      this.#world.coverage.saw("truncated");
+      removed.push({ index, term: before });
+    }
+    if (after !== undefined) {
+      check(index <= this.#terms.length + 1, "log gap", () => `entry ${index} after ${this.#terms.length}`);
+      this.#terms[index - 1] = after;
+    } else if (index <= this.#terms.length) {
+      // Deletions of one batch come in any order; what lies behind the first of them goes, too.
+      this.#terms.length = index - 1;
+    }
+  }
+
+  #readTerms(rows: readonly Row[]): Term[] {
+    return rows.filter(([key]) => key[0] === 2).map(([, record]) => termOf(record));
+  }
+
+  #drawDirectoryId(): string {
+    return Array.from({ length: 32 }, () => this.dice.whole(0, 15).toString(16)).join("");
+  }
+}
+
+function termOf(record: Uint8Array): Term {
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  return view.getUint32(recordTermOffset) * 2 ** 32 + view.getUint32(recordTermOffset + 4);
+}

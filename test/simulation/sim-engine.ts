@@ -1,0 +1,122 @@
+import { openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
+import { UseGuard } from "../../src/storage/use-guard.ts";
+import type { Watermark, WatermarkFile } from "../../src/storage/watermark.ts";
+import type { MemberProcess } from "./member-process.ts";
+import type { SimDisk } from "./sim-disk.ts";
+import type { World } from "./world.ts";
+
+/** What never comes: the process that waits for it is dead. */
+const never = <Value>(): Promise<Value> => new Promise(() => {});
+
+/** Makes something durable on a disk, with all that may happen on the way; the promise is settled by an event of the process. */
+function land(world: World, disk: SimDisk, process: MemberProcess, apply: () => void): Promise<void> {
+  world.touch();
+  if (!process.pass("beforeWrite")) {
+    world.coverage.saw("crashedBeforeWrite");
+    return never();
+  }
+  const fails = disk.takeFailure();
+  const write = { land: apply };
+  disk.begin(write);
+  if (!process.pass("duringWrite")) {
+    world.coverage.saw("crashedDuringWrite");
+    return never();
+  }
+  return new Promise((resolve, reject) => {
+    world.queue.after(disk.drawWriteMs(), () => {
+      if (!disk.end(write)) return;
+      const lands = !fails || disk.dice.chance(0.5);
+      if (lands) apply();
+      world.trace.mix(disk.number, fails ? 1 : 0, lands ? 1 : 0);
+      if (!process.pass("afterWrite")) {
+        world.coverage.saw("crashedAfterWrite");
+        return;
+      }
+      process.run(() => {
+        world.touch();
+        if (!fails) {
+          resolve();
+          return;
+        }
+        world.coverage.saw("writeFailed");
+        process.writeFailed = true;
+        reject(new Error("input/output error"));
+      });
+    });
+  });
+}
+
+/** Waits as long as a read takes; the promise is settled by an event of the process. */
+function readDelay(world: World, disk: SimDisk, process: MemberProcess): Promise<void> {
+  world.touch();
+  return new Promise((resolve) => {
+    world.queue.after(disk.dice.exponential(0.2) * disk.slowness, () =>
+      process.run(() => {
+        world.touch();
+        resolve();
+      }),
+    );
+  });
+}
+
+/** The engine over a member's disk, as one process has it open. */
+export function openSimEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
+  const guard = new UseGuard("simulated engine");
+  const reader = openMemoryEngine(disk.rows);
+  let writing: Promise<void> = Promise.resolve();
+  const write = async (changes: readonly RowChange[]): Promise<void> => {
+    guard.check();
+    writing = land(world, disk, process, () => disk.apply(changes));
+    try {
+      await writing;
+    } catch (error) {
+      process.silenced = true;
+      throw guard.fail(error);
+    }
+  };
+  return {
+    name: "memory",
+    write,
+    get(key) {
+      guard.check();
+      return reader.get(key);
+    },
+    async *iterate(range, options) {
+      world.touch();
+      guard.check();
+      for await (const page of reader.iterate(range, options)) {
+        await readDelay(world, disk, process);
+        guard.check();
+        yield page;
+      }
+    },
+    async clear(range) {
+      guard.check();
+      await reader.clear(range);
+    },
+    async close() {
+      guard.close();
+      world.touch();
+      await writing.catch(() => {});
+    },
+  };
+}
+
+/** The watermark file of a member's disk, as one process has it open. */
+export function openSimWatermarkFile(world: World, disk: SimDisk, process: MemberProcess): WatermarkFile {
+  return {
+    async read() {
+      await readDelay(world, disk, process);
+      return disk.watermark;
+    },
+    async write(watermark: Watermark) {
+      const before = disk.watermark;
+      if (before !== undefined && watermark.tail.index < before.tail.index) world.coverage.saw("watermarkLowered");
+      await land(world, disk, process, () => {
+        disk.watermark = watermark;
+      });
+    },
+    async close() {},
+  };
+}

@@ -1,0 +1,264 @@
+import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
+import { readPair } from "../../src/kv/read.ts";
+import { RaftKvError } from "../../src/lib/errors.ts";
+import type { Logger } from "../../src/lib/logger.ts";
+import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import { Replica } from "../../src/replica/replica.ts";
+import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
+import type { MemberStore } from "../../src/storage/member-store.ts";
+import { openStoreOver } from "../../src/storage/open-store-over.ts";
+import type { PeerMessage } from "../../src/transport/peer-transport.ts";
+import { encodeCommand, put, utf8 } from "../kv/driver.ts";
+import { BrokenRule, check } from "./broken-rule.ts";
+import { diceFor } from "./dice.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Machine, MemberProcess } from "./member-process.ts";
+import type { WatchedMember } from "./member-rules.ts";
+import type { MessageRules } from "./message-rules.ts";
+import { SimDisk } from "./sim-disk.ts";
+import { openSimEngine, openSimWatermarkFile } from "./sim-engine.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import { SimTransport } from "./sim-transport.ts";
+import type { World } from "./world.ts";
+
+/** What a member needs of the run that it is part of. */
+export interface MemberSurroundings {
+  readonly world: World;
+  readonly network: SimNetwork;
+  readonly ledger: Ledger;
+  readonly configuration: Configuration;
+  readonly messageRules: MessageRules;
+  readonly applying: (member: SimMember, index: number) => void;
+  /** Stops the run: promises have no other way to say that a rule was broken. */
+  readonly broken: (error: unknown) => void;
+}
+
+/** Why a disk does not count any more, and how its member has to take it. */
+export type Damage = "wiped" | "lostTail" | "rotten";
+
+const clusterId = "00000000000000aa";
+
+/** One member of the cluster: its machine and disk, and the process that runs there now, if any. */
+export class SimMember implements WatchedMember {
+  readonly machine: Machine;
+  readonly disk: SimDisk;
+  damage: Damage | undefined;
+  /** It stays down: nobody starts it again. */
+  retired = false;
+  process: MemberProcess | undefined;
+  replica: Replica | undefined;
+  incarnation = 0;
+  readonly #surroundings: MemberSurroundings;
+  readonly #world: World;
+
+  constructor(surroundings: MemberSurroundings, machine: Machine) {
+    this.#surroundings = surroundings;
+    this.#world = surroundings.world;
+    this.machine = machine;
+    this.disk = new SimDisk(this.#world, machine.number);
+  }
+
+  get id(): MemberId {
+    return this.machine.id;
+  }
+
+  get lost(): boolean {
+    return this.damage !== undefined;
+  }
+
+  get status(): ReplicaStatus | undefined {
+    return this.replica?.status();
+  }
+
+  /** Starts a process over whatever is on the disk; does nothing while one runs. */
+  start(): void {
+    if (this.process !== undefined || this.retired) return;
+    this.incarnation++;
+    const process = new MemberProcess(this.#world, this.machine, this.incarnation);
+    this.process = process;
+    this.#world.trace.note(this.id, "starts");
+    if (!this.lost) this.#surroundings.messageRules.starts(this.id, this.disk);
+    this.#world.touch();
+    this.#open(process).catch((error: unknown) => {
+      if (!process.alive) return;
+      this.#end(process, error);
+    });
+  }
+
+  /** The process dies where it stands. */
+  crash(): void {
+    const { process } = this;
+    if (process === undefined) return;
+    this.#world.trace.note(this.id, "crashes");
+    if (this.replica === undefined) this.#world.coverage.saw("crashedWhileOpening");
+    this.#bury(process);
+    this.disk.settlePending();
+  }
+
+  /** Crashes, and starts again after a while. */
+  restartAfter(delayMs: number): void {
+    this.crash();
+    this.startAfter(delayMs);
+  }
+
+  startAfter(delayMs: number): void {
+    this.#world.queue.after(delayMs, () => this.start());
+  }
+
+  /** Ends the process as an operator does: calls are let end first. `done` follows when it has. */
+  stopOrderly(drainMs: number, done: () => void): void {
+    const { replica, process } = this;
+    if (replica === undefined || process === undefined) return;
+    const close = async (): Promise<void> => {
+      await replica.drain(process.nowMs + drainMs);
+      await replica.close();
+      if (!process.alive) return;
+      this.#bury(process);
+      this.disk.settlePending();
+      done();
+    };
+    process.openCalls++;
+    process.run(() => {
+      this.#world.touch();
+      close().catch((error: unknown) => this.#end(process, error));
+    });
+  }
+
+  /** Writes a key through this member and reads it back; `done` learns "served", or what happened instead. */
+  probe(attempt: number, timeoutMs: number, done: (what: string) => void): void {
+    const { replica } = this;
+    if (replica === undefined) {
+      done("it is down");
+      return;
+    }
+    const call = () => ({ deadlineMs: replica.now() + timeoutMs, forward: true });
+    const key = `probe-${this.id}`;
+    replica.propose(encodeCommand(put(key, `served ${attempt}`)), call(), (written) => {
+      if (written.type !== "applied") {
+        done(written.type);
+        return;
+      }
+      replica.readIndex(call(), (failure) => {
+        const pair = readPair((row) => replica.stateRow(row), utf8(key));
+        const value = Buffer.from(pair?.value?.data ?? []).toString();
+        done(failure ?? (value === `served ${attempt}` ? "served" : value));
+      });
+    });
+  }
+
+  #released(process: MemberProcess, messages: readonly PeerMessage[]): void {
+    if (this.damage === "wiped") return;
+    check(!process.silenced, "silence after a failed write", () => `${this.id} goes on`);
+    for (const message of messages) this.#surroundings.messageRules.released(this.id, this.disk, message);
+  }
+
+  #bury(process: MemberProcess): void {
+    process.die();
+    this.process = undefined;
+    this.replica = undefined;
+  }
+
+  async #open(process: MemberProcess): Promise<void> {
+    const { network, ledger, configuration, applying } = this.#surroundings;
+    const { plan } = this.#world;
+    const store = await openStoreOver({
+      engine: openSimEngine(this.#world, this.disk, process),
+      watermarkFile: openSimWatermarkFile(this.#world, this.disk, process),
+      watermarkIntervalMs: plan.disk.watermarkIntervalMs,
+      startTimer: (callback, delayMs) => {
+        const timed = (): void => {
+          this.#world.touch();
+          callback();
+        };
+        return process.after(delayMs, timed);
+      },
+      truncationStep: plan.disk.truncationStep,
+      clusterId,
+      memberId: this.id,
+      bootstrapConfiguration: configuration,
+      logger: this.#logger(),
+      newDirectoryId: () => this.disk.directoryId,
+    });
+    if (!process.pass("opening")) return;
+    this.#watch(store);
+    const { dataDirectoryId } = store.identity;
+    const identity = { clusterId, memberId: this.id, name: this.id, dataDirectoryId, clientAddress: `${this.id}:1` };
+    const machine = createKvStateMachine(plan.kvLimits);
+    const replica = await Replica.open({
+      store,
+      transport: new SimTransport(this.#world, network, process, identity, (messages) =>
+        this.#released(process, messages),
+      ),
+      stateMachine: ledger.observe(this.id, machine, (index) => applying(this, index)),
+      runtime: process.runtime,
+      metrics: silentMetrics,
+      logger: this.#logger(),
+      options: plan.options,
+      seed: diceFor(plan.seed, "election", this.machine.number * 1000 + this.incarnation).whole(0, 2 ** 32 - 1),
+      onFatal: (error) => this.#end(process, error),
+    });
+    if (process.alive) this.replica = replica;
+  }
+
+  /** Lets promises run after every call of the store that gives one, even when no disk takes part. */
+  #watch(store: MemberStore): void {
+    const write = store.write.bind(store);
+    const readEntries = store.readEntries.bind(store);
+    const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
+    store.write = (batch) => {
+      this.#world.touch();
+      return write(batch);
+    };
+    store.readEntries = (from, to, bytesMax) => {
+      this.#world.touch();
+      if (this.replica?.status().role === "leader") this.#world.coverage.saw("logReadFromStore");
+      return readEntries(from, to, bytesMax);
+    };
+    store.rememberPeerDirectory = (memberId, dataDirectoryId) => {
+      this.#world.touch();
+      return rememberPeerDirectory(memberId, dataDirectoryId);
+    };
+  }
+
+  /** The process ends itself, or did not come up: only damage and failed writes are reasons. */
+  #end(process: MemberProcess, error: unknown): void {
+    if (!process.alive) return;
+    this.#world.trace.note(this.id, () => `stops: ${String(error)}`);
+    try {
+      this.#checkReason(process, error);
+    } catch (broken) {
+      this.#surroundings.broken(broken);
+    }
+    this.#bury(process);
+    this.disk.settlePending();
+    if (this.damage === undefined || this.damage === "wiped") this.startAfter(process.dice.real(5, 300));
+    else this.retired = true;
+  }
+
+  #checkReason(process: MemberProcess, error: unknown): void {
+    if (error instanceof BrokenRule) throw error;
+    const code = error instanceof RaftKvError ? error.code : undefined;
+    if (code === "WRITE_FAILED" && process.writeFailed) return;
+    if (this.damage === "wiped") return;
+    if (this.damage === "lostTail" && code === "LOG_CORRUPT") {
+      this.#world.coverage.saw("lostTailRefused");
+      return;
+    }
+    if (this.damage === "rotten" && (code === "LOG_CORRUPT" || code === "STATE_CORRUPT")) {
+      this.#world.coverage.saw("rotRefused");
+      return;
+    }
+    check(
+      false,
+      "no member stops by itself",
+      () => `${this.id}: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+  }
+
+  #logger(): Logger {
+    const line = (fields: object, message: string): void =>
+      this.#world.trace.note(this.id, () => `${message} ${JSON.stringify(fields)}`);
+    return { debug: line, info: line, warn: line, error: line };
+  }
+}

@@ -1,0 +1,246 @@
+import type { ConfigurationMember, MemberId } from "../../src/raft/configuration.ts";
+import { checkHello } from "../../src/transport/hello-check.ts";
+import { type LinkCounters, newLinkCounters } from "../../src/transport/link-stats.ts";
+import { decodeHello } from "../../src/transport/message-decoder.ts";
+import { encodeHello } from "../../src/transport/message-encoder.ts";
+import type {
+  PeerLinkStats,
+  PeerMessage,
+  PeerTransport,
+  PeerTransportHandlers,
+} from "../../src/transport/peer-transport.ts";
+import { protocolVersion, type TransportIdentity } from "../../src/transport/transport-options.ts";
+import { describeMessage } from "./describe-message.ts";
+import type { MemberProcess } from "./member-process.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import type { World } from "./world.ts";
+
+/** One stream to a peer, from its accepted hello until it breaks. */
+interface Stream {
+  readonly target: SimTransport;
+  /** Messages under way. */
+  underWay: number;
+  /** Nothing that was sent later arrives earlier, while streams are orderly. */
+  lastArrivalMs: number;
+  broken: boolean;
+}
+
+/** The way to one peer. */
+interface Link {
+  readonly counters: LinkCounters;
+  stream: Stream | undefined;
+  /** Of messages lost while there is no stream, only the first loss is reported. */
+  lossReported: boolean;
+}
+
+/** What watches the messages that leave a process. */
+export type ReleaseObserver = (messages: readonly PeerMessage[]) => void;
+
+/** One process's end of the simulated network. */
+export class SimTransport implements PeerTransport {
+  readonly process: MemberProcess;
+  readonly identity: TransportIdentity;
+  readonly #world: World;
+  readonly #network: SimNetwork;
+  readonly #released: ReleaseObserver;
+  readonly #links = new Map<MemberId, Link>();
+  #handlers: PeerTransportHandlers | undefined;
+  #closed = false;
+
+  constructor(
+    world: World,
+    network: SimNetwork,
+    process: MemberProcess,
+    identity: TransportIdentity,
+    released: ReleaseObserver,
+  ) {
+    this.#world = world;
+    this.#network = network;
+    this.process = process;
+    this.identity = identity;
+    this.#released = released;
+  }
+
+  async start(handlers: PeerTransportHandlers): Promise<void> {
+    this.#handlers = handlers;
+    this.#network.join(this.identity.memberId, this);
+    for (const id of this.#links.keys()) this.#connectAfter(id, 0);
+  }
+
+  setPeers(peers: readonly ConfigurationMember[]): void {
+    const wanted = new Set(peers.map(({ id }) => id));
+    for (const id of this.#links.keys()) if (!wanted.has(id)) this.#links.delete(id);
+    for (const id of wanted) {
+      if (this.#links.has(id)) continue;
+      this.#links.set(id, { counters: newLinkCounters(), stream: undefined, lossReported: false });
+      if (this.#handlers !== undefined) this.#connectAfter(id, 0);
+    }
+  }
+
+  send(to: MemberId, messages: readonly PeerMessage[]): void {
+    if (messages.length === 0 || !this.process.pass("send") || this.#closed) return;
+    this.#released(messages);
+    const link = this.#links.get(to);
+    if (link === undefined) return;
+    const { stream } = link;
+    for (const message of messages) {
+      this.#world.trace.note(this.identity.memberId, () => `${stream ? "->" : "-|"} ${to} ${describeMessage(message)}`);
+    }
+    if (stream === undefined) {
+      link.counters.sendFailures += messages.length;
+      if (!link.lossReported) this.#report(to);
+      link.lossReported = true;
+    } else if (stream.underWay + messages.length > this.#network.conditions.queueMessagesMax) {
+      this.#world.coverage.saw("queueOverflowed");
+      this.#report(to);
+    } else if (this.#network.conditions.orderly) {
+      this.#sendInOrder(to, stream, messages);
+    } else {
+      for (const message of messages) this.#sendAlone(to, stream, message);
+    }
+  }
+
+  stats(): ReadonlyMap<MemberId, PeerLinkStats> {
+    return new Map([...this.#links].map(([id, { counters }]) => [id, { ...counters }]));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#network.leave(this.identity.memberId, this);
+  }
+
+  /** Breaks the stream to a peer: what is under way on it is lost. */
+  breakStream(to: MemberId): void {
+    const link = this.#links.get(to);
+    if (link?.stream === undefined) return;
+    this.#world.coverage.saw("streamBroken");
+    link.stream.broken = true;
+    link.stream = undefined;
+    link.counters.connected = false;
+    link.counters.disconnects++;
+    link.lossReported = false;
+    this.#report(to);
+    this.#connectAfter(to, this.#network.dice.real(1, 60));
+  }
+
+  #sendInOrder(to: MemberId, stream: Stream, messages: readonly PeerMessage[]): void {
+    const { memberId } = this.identity;
+    if (this.#network.drawLoss(memberId, to)) {
+      // Lost bytes are sent again, until the connection counts as dead: then all that followed them is lost.
+      const { keepaliveMs } = this.#network.conditions;
+      stream.lastArrivalMs = Number.POSITIVE_INFINITY;
+      this.#later(keepaliveMs, () => {
+        if (!stream.broken) this.breakStream(to);
+      });
+      return;
+    }
+    if (stream.lastArrivalMs === Number.POSITIVE_INFINITY) return;
+    const { nowMs } = this.#world.queue;
+    stream.lastArrivalMs = Math.max(stream.lastArrivalMs, nowMs + this.#network.drawDelayMs(memberId, to));
+    this.#arriveAfter(to, stream, messages, stream.lastArrivalMs - nowMs);
+  }
+
+  #sendAlone(to: MemberId, stream: Stream, message: PeerMessage): void {
+    const { memberId } = this.identity;
+    for (let copies = this.#network.drawDuplicate(message) ? 2 : 1; copies > 0; copies--) {
+      if (this.#network.drawLoss(memberId, to)) continue;
+      this.#arriveAfter(to, stream, [message], this.#network.drawDelayMs(memberId, to));
+    }
+  }
+
+  #arriveAfter(to: MemberId, stream: Stream, messages: readonly PeerMessage[], delayMs: number): void {
+    const { memberId } = this.identity;
+    const carried = this.#network.carry(memberId, to, messages);
+    stream.underWay += messages.length;
+    this.#world.queue.after(delayMs, () => {
+      stream.underWay -= messages.length;
+      if (stream.broken || this.#network.isCut(memberId, to)) return;
+      if (!stream.target.process.alive || stream.target.#closed) {
+        this.#later(this.#network.drawDelayMs(to, memberId), () => {
+          if (!stream.broken) this.breakStream(to);
+        });
+        return;
+      }
+      stream.target.#receive(memberId, carried);
+    });
+  }
+
+  #receive(from: MemberId, messages: readonly PeerMessage[]): void {
+    this.process.run(() => {
+      for (const message of messages) {
+        this.#world.trace.note(this.identity.memberId, () => `<- ${from} ${describeMessage(message)}`);
+      }
+      this.#handlers?.onMessages(from, messages, 0);
+    });
+  }
+
+  #connectAfter(to: MemberId, delayMs: number): void {
+    this.#later(delayMs, () => this.#connect(to));
+  }
+
+  /** Introduces itself to a peer; tries again when nobody answers, and later when it is refused. */
+  #connect(to: MemberId): void {
+    const link = this.#links.get(to);
+    if (link === undefined || link.stream !== undefined || this.#closed) return;
+    const { memberId } = this.identity;
+    const target = this.#network.find(to);
+    const lost = this.#network.isCut(memberId, to) || this.#network.isCut(to, memberId);
+    if (target === undefined || lost) {
+      this.#connectAfter(to, this.#network.dice.real(5, 60));
+      return;
+    }
+    this.#world.queue.after(this.#network.drawDelayMs(memberId, to), () =>
+      target.#greeted(this, (accepted) =>
+        this.#later(this.#network.drawDelayMs(to, memberId), () => this.#answered(to, link, target, accepted)),
+      ),
+    );
+    // An answer may never come: the peer may crash, or wait for its disk.
+    this.#connectAfter(to, 400);
+  }
+
+  #answered(to: MemberId, link: Link, target: SimTransport, accepted: boolean): void {
+    if (link.stream !== undefined || this.#closed || !accepted) return;
+    if (this.#network.isCut(this.identity.memberId, to)) return;
+    link.stream = { target, underWay: 0, lastArrivalMs: 0, broken: false };
+    link.lossReported = false;
+    link.counters.connected = true;
+  }
+
+  #greeted(from: SimTransport, answer: (accepted: boolean) => void): void {
+    this.process.run(() => {
+      const { memberId, name, dataDirectoryId, clientAddress, clusterId } = from.identity;
+      const ends = { fromMemberId: memberId, toMemberId: this.identity.memberId };
+      const hello = { clusterId, ...ends, dataDirectoryId, protocolVersion, name, clientAddress };
+      const heard = decodeHello(encodeHello(hello));
+      const mismatch = checkHello(heard, this.identity, this.#links.has(memberId));
+      const handlers = this.#handlers;
+      if (handlers === undefined || mismatch !== undefined || this.#closed) return;
+      this.#world.touch();
+      this.process.openCalls++;
+      const ended = (accepted: boolean): void => {
+        this.process.openCalls--;
+        if (this.process.alive) answer(accepted);
+      };
+      const { name: heardName, dataDirectoryId: directory, clientAddress: address } = heard;
+      handlers
+        .onHello({ memberId: heard.fromMemberId, name: heardName, dataDirectoryId: directory, clientAddress: address })
+        .then(
+          () => ended(true),
+          () => {
+            this.#world.coverage.saw("wipedPeerRefused");
+            ended(false);
+          },
+        );
+    });
+  }
+
+  #report(peer: MemberId): void {
+    this.#later(0, () => {
+      if (!this.#closed) this.#handlers?.onUnreachable(peer);
+    });
+  }
+
+  #later(delayMs: number, part: () => void): void {
+    this.#world.queue.after(delayMs, () => this.process.run(part));
+  }
+}

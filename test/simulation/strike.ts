@@ -1,0 +1,70 @@
+import type { Dice } from "./dice.ts";
+
+/** What kind of run it is. */
+export type Profile = "swarm" | "churn" | "reads" | "storage" | "calm";
+
+/** Kinds of harm, and how likely each is in a run of any profile. */
+const weights = {
+  crash: 3,
+  crashLeader: 3,
+  crashAll: 1,
+  crashAtPoint: 5,
+  stopOrderly: 1,
+  pause: 2,
+  pauseLeader: 2,
+  split: 3,
+  isolateLeader: 2,
+  oneWay: 3,
+  bridge: 2,
+  buddy: 1,
+  heal: 4,
+  slowLink: 2,
+  breakStreams: 2,
+  stallDisk: 2,
+  slowDisk: 2,
+  failWrite: 2,
+  fullDisk: 1,
+  hunt: 3,
+  jumpWallClock: 1,
+  wipe: 0.5,
+  loseTail: 0.7,
+  rot: 0.5,
+} as const;
+
+/** A kind of harm. */
+export type StrikeKind = keyof typeof weights;
+
+const storageWeights: Readonly<Record<StrikeKind, number>> = {
+  ...weights,
+  crashAtPoint: 12,
+  stallDisk: 4,
+  failWrite: 5,
+  fullDisk: 3,
+  wipe: 1.5,
+  loseTail: 3,
+  rot: 2,
+};
+
+/** One act of harm, planned before the run so that each can be left out on its own. */
+export interface Strike {
+  readonly number: number;
+  readonly atMs: number;
+  readonly kind: StrikeKind;
+}
+
+/** Plans the harm of a run. */
+export function drawStrikes(dice: Dice, profile: Profile, untilMs: number, electionTimeoutMs: number): Strike[] {
+  if (profile === "calm") return [];
+  const everyMs = electionTimeoutMs * (profile === "churn" ? dice.real(0.4, 1.5) : dice.real(0.7, 4));
+  const kinds: Readonly<Record<StrikeKind, number>> = profile === "storage" ? storageWeights : weights;
+  // Each run draws which kinds it has at all: a few of them together reach deeper than all of them at once.
+  const share = dice.real(0.3, 1);
+  const drawn = Object.fromEntries(
+    Object.entries(kinds).map(([kind, weight]) => [kind, kind === "heal" || dice.chance(share) ? weight : 0]),
+  ) as Record<StrikeKind, number>;
+  const strikes: Strike[] = [];
+  for (let atMs = dice.exponential(everyMs); atMs < untilMs; atMs += dice.exponential(everyMs)) {
+    strikes.push({ number: strikes.length, atMs, kind: dice.weighted(drawn) });
+  }
+  return strikes;
+}

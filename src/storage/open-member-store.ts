@@ -44,7 +44,7 @@ export interface OpenMemberStoreOptions {
  * Opens the store of a member, or makes it, and verifies all of its log.
  *
  * Rejects with `DIRECTORY_LOCKED`, `DIRECTORY_MISMATCH`, `DIRECTORY_UNUSABLE`, `FORMAT_UNSUPPORTED`, `LOG_CORRUPT` or
- * `STATE_CORRUPT`, and has let go of everything then (docs/storage.md).
+ * `STATE_CORRUPT`, each naming the directory, and has let go of everything then (docs/storage.md).
  */
 export async function openMemberStore(options: OpenMemberStoreOptions): Promise<MemberStore> {
   const { directory, engineName } = options;
@@ -66,12 +66,18 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
     } catch (error) {
       await engine.close();
       await watermarkFile.close();
-      throw error;
+      throw named(directory, error);
     }
   } catch (error) {
     await unlock();
     throw error instanceof RaftKvError ? error : unusable(directory, "cannot be opened", error);
   }
+}
+
+/** The same error, for whoever runs members in many directories; what opens the store over an engine knows of none. */
+function named(directory: string, error: unknown): unknown {
+  if (!(error instanceof RaftKvError)) return error;
+  return new RaftKvError(error.code, `${directory}: ${error.message}`, { cause: error });
 }
 
 async function refuseOtherEngine(directory: string, engineName: EngineName): Promise<void> {

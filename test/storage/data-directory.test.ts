@@ -90,13 +90,14 @@ describe("data directory", () => {
       { bootstrapConfiguration: { ...bootstrapConfiguration, members: [], voters: [] } },
       /initial cluster n1=n1.example:7001,n2=n2.example:7001; it was opened with $/,
     ],
-  ])("a directory of another %s is refused, naming both", async (_what, options, message) => {
+  ])("a directory of another %s is refused, naming it and both", async (_what, options, message) => {
     const directory = await newDirectory();
     await (await openIn(directory)).close();
     await expect(openIn(directory, options)).rejects.toMatchObject({
       code: "DIRECTORY_MISMATCH",
       message: expect.stringMatching(message),
     });
+    await expect(openIn(directory, options)).rejects.toThrow(`${directory}: the directory has `);
   });
 
   test("a directory of another engine is refused, naming both", async () => {

@@ -51,7 +51,7 @@ test("a second process on a directory in use is refused, naming the directory", 
   await expectUnharmed(cluster);
 });
 
-test("the directory of another member is refused, naming both", async () => {
+test("the directory of another member is refused, naming it and both members", async () => {
   const cluster = await startCluster();
   const [first, second] = cluster.members as [ClusterMember, ClusterMember];
   const statuses = await Promise.all([first, second].map((member) => cluster.status(member)));
@@ -60,6 +60,7 @@ test("the directory of another member is refused, naming both", async () => {
   const { code, output } = await startInVain(cluster, first, { dataDirectory: second.dataDirectory });
   expect(code).toBe(1);
   expect(output).toContain("DIRECTORY_MISMATCH");
+  expect(output).toContain(`${second.dataDirectory}: the directory has member id`);
   for (const id of ids) expect(output).toContain(id);
   await cluster.start(first.name, second.name);
   await cluster.waitUntilCaughtUp();

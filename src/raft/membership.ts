@@ -51,9 +51,7 @@ export function changeMembership(
 
 /** Whether a member was heard from lately enough to count on it. */
 function isHeard(state: RaftState, id: MemberId): boolean {
-  if (id === state.id) return true;
-  const contactMs = state.progress.get(id)?.lastContactMs ?? null;
-  return contactMs !== null && state.nowMs - contactMs < state.options.electionTimeoutMs;
+  return id === state.id || state.progress.get(id)?.isHeard(state.nowMs, state.options.electionTimeoutMs) === true;
 }
 
 /**

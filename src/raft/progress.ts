@@ -49,6 +49,11 @@ export class Progress {
     return this.state === "probe" ? !this.probeSent : !this.inflights.full;
   }
 
+  /** Whether it was heard from within the last `withinMs`. */
+  isHeard(nowMs: number, withinMs: number): boolean {
+    return this.lastContactMs !== null && nowMs - this.lastContactMs < withinMs;
+  }
+
   /** The log is no longer known to be where `nextIndex` says: ask again from what is certain. */
   becomeProbe(): void {
     this.state = "probe";

@@ -17,16 +17,17 @@ export function transferLeadership(
   return { target: chosen };
 }
 
-/** The voter that is furthest along among those heard from lately; `null` when none is. */
+/** The other voter that is furthest along, one that was heard from lately before any that was not; `null` without another voter. */
 export function bestVoter(state: RaftState): MemberId | null {
   const configuration = configurationOf(state);
-  const heard = [...state.progress].filter(
-    ([id, { lastContactMs }]) =>
-      isVoter(configuration, id) &&
-      lastContactMs !== null &&
-      state.nowMs - lastContactMs < state.options.electionTimeoutMs,
-  );
-  return heard.sort(([, a], [, b]) => b.matchIndex - a.matchIndex)[0]?.[0] ?? null;
+  const { nowMs, options } = state;
+  const candidates = [...state.progress].filter(([id]) => isVoter(configuration, id));
+  candidates.sort(([, a], [, b]) => {
+    const aIsHeard = a.isHeard(nowMs, options.electionTimeoutMs);
+    if (aIsHeard !== b.isHeard(nowMs, options.electionTimeoutMs)) return aIsHeard ? -1 : 1;
+    return b.matchIndex - a.matchIndex;
+  });
+  return candidates[0]?.[0] ?? null;
 }
 
 /** Asks the target to campaign once it has everything; from then on this leader's lease is void. */

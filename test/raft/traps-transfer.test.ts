@@ -104,12 +104,32 @@ test("leadership goes to voters only, and to the furthest that is heard when nob
   expect(member.node.transferLeadership("b")).toBe("NOT_LEADER");
   member.lead();
   for (const id of ["a", "d", "z"]) expect(member.node.transferLeadership(id)).toBe("TARGET_NOT_VOTER");
-  expect(member.node.transferLeadership(null)).toBe("TARGET_NOT_VOTER");
   for (const [from, index] of [
     ["b", 0],
     ["c", 1],
     ["d", 1],
-  ] as const)
+  ] as const) {
     member.hear(appended(1, index, { from }));
+  }
+  expect(member.node.transferLeadership(null)).toEqual({ target: "c" });
+});
+
+test("a leader that has heard nobody yet hands over to whom there is, and a lone one refuses", () => {
+  const fresh = new TestMember();
+  fresh.lead();
+  expect(fresh.node.transferLeadership(null)).toEqual({ target: "b" });
+  const lone = new TestMember({ configuration: voters("a") });
+  lone.lead();
+  expect(lone.node.transferLeadership(null)).toBe("TARGET_NOT_VOTER");
+});
+
+test("a furthest voter that is gone is not asked", () => {
+  const member = new TestMember();
+  member.lead();
+  member.hear(appended(1, 1));
+  for (let i = 0; i < 15; i++) {
+    member.wait(10);
+    member.hear(appended(1, 0, { from: "c" }));
+  }
   expect(member.node.transferLeadership(null)).toEqual({ target: "c" });
 });

@@ -55,7 +55,7 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
   return {
     ...rest,
     memberId: node.id,
-    role: isVoter(configuration, node.id) ? node.role : "learner",
+    role: node.role === "follower" && !isVoter(configuration, node.id) ? "learner" : node.role,
     term: node.term,
     leaderId: node.leaderId,
     commitIndex: node.commitIndex,

@@ -143,7 +143,7 @@ export class Replica {
     this.#deps.runtime.soon(() => {
       if (this.#loop.stopped) refuse();
       else this.#loop.guarded(begin);
+      this.#loop.wake();
     });
-    this.#loop.wake();
   }
 }

@@ -77,9 +77,7 @@ export function replicate(state: RaftState): void {
 
 function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
   // A probe asks where the log ends and brings nothing along: what it brought would be sent again until it is written.
-  if (progress.state === "probe" && progress.canSend && progress.nextIndex <= state.log.lastIndex) {
-    sendAppend(state, id, progress, []);
-  }
+  if (progress.state === "probe" && progress.canSend) sendAppend(state, id, progress, []);
   while (progress.state === "replicate" && progress.canSend && progress.nextIndex <= state.log.lastIndex) {
     const entries = state.log.slice(progress.nextIndex, state.log.lastIndex, state.options.appendBytesMax);
     if (entries === undefined) {

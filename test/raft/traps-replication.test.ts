@@ -214,6 +214,7 @@ test("entries that could not be read are asked for again after a while, not in e
   const member = new TestMember({ terms: [1, 1, 1] });
   member.lead();
   member.node.step(refused(2, 3, at(0, 0)), member.nowMs);
+  member.node.step(appended(2, 0), member.nowMs);
   member.turn();
   expect(member.logReads).toMatchObject([{ peer: "b", from: 1 }]);
   member.logReads = [];
@@ -223,6 +224,10 @@ test("entries that could not be read are asked for again after a while, not in e
   member.nowMs += 10;
   member.node.tick(member.nowMs);
   member.node.step(heartbeatAnswer(2, 1), member.nowMs);
+  expect(ofType(member.turn().messages, "AppendEntriesRequest")).toMatchObject([
+    { to: "b", prevLogIndex: 0, entries: [] },
+  ]);
+  member.node.step(appended(2, 0), member.nowMs);
   member.turn();
   expect(member.logReads).toMatchObject([{ peer: "b", from: 1 }]);
 });

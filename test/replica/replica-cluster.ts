@@ -1,6 +1,8 @@
 import { silentLogger } from "../../src/lib/logger.ts";
-import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
+import { type ConfigurationMember, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { defaultRaftOptions } from "../../src/raft/options.ts";
+import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
+import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-metrics.ts";
@@ -28,6 +30,11 @@ export const countingMachine: StateMachine = {
 
 export function readNumber(row: Uint8Array | undefined): number {
   return row === undefined ? 0 : Buffer.from(row).readDoubleBE(0);
+}
+
+/** A member as configurations name it. */
+export function configured(id: MemberId): ConfigurationMember {
+  return { id, name: `name-${id}`, peerAddress: id };
 }
 
 /** One member of a {@link ReplicaCluster}. */
@@ -68,14 +75,19 @@ export class ReplicaCluster {
     return this;
   }
 
-  async start(id: MemberId): Promise<ClusterMember> {
+  /** Starts a new member that the others do not know yet. */
+  async join(id: MemberId): Promise<ClusterMember> {
+    const introduced = [...this.members.keys(), id].sort().map(configured);
+    return this.start(id, { ...votersOnly(introduced), voters: [] });
+  }
+
+  async start(id: MemberId, bootstrapConfiguration = votersOnly(this.ids.map(configured))): Promise<ClusterMember> {
     const { engine, options, directoryId = (name: MemberId) => name.repeat(32), stateMachine } = this.#options;
-    const members = this.ids.map((each) => ({ id: each, name: each, peerAddress: each }));
     const store = await openStoreOver({
       engine: engine(id),
       clusterId: "cluster",
       memberId: id,
-      bootstrapConfiguration: votersOnly(members),
+      bootstrapConfiguration,
       logger: silentLogger,
       newDirectoryId: () => directoryId(id),
     });
@@ -120,7 +132,8 @@ export class ReplicaCluster {
       const followers = statuses.filter(
         ({ status }) => status.leaderId === found?.member.id && status.term === found.status.term,
       );
-      return followers.length * 2 > this.ids.length ? found?.member : undefined;
+      const { voters = [] } = found?.status.configuration ?? {};
+      return followers.length * 2 > voters.length ? found?.member : undefined;
     });
   }
 
@@ -141,6 +154,25 @@ export function propose(
 ): Promise<ProposalOutcome> {
   const deadlineMs = member.replica.now() + timeoutMs;
   return new Promise((resolve) => member.replica.propose(new Uint8Array(command), { deadlineMs, forward }, resolve));
+}
+
+/** What an edit of the membership came to. */
+export function change(
+  { replica }: ClusterMember,
+  edit: MembershipEdit,
+  { timeoutMs = 5000, expectedIndex = null as number | null } = {},
+): Promise<ChangeOutcome> {
+  const options = { deadlineMs: replica.now() + timeoutMs, expectedIndex };
+  return new Promise((resolve) => replica.changeMembership(edit, options, resolve));
+}
+
+/** What a transfer of leadership came to. */
+export function transfer(
+  { replica }: ClusterMember,
+  target: string | null,
+  timeoutMs = 5000,
+): Promise<TransferOutcome> {
+  return new Promise((resolve) => replica.transferLeadership(target, replica.now() + timeoutMs, resolve));
 }
 
 /** Number of commands applied, read linearizably; or why it could not be read. */

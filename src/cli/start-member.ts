@@ -49,7 +49,11 @@ export async function startMember(given: MemberConfig, logger: Logger): Promise<
 
   const metrics = createServerMetrics();
   const transport = new GrpcPeerTransport({
-    identity: { ...identity, dataDirectoryId: store.identity.dataDirectoryId },
+    identity: {
+      ...identity,
+      dataDirectoryId: store.identity.dataDirectoryId,
+      peerAddress: config.advertisePeerAddress,
+    },
     listenAddress: config.peerAddress,
     logger,
     limits: transportLimits(config),

@@ -1,4 +1,4 @@
-import { type ConfigurationMember, isMember, type MemberId } from "../raft/configuration.ts";
+import type { MemberId } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import { randomId, seededRandom } from "../raft/random.ts";
@@ -17,6 +17,7 @@ import { recoverNode } from "./recover-node.ts";
 import type { ReplicaDependencies } from "./replica-dependencies.ts";
 import type { StateView } from "./state-view.ts";
 import { StoreWriter } from "./store-writer.ts";
+import { Strangers } from "./strangers.ts";
 
 //   gRPC calls --propose, readIndex--> +--------------------------------------------------+
 //   peers ------messages-------------> |  one turn:  drain inbox -> RaftNode -> Ready      |
@@ -41,6 +42,7 @@ export class ReplicaLoop {
   readonly #forwarder: Forwarder;
   readonly #logReader: LogReader;
   readonly #changes: ChangeDetector;
+  readonly #strangers: Strangers;
   #inbox: PeerMessage[] = [];
   #turnScheduled = false;
   #stopped = false;
@@ -67,6 +69,7 @@ export class ReplicaLoop {
     this.#logReader = new LogReader(shared);
     this.administration = new Administration(this.node);
     this.#changes = new ChangeDetector(this.node);
+    this.#strangers = new Strangers(this.node);
     this.reader = new Reader({ ...shared, applier: this.applier });
   }
 
@@ -81,11 +84,22 @@ export class ReplicaLoop {
     this.#linkPeers();
     await transport.start({
       onMessages: (_from, messages) => this.#receive(messages),
-      onHello: (hello: PeerHello) => this.peers.greet(hello),
+      onHello: (hello) => this.#greet(hello),
       onUnreachable: (peer) => this.#unreachable(peer),
     });
     this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
     this.wake();
+  }
+
+  async #greet(hello: PeerHello): Promise<void> {
+    const stranger = this.#strangers.isStranger(hello.memberId);
+    // The transport refuses who is no peer, and nothing is remembered of it.
+    if (stranger && !this.#strangers.mayEnter(hello)) return;
+    await this.peers.greet(hello);
+    if (!stranger || !this.#strangers.isStranger(hello.memberId)) return;
+    this.#deps.logger.info({ peer: hello.memberId, name: hello.name }, "let in a member that is not known yet");
+    this.#strangers.letIn(hello);
+    this.#linkPeers();
   }
 
   #receive(messages: readonly PeerMessage[]): void {
@@ -189,7 +203,8 @@ export class ReplicaLoop {
   /** Tells whoever wants to know that role, leader, configuration or readiness changed. */
   #noticeChanges(): void {
     const { configuration, anything } = this.#changes.look(this.reader.caughtUp);
-    if (configuration) this.#linkPeers();
+    if (configuration) this.#strangers.keepLeader(this.peers);
+    if (this.#strangers.forget() || configuration) this.#linkPeers();
     if (!anything) return;
     this.proposer.tryAgain(this.#forwarder.takeBackUnless(this.node.leaderId));
     this.peers.noteElections(this.#deps.logger);
@@ -198,20 +213,8 @@ export class ReplicaLoop {
 
   /** Links to the members that there are now, as far as this one knows. */
   #linkPeers(): void {
-    const peers = [...this.node.reachableMembers, ...this.#introducedMembers()];
-    const byId = new Map(peers.reverse().map((peer) => [peer.id, peer]));
-    byId.delete(this.node.id);
-    this.#deps.transport.setPeers([...byId.values()]);
-  }
-
-  /**
-   * Members that one who joined was told of. Until the log has come to the entry that added it, the configurations on the way
-   * may lack the very leader that sends the log.
-   */
-  #introducedMembers(): readonly ConfigurationMember[] {
-    const { bootstrapConfiguration } = this.#deps.store.identity;
-    const arrived = this.node.configurationAt.index > 0 && isMember(this.node.configuration, this.node.id);
-    return bootstrapConfiguration.voters.length > 0 || arrived ? [] : bootstrapConfiguration.members;
+    const peers = [...this.node.reachableMembers, ...this.#strangers.list()].filter(({ id }) => id !== this.node.id);
+    this.#deps.transport.setPeers(peers);
   }
 
   /** Ends the loop for good; what waits ends as unknown or dropped. */

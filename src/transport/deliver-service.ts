@@ -3,7 +3,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { RefusalReason } from "./deliver-method.ts";
-import { checkHello, type HelloMismatch } from "./hello-check.ts";
+import { checkHello, type HelloMismatch, unknownMember } from "./hello-check.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import type { LinkCounters } from "./link-stats.ts";
 import { decodeHello, decodeMessages } from "./message-decoder.ts";
@@ -111,12 +111,11 @@ export class DeliverService {
     try {
       const hello = decodeHello(frame);
       session.peer = hello.fromMemberId;
-      const mismatch = checkHello(hello, identity, this.#isPeer(session.peer));
+      const mismatch = checkHello(hello, identity);
       if (mismatch !== undefined) return mismatch;
-      const { name, dataDirectoryId, clientAddress } = hello;
-      await handlers.onHello({ memberId: session.peer, name, dataDirectoryId, clientAddress });
-      // The members may have changed meanwhile.
-      return checkHello(hello, identity, this.#isPeer(session.peer));
+      const { name, dataDirectoryId, clientAddress, peerAddress } = hello;
+      await handlers.onHello({ memberId: session.peer, name, dataDirectoryId, clientAddress, peerAddress });
+      return this.#isPeer(session.peer) ? undefined : unknownMember(hello, identity);
     } catch (error) {
       const reason = session.peer === "" ? "HELLO_MISSING" : "HELLO_REFUSED";
       return { reason, message: error instanceof Error ? error.message : String(error) };

@@ -9,8 +9,8 @@ export interface HelloMismatch {
   readonly message: string;
 }
 
-/** Whether a hello is meant for this member, by a peer of its cluster; `undefined` when it is. */
-export function checkHello(hello: WireHello, self: TransportIdentity, isPeer: boolean): HelloMismatch | undefined {
+/** Why a hello is not meant for this member, or not by a member of its cluster; `undefined` when it is. */
+export function checkHello(hello: WireHello, self: TransportIdentity): HelloMismatch | undefined {
   if (hello.protocolVersion !== protocolVersion) {
     const message = `the peer speaks protocol version ${hello.protocolVersion}, this member ${protocolVersion}`;
     return { reason: "PROTOCOL_MISMATCH", message };
@@ -23,9 +23,11 @@ export function checkHello(hello: WireHello, self: TransportIdentity, isPeer: bo
     const message = `the peer looks for member "${hello.toMemberId}", this is member "${self.memberId}"`;
     return { reason: "MEMBER_MISMATCH", message };
   }
-  if (!isPeer) {
-    const message = `the peer is member "${hello.fromMemberId}", which member "${self.memberId}" does not know`;
-    return { reason: "UNKNOWN_MEMBER", message };
-  }
   return undefined;
+}
+
+/** What a member of the cluster is told that is no peer of this one. */
+export function unknownMember(hello: WireHello, self: TransportIdentity): HelloMismatch {
+  const message = `the peer is member "${hello.fromMemberId}", which member "${self.memberId}" does not know`;
+  return { reason: "UNKNOWN_MEMBER", message };
 }

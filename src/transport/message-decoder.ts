@@ -28,8 +28,8 @@ export function decodeHello(frame: Uint8Array): WireHello {
   const { hello, messages } = decodeFrame(frame);
   if (hello === undefined) throw refused("the first frame of the stream holds no hello");
   if (messages.length > 0) throw refused("the first frame of the stream holds messages beside the hello");
-  const { clusterId, fromMemberId, toMemberId, dataDirectoryId, protocolVersion, name, clientAddress } = hello;
-  return { clusterId, fromMemberId, toMemberId, dataDirectoryId, protocolVersion, name, clientAddress };
+  const { $typeName, $unknown, ...fields } = hello;
+  return fields;
 }
 
 /**

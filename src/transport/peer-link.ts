@@ -63,6 +63,7 @@ export class PeerLink {
       protocolVersion,
       name: identity.name,
       clientAddress: identity.clientAddress,
+      peerAddress: identity.peerAddress ?? "",
     };
     this.#stream = new OutgoingStream(this.peer.peerAddress, hello, this.#settings, {
       onAccepted: () => this.#accepted(),

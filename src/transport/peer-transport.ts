@@ -50,6 +50,8 @@ export interface PeerHello {
   readonly name: string;
   readonly dataDirectoryId: string;
   readonly clientAddress: string;
+  /** HOST:PORT at which members reach it; absent or empty when it did not tell. */
+  readonly peerAddress?: string;
 }
 
 /** What the replica does with what arrives. The callbacks must not throw and must not block. */
@@ -57,8 +59,9 @@ export interface PeerTransportHandlers {
   /** Messages from one peer, in the order sent. `wireBytes` is the frame's size; 0 in process. */
   onMessages(from: MemberId, messages: readonly PeerMessage[], wireBytes: number): void;
   /**
-   * A peer introduced itself; messages follow only after the promise resolves. A rejection refuses the peer, with the
-   * error's message told to it (such as: another data directory under a known member id).
+   * A member of the cluster introduced itself; messages follow only after the promise resolves, and only if it is among the
+   * peers then: it may be one that this member has yet to hear of. A rejection refuses it, with the error's message told to it
+   * (such as: another data directory under a known member id).
    */
   onHello(hello: PeerHello): Promise<void>;
   /** What was sent to `peer` lately may be lost: a stream broke, none stands, or a queue overflowed. Told of every loss. */

@@ -12,6 +12,8 @@ export interface TransportIdentity {
   readonly name: string;
   readonly dataDirectoryId: string;
   readonly clientAddress: string;
+  /** HOST:PORT at which members reach it. Default: none, as in one process. */
+  readonly peerAddress?: string;
 }
 
 /** Limits and times of the peer links. */

@@ -49,7 +49,16 @@ export function openRawPeer(address: string): RawPeer {
 
 /** A hello of member "a" to member "b", as an encoded frame. */
 export function helloFrame(overrides: Partial<WireHello> = {}): Uint8Array {
-  const { clusterId, name, dataDirectoryId, clientAddress } = identityOf("a");
+  const { clusterId, name, dataDirectoryId, clientAddress, peerAddress = "" } = identityOf("a");
   const ids = { fromMemberId: "a", toMemberId: "b" };
-  return encodeHello({ clusterId, name, dataDirectoryId, clientAddress, protocolVersion, ...ids, ...overrides });
+  return encodeHello({
+    clusterId,
+    name,
+    dataDirectoryId,
+    clientAddress,
+    peerAddress,
+    protocolVersion,
+    ...ids,
+    ...overrides,
+  });
 }

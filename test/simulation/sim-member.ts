@@ -183,7 +183,14 @@ export class SimMember implements WatchedMember {
     if (!process.pass("opening")) return;
     this.#watch(store);
     const { dataDirectoryId } = store.identity;
-    const identity = { clusterId, memberId: this.id, name: this.id, dataDirectoryId, clientAddress: `${this.id}:1` };
+    const identity = {
+      clusterId,
+      memberId: this.id,
+      name: this.id,
+      dataDirectoryId,
+      clientAddress: `${this.id}:1`,
+      peerAddress: this.id,
+    };
     const machine = createKvStateMachine(plan.kvLimits);
     const replica = await Replica.open({
       store,

@@ -208,11 +208,11 @@ export class SimTransport implements PeerTransport {
 
   #greeted(from: SimTransport, answer: (accepted: boolean) => void): void {
     this.process.run(() => {
-      const { memberId, name, dataDirectoryId, clientAddress, clusterId } = from.identity;
+      const { memberId, name, dataDirectoryId, clientAddress, clusterId, peerAddress = "" } = from.identity;
       const ends = { fromMemberId: memberId, toMemberId: this.identity.memberId };
-      const hello = { clusterId, ...ends, dataDirectoryId, protocolVersion, name, clientAddress };
+      const hello = { clusterId, ...ends, dataDirectoryId, protocolVersion, name, clientAddress, peerAddress };
       const heard = decodeHello(encodeHello(hello));
-      const mismatch = checkHello(heard, this.identity, this.#links.has(memberId));
+      const mismatch = checkHello(heard, this.identity);
       const handlers = this.#handlers;
       if (handlers === undefined || mismatch !== undefined || this.#closed) return;
       this.#world.touch();
@@ -221,16 +221,14 @@ export class SimTransport implements PeerTransport {
         this.process.openCalls--;
         if (this.process.alive) answer(accepted);
       };
-      const { name: heardName, dataDirectoryId: directory, clientAddress: address } = heard;
-      handlers
-        .onHello({ memberId: heard.fromMemberId, name: heardName, dataDirectoryId: directory, clientAddress: address })
-        .then(
-          () => ended(true),
-          () => {
-            this.#world.coverage.saw("wipedPeerRefused");
-            ended(false);
-          },
-        );
+      handlers.onHello({ ...heard, memberId: heard.fromMemberId }).then(
+        // Whoever is no peer then is refused, as a stranger.
+        () => ended(this.#links.has(heard.fromMemberId)),
+        () => {
+          this.#world.coverage.saw("wipedPeerRefused");
+          ended(false);
+        },
+      );
     });
   }
 

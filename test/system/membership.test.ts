@@ -112,6 +112,32 @@ test("a member that lost its data comes back under another id, which alone votes
   await expectNothingLost(cluster, workload);
 });
 
+test("a member that was down while all the others were replaced finds the cluster again", async () => {
+  const cluster = await startCluster();
+  const workload = startWorkload(cluster, 1);
+  await workload.nextAcknowledgement();
+  await cluster.kill("n3");
+  for (const name of ["n4", "n5"]) {
+    const added = await cluster.layOut(name);
+    await cluster.start(name);
+    await raftkv(cluster.member("n1"), "member", "add", name, "--peer-address", added.peerAddress);
+  }
+  await waitUntilAllVote(cluster, cluster.member("n1"));
+  for (const name of ["n1", "n2"]) {
+    await raftkv(cluster.member("n4"), "member", "remove", name);
+    cluster.retire(name);
+    await cluster.terminate(name);
+  }
+  await waitUntilAllVote(cluster, cluster.member("n4"));
+
+  // It knows two members, both gone, and the others are strangers to it until it has their log.
+  await cluster.start("n3");
+  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.kill((await cluster.waitForLeader()).name);
+  await cluster.waitForLeader();
+  await expectNothingLost(cluster, workload);
+});
+
 test("members restarted one after the other by SIGTERM hand leadership over first", async () => {
   const cluster = await startCluster();
   const workload = startWorkload(cluster, 2);

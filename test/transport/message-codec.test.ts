@@ -47,6 +47,7 @@ describe("message codec", () => {
       protocolVersion: fc.nat(),
       name: text,
       clientAddress: text,
+      peerAddress: text,
     });
     fc.assert(
       fc.property(hello, (given) => {

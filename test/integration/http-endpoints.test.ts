@@ -92,7 +92,7 @@ describe("metrics", () => {
     const { metrics } = await startServer();
     const text = await metrics.expose("prometheus");
     const methods = [...text.matchAll(/^grpc_server_handled_total\{.*grpc_code="OK"\} 0$/gm)];
-    expect(methods).toHaveLength(4 + 2 + 3 + 1 + 1);
+    expect(methods).toHaveLength(4 + 7 + 3 + 1 + 1);
     for (const series of ['elections_total{kind="vote",result="won"}', 'read_index_total{result="timeout"}']) {
       expect(text).toContain(`raftkv_raft_${series} 0\n`);
     }

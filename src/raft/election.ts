@@ -4,6 +4,7 @@ import type { RequestVoteRequest, RequestVoteResponse, TimeoutNowRequest } from 
 import { voteResult } from "./quorum.ts";
 import {
   configurationOf,
+  enterTerm,
   isHardStateDurable,
   isSelfVoter,
   type RaftState,
@@ -49,8 +50,7 @@ export function handleTimeoutNowRequest(state: RaftState, request: TimeoutNowReq
 /** Campaigns in a new term; its own vote counts when it is durable ({@link ownVoteDurable}). */
 function campaignForReal(state: RaftState, leadershipTransfer = false): void {
   state.role = "candidate";
-  state.term++;
-  state.votedFor = state.id;
+  enterTerm(state, state.term + 1, state.id);
   resetElectionTimer(state);
   state.elections.votesStarted++;
   state.votes = new Map();

@@ -196,6 +196,14 @@ export function isSelfVoter(state: RaftState): boolean {
   return isVoter(configurationOf(state), state.id);
 }
 
+/** Enters a later term. What waits to be told in earlier ones is stale, and would pile up behind a disk that stands still. */
+export function enterTerm(state: RaftState, term: Term, votedFor: MemberId | null): void {
+  invariant(term > state.term, `term ${term} follows term ${state.term}`);
+  state.term = term;
+  state.votedFor = votedFor;
+  state.deferredMessages = state.deferredMessages.filter((message) => message.term >= term);
+}
+
 /** Starts a new wait, of another random length (Raft paper, section 5.2). */
 export function resetElectionTimer(state: RaftState): void {
   state.electionElapsedMs = 0;
@@ -228,6 +236,9 @@ function saysAllOf(message: Message, waiting: Message): boolean {
   if (message.to !== waiting.to || message.term !== waiting.term) return false;
   if (message.type === "HeartbeatResponse" && waiting.type === "HeartbeatResponse") {
     return message.round >= waiting.round;
+  }
+  if (message.type === "RequestVoteRequest" && waiting.type === "RequestVoteRequest") {
+    return message.preVote === waiting.preVote;
   }
   if (message.type === "RequestVoteResponse" && waiting.type === "RequestVoteResponse") {
     return message.preVote === waiting.preVote && message.granted === waiting.granted;

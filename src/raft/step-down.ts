@@ -1,7 +1,7 @@
 import { invariant } from "./assert.ts";
 import type { MemberId } from "./configuration.ts";
 import type { Term } from "./entry.ts";
-import { type RaftState, resetElectionTimer } from "./raft-state.ts";
+import { enterTerm, type RaftState, resetElectionTimer } from "./raft-state.ts";
 
 /**
  * Becomes a follower of `leaderId` (`null` while unknown) in `term`, which may be the present one. A new term takes the
@@ -9,10 +9,7 @@ import { type RaftState, resetElectionTimer } from "./raft-state.ts";
  */
 export function becomeFollower(state: RaftState, term: Term, leaderId: MemberId | null): void {
   invariant(term >= state.term, `term ${term} follows term ${state.term}`);
-  if (term > state.term) {
-    state.term = term;
-    state.votedFor = null;
-  }
+  if (term > state.term) enterTerm(state, term, null);
   const leaderChanged = state.leaderId !== leaderId;
   const wasFollower = state.role === "follower";
   state.role = "follower";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { entrySize } from "../../src/raft/entry.ts";
-import { append, appended, heartbeat, ofType, vote } from "./messages.ts";
+import { append, appended, askVote, heartbeat, ofType, vote } from "./messages.ts";
 import { entriesOf, TestMember, voters } from "./test-member.ts";
 
 // Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
@@ -111,4 +111,22 @@ test("trap 35: memory holds the durable and applied part of the log only up to i
   }
   expect(held).toBeGreaterThan(500);
   expect(held).toBeLessThanOrEqual(1250);
+});
+
+test("a disk that stands still makes no queue of elections, however many terms go by", () => {
+  const member = new TestMember();
+  member.node.step(askVote(1, { index: 0, term: 0 }), 0);
+  member.turn();
+  for (let term = 2; term < 50; term++) {
+    for (const from of ["b", "c"]) member.node.step(askVote(term, { index: 0, term: 0 }, { from }), member.nowMs);
+    for (let i = 0; i < 30; i++) {
+      member.nowMs += 10;
+      member.node.tick(member.nowMs);
+      member.turn();
+    }
+  }
+  member.finishWrite();
+  const { write } = member.turn();
+  expect(write?.hardState?.term).toBe(49);
+  expect(write?.messages.length).toBeLessThan(10);
 });

@@ -221,7 +221,7 @@ export class CoreRun {
     if (!leader?.hasCommittedInTerm || leader.uncommittedBytes !== 0 || this.checker.readsOpen > 0) return false;
     const { index, configuration } = leader.configurationAt;
     if (index > leader.commitIndex || configuration.outgoingVoters.length > 0) return false;
-    if (impatientLearners(leader).length > 0) return false;
+    if (!leader.isVoter || impatientLearners(leader).length > 0) return false;
     if (configuration.learners.length > 0) this.#coverage.saw("learnerKept");
     const belongs = ({ id }: CoreMember): boolean => configuration.members.some((member) => member.id === id);
     if (!this.network.members.every(belongs)) this.#coverage.saw("removedMemberLingers");

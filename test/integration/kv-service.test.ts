@@ -278,9 +278,22 @@ describe("a read", () => {
     replica.become({ leaderContactAgeMs: 501 });
     const error = await failureOf(call(get, { key: "k", read }));
     expect(error).toMatchObject({ code: status.UNAVAILABLE, reason: "TOO_STALE" });
-    expect(error.facts).toEqual({ age_ms: "501", max_staleness_ms: "500" });
+    expect(error.facts).toEqual({ age_ms: "501", max_staleness_ms: "500", caught_up: "true" });
     replica.become({ leaderContactAgeMs: null });
     expect((await failureOf(call(get, { key: "k", read }))).message).toMatch(/no leader since it started/);
+  });
+
+  test("that bounds its staleness is refused until the member has caught up since its start", async () => {
+    const { call, replica } = await startServer();
+    const stale = { consistency: ReadConsistency.STALE };
+    const bounded = { ...stale, maxStaleness: { seconds: 60n } };
+    replica.become({ caughtUp: false, leaderContactAgeMs: 1 });
+    const error = await failureOf(call(get, { key: "k", read: bounded }));
+    expect(error).toMatchObject({ reason: "TOO_STALE", message: expect.stringContaining("has not caught up") });
+    expect(error.facts).toEqual({ age_ms: "1", max_staleness_ms: "60000", caught_up: "false" });
+    expect(await call(get, { key: "k", read: stale })).toMatchObject({ found: false });
+    replica.become({ caughtUp: true });
+    expect(await call(get, { key: "k", read: bounded })).toMatchObject({ found: false });
   });
 
   test("waits for the revision that it names", async () => {

@@ -68,6 +68,16 @@ export function overloadedRefusal(pending: number, limit: number): Refusal {
   };
 }
 
+/** The requests under way take so many bytes that one of `bytes` more does not fit. */
+export function bytesOverloadedRefusal(pending: number, bytes: number, limit: number): Refusal {
+  return {
+    reason: "OVERLOADED",
+    message: `requests of ${pending} bytes are under way and this one has ${bytes}; the limit is ${limit} together; not applied`,
+    metadata: { pending_bytes: String(pending), size: String(bytes), limit_bytes: String(limit) },
+    retryDelayMs: overloadRetryMs,
+  };
+}
+
 /** A command that the state machine refused when it was applied; nothing changed. */
 export function commandFailureRefusal(failure: CommandFailure): Refusal {
   const reason = commandFailureReason(failure.reason);

@@ -39,7 +39,31 @@ interface Parts {
 export async function startMember(given: MemberConfig, logger: Logger): Promise<RunningMember> {
   // Peers are told the client address before it is listened on, so port 0 has to become a port first.
   const config = await takeFreePort(given);
+  const opened: Closable[] = [];
+  try {
+    return await openMember(config, logger, opened);
+  } catch (error) {
+    await closeAll(opened, logger);
+    throw error;
+  }
+}
+
+/** A part that can be closed however far it got; closing it twice does nothing. */
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** Closes the last opened first. What fails is only logged: the error that led here is the one to tell. */
+async function closeAll(opened: readonly Closable[], logger: Logger): Promise<void> {
+  for (const part of opened.toReversed()) {
+    await part.close().catch((error: unknown) => logger.warn({ err: error }, "a part of the member did not close"));
+  }
+}
+
+/** Opens part after part, each noted in `opened` before the next. */
+async function openMember(config: MemberConfig, logger: Logger, opened: Closable[]): Promise<RunningMember> {
   const { identity, store } = await openStore(config, logger);
+  opened.push(store);
   let fail: (error: unknown) => void = () => {};
   const fatal = new Promise<never>((_, reject) => {
     fail = reject;
@@ -58,12 +82,12 @@ export async function startMember(given: MemberConfig, logger: Logger): Promise<
     logger,
     limits: transportLimits(config),
   });
+  opened.push(transport);
   const replica = await openReplica({ config, logger, store, transport, metrics, fail });
+  opened.push(replica);
   const server = createServer({ config, identity, logger, replica, transport, metrics });
-  const { metricsPort } = await server.start().catch(async (error) => {
-    await replica.close();
-    throw error;
-  });
+  opened.push(server);
+  const { metricsPort } = await server.start();
   const handOverLeadership = () => handOver(replica, config.electionTimeoutMs, metrics, logger);
   return runningMember(config, { store, transport, replica, server, handOverLeadership }, metricsPort, fatal);
 }
@@ -93,24 +117,18 @@ interface ReplicaParts extends Pick<Parts, "store" | "transport"> {
   readonly fail: (error: unknown) => void;
 }
 
-async function openReplica({ config, logger, store, transport, metrics, fail }: ReplicaParts): Promise<Replica> {
-  try {
-    return await Replica.open({
-      store,
-      transport,
-      stateMachine: createKvStateMachine(),
-      runtime: processRuntime,
-      metrics: metrics.replica,
-      logger,
-      options: replicaOptions(config),
-      seed: randomInt(2 ** 32),
-      onFatal: fail,
-    });
-  } catch (error) {
-    await transport.close();
-    await store.close();
-    throw error;
-  }
+function openReplica({ config, logger, store, transport, metrics, fail }: ReplicaParts): Promise<Replica> {
+  return Replica.open({
+    store,
+    transport,
+    stateMachine: createKvStateMachine(),
+    runtime: processRuntime,
+    metrics: metrics.replica,
+    logger,
+    options: replicaOptions(config),
+    seed: randomInt(2 ** 32),
+    onFatal: fail,
+  });
 }
 
 interface ServerParts extends Pick<Parts, "transport" | "replica"> {

@@ -4,23 +4,19 @@ import type { MemberId } from "../raft/configuration.ts";
 export type ProposalMetricResult = "applied" | "dropped" | "timeout" | "overloaded";
 /** What kind of election this member started. */
 export type ElectionKind = "pre_vote" | "vote" | "transfer";
-/** How an election that this member started ended. */
-export type ElectionResult = "won" | "lost" | "timeout";
+/** How an election that this member started ended; one that ran out of time is lost. */
+export type ElectionResult = "won" | "lost";
 /** How the confirmation of a linearizable read ended. */
 export type ReadIndexMetricResult = "ok" | "timeout" | "no_leader";
 /** How a command that was forwarded to the leader ended. */
 export type ForwardedMetricResult = "applied" | "dropped" | "unknown";
-/** What a checksum failure was found in. */
-export type CorruptionKind = "wal" | "snapshot" | "metadata";
 
 /**
  * What a replica tells as it happens; figures that can be looked up at any time are pulled from its status instead.
  * Durations are seconds. No method throws, and each costs a microsecond or two: call them per turn, not per entry.
  */
 export interface ReplicaMetrics {
-  /** One fsync of the log. */
-  fsyncDuration(seconds: number): void;
-  /** One write to the log, its fsync included. */
+  /** One write to the log, its sync included. */
   writeDuration(seconds: number): void;
   /** Bytes that a write added to the log. */
   writtenBytes(bytes: number): void;
@@ -46,17 +42,12 @@ export interface ReplicaMetrics {
   leaderChange(): void;
   /** From an append message to its answer. */
   peerRoundTrip(peer: MemberId, seconds: number): void;
-  /** Commands that were answered from a session instead of being applied again. `count` defaults to 1. */
-  duplicateRequests(count?: number): void;
-  /** A checksum did not match. */
-  corruption(kind: CorruptionKind): void;
 }
 
 const nothing = () => {};
 
 /** Metrics that nobody looks at, for tests and the simulator. */
 export const silentMetrics: ReplicaMetrics = {
-  fsyncDuration: nothing,
   writeDuration: nothing,
   writtenBytes: nothing,
   batchEntries: nothing,
@@ -70,6 +61,4 @@ export const silentMetrics: ReplicaMetrics = {
   election: nothing,
   leaderChange: nothing,
   peerRoundTrip: nothing,
-  duplicateRequests: nothing,
-  corruption: nothing,
 };

@@ -40,8 +40,8 @@ export class HealthService {
       check: (call, callback) => {
         const { request } = call;
         if (request instanceof Undecodable) callback(statusOf(request.refusal), null);
-        else if (!this.#serving.has(request.service)) callback(statusOf(unknownService(request.service)), null);
-        else callback(null, this.#response(request.service));
+        else if (this.#serving.has(request.message.service)) callback(null, this.#response(request.message.service));
+        else callback(statusOf(unknownService(request.message.service)), null);
       },
       list: (_call, callback) => {
         const response = create(HealthListResponseSchema);
@@ -79,7 +79,7 @@ export class HealthService {
       if (refusal !== undefined) endWith(stream, refusal);
       return;
     }
-    const watch: Watch = { stream, service: request.service, told: undefined, writable: true };
+    const watch: Watch = { stream, service: request.message.service, told: undefined, writable: true };
     this.#watches.add(watch);
     stream.on("cancelled", () => this.#watches.delete(watch));
     stream.on("error", () => this.#watches.delete(watch));

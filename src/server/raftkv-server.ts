@@ -83,6 +83,7 @@ export class RaftKvServer {
       limits,
       logger,
       inFlightCalls: 0,
+      inFlightBytes: 0,
       draining: false,
       onRefused: this.#metrics.refused,
     };

@@ -59,17 +59,28 @@ function revisionNotReached(wanted: number, revision: number): Refusal {
   };
 }
 
-function stalenessRefusal(policy: ReadPolicy, environment: CallEnvironment): Refusal | undefined {
-  if (policy.staleMsMax === undefined) return undefined;
-  const age = environment.replica.status().leaderContactAgeMs;
-  if (age !== null && age <= policy.staleMsMax) return undefined;
+/**
+ * The bound is on the contact with a leader, which says nothing about a member that has only just begun to read the log again;
+ * so that has to be over too.
+ */
+function stalenessRefusal({ staleMsMax }: ReadPolicy, environment: CallEnvironment): Refusal | undefined {
+  if (staleMsMax === undefined) return undefined;
+  const { leaderContactAgeMs: age, caughtUp } = environment.replica.status();
+  if (caughtUp && age !== null && age <= staleMsMax) return undefined;
   return {
     reason: "TOO_STALE",
-    message:
-      age === null
-        ? `this member has heard from no leader since it started; max_staleness is ${policy.staleMsMax} ms`
-        : `this member last heard from a leader ${Math.round(age)} ms ago; max_staleness is ${policy.staleMsMax} ms`,
-    metadata: { age_ms: age === null ? "" : String(Math.round(age)), max_staleness_ms: String(policy.staleMsMax) },
+    message: `this member ${whyStale(age, caughtUp)}; max_staleness is ${staleMsMax} ms`,
+    metadata: {
+      age_ms: age === null ? "" : String(Math.round(age)),
+      max_staleness_ms: String(staleMsMax),
+      caught_up: String(caughtUp),
+    },
     retryDelayMs: behindRetryMs,
   };
+}
+
+function whyStale(age: number | null, caughtUp: boolean): string {
+  if (age === null) return "has heard from no leader since it started";
+  const heard = `last heard from a leader ${Math.round(age)} ms ago`;
+  return caughtUp ? heard : `${heard} and has not caught up since it started`;
 }

@@ -58,11 +58,12 @@ export class ReflectionService {
       this.#streams.delete(stream);
       stream.end();
     });
-    stream.on("data", (request: Decoded<ServerReflectionRequest>) => {
-      if (request instanceof Undecodable) {
-        stream.emit("error", statusOf(request.refusal));
+    stream.on("data", (received: Decoded<ServerReflectionRequest>) => {
+      if (received instanceof Undecodable) {
+        stream.emit("error", statusOf(received.refusal));
         return;
       }
+      const request = received.message;
       const response = create(ServerReflectionResponseSchema, {
         validHost: request.host,
         originalRequest: request,

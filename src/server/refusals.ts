@@ -35,13 +35,16 @@ export function readFailureRefusal(failure: ReadFailure, context: RefusalContext
 }
 
 /** A proposal of which nobody knows whether it was or will be applied. */
-export function unknownRefusal(outcome: ProposalOutcome & { type: "unknown" }): Refusal {
+export function unknownRefusal({ index, term }: ProposalOutcome & { type: "unknown" }): Refusal {
+  // Where a command that was passed on to the leader went is not known here.
+  const placed = index !== 0;
+  const what = placed ? `was proposed (index ${index}, term ${term})` : "was passed on to the leader";
   return {
     reason: "OUTCOME_UNKNOWN",
     message:
-      `the outcome is unknown: the command was proposed (index ${outcome.index}, term ${outcome.term}) and may have been ` +
-      "or may yet be applied; retry only with the same request_id",
-    metadata: { index: String(outcome.index), term: String(outcome.term) },
+      `the outcome is unknown: the command ${what} and may have been or may yet be applied; ` +
+      "retry only with the same request_id",
+    metadata: placed ? { index: String(index), term: String(term) } : {},
   };
 }
 
@@ -61,6 +64,16 @@ export function overloadedRefusal(pending: number, limit: number): Refusal {
     reason: "OVERLOADED",
     message: `${pending} calls are under way; the limit is ${limit}; not applied`,
     metadata: { pending: String(pending), limit: String(limit) },
+    retryDelayMs: overloadRetryMs,
+  };
+}
+
+/** The requests under way take so many bytes that one of `bytes` more does not fit. */
+export function bytesOverloadedRefusal(pending: number, bytes: number, limit: number): Refusal {
+  return {
+    reason: "OVERLOADED",
+    message: `requests of ${pending} bytes are under way and this one has ${bytes}; the limit is ${limit} together; not applied`,
+    metadata: { pending_bytes: String(pending), size: String(bytes), limit_bytes: String(limit) },
     retryDelayMs: overloadRetryMs,
   };
 }

@@ -34,8 +34,7 @@ export function registerReplicaMetrics(registry: Registry, peers: PeerLabels): R
     },
   });
   return {
-    fsyncDuration: histogram("raftkv_wal_fsync_duration_seconds", "Time of one fsync of the log."),
-    writeDuration: histogram("raftkv_wal_write_duration_seconds", "Time of one write to the log."),
+    writeDuration: histogram("raftkv_wal_write_duration_seconds", "Time of one write to the log, its sync included."),
     batchEntries: histogram("raftkv_raft_proposal_batch_entries", "Entries in one append to the log.", powersOfTwo),
     commitDuration: histogram("raftkv_raft_commit_duration_seconds", "Time from proposal to commit on the leader."),
     applyDuration: histogram("raftkv_raft_apply_duration_seconds", "Time to apply one batch to the store."),
@@ -55,14 +54,7 @@ export function registerReplicaMetrics(registry: Registry, peers: PeerLabels): R
 
 type Counts = Pick<
   ReplicaMetrics,
-  | "writtenBytes"
-  | "proposals"
-  | "readIndex"
-  | "forwarded"
-  | "election"
-  | "leaderChange"
-  | "duplicateRequests"
-  | "corruption"
+  "writtenBytes" | "proposals" | "readIndex" | "forwarded" | "election" | "leaderChange"
 >;
 
 function registerCounters(registry: Registry): Counts {
@@ -77,19 +69,17 @@ function registerCounters(registry: Registry): Counts {
   };
   const elections = new Counter({
     name: "raftkv_raft_elections_total",
-    help: "Elections that this member started (kind: pre_vote, vote, transfer; result: won, lost, timeout).",
+    help: "Elections that this member started (kind: pre_vote, vote, transfer; result: won, lost).",
     labelNames: ["kind", "result"],
     registers: [registry],
   });
   for (const kind of ["pre_vote", "vote", "transfer"]) {
-    for (const result of ["won", "lost", "timeout"]) elections.inc({ kind, result }, 0);
+    for (const result of ["won", "lost"]) elections.inc({ kind, result }, 0);
   }
-  const duplicates = "Requests answered from a session instead of being applied again.";
   return {
     election: (kind, result) => elections.inc({ kind, result }),
     writtenBytes: plain("raftkv_wal_written_bytes_total", "Bytes written to the log."),
     leaderChange: plain("raftkv_raft_leader_changes_total", "Leader changes seen."),
-    duplicateRequests: plain("raftkv_duplicate_requests_total", duplicates),
     proposals: labelled(
       "raftkv_raft_proposals_total",
       "Proposals finished (result: applied, dropped, timeout, overloaded).",
@@ -107,12 +97,6 @@ function registerCounters(registry: Registry): Counts {
       "Client requests forwarded to the leader (result: applied, dropped, unknown).",
       "result",
       ["applied", "dropped", "unknown"],
-    ),
-    corruption: labelled(
-      "raftkv_storage_corruptions_total",
-      "Checksum failures found (kind: wal, snapshot, metadata).",
-      "kind",
-      ["wal", "snapshot", "metadata"],
     ),
   };
 }

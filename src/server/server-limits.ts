@@ -10,6 +10,8 @@ export interface ServerLimits {
   readonly clientIdBytesMax: number;
   /** Calls of the key-value and cluster services under way at once, over all connections. Default 8192. */
   readonly inFlightCallsMax: number;
+  /** Bytes of the requests of those calls together; a call that is alone may exceed it. Default 64 MiB. */
+  readonly inFlightBytesMax: number;
   /** Streams open at once on one connection. Default 128. */
   readonly concurrentStreamsMax: number;
   /** Health watches open at once. Default 256. */
@@ -31,6 +33,7 @@ export const defaultServerLimits: ServerLimits = {
   requestBytesMax: 2 * 1024 * 1024,
   clientIdBytesMax: 64,
   inFlightCallsMax: 8192,
+  inFlightBytesMax: 64 * 1024 * 1024,
   concurrentStreamsMax: 128,
   healthWatchesMax: 256,
   reflectionStreamsMax: 64,

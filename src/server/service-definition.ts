@@ -28,8 +28,19 @@ export class Undecodable {
   }
 }
 
+/** A request that was decoded, and what it took on the wire. */
+export class Received<T> {
+  readonly message: T;
+  readonly bytes: number;
+
+  constructor(message: T, bytes: number) {
+    this.message = message;
+    this.bytes = bytes;
+  }
+}
+
 /** What a handler receives: the message, or why there is none. */
-export type Decoded<T> = T | Undecodable;
+export type Decoded<T> = Received<T> | Undecodable;
 
 type HandlerOf<Method> =
   Method extends DescMethodUnary<infer I, infer O>
@@ -67,11 +78,11 @@ export function methodDefinition(
     requestStream,
     responseStream,
     requestSerialize: (message) =>
-      message instanceof Undecodable ? Buffer.alloc(0) : asBuffer(toBinary(input, message)),
+      message instanceof Undecodable ? Buffer.alloc(0) : asBuffer(toBinary(input, message.message)),
     requestDeserialize: (bytes) => {
       if (bytes.length > requestBytesMax) return tooLarge(bytes.length, requestBytesMax);
       try {
-        return fromBinary(input, bytes, readOptions);
+        return new Received(fromBinary(input, bytes, readOptions), bytes.length);
       } catch (error) {
         return new Undecodable(explainMalformed(input, bytes, error));
       }

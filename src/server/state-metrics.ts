@@ -7,6 +7,8 @@ import type { ServerIdentity } from "./server-identity.ts";
 /** What is told of the link to one peer; the transport's own counters fit. All but `connected` only grow. */
 export interface PeerLinkFigures {
   readonly connected: boolean;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly sendFailures: number;
@@ -158,6 +160,8 @@ function registerPeerLinks(registry: Registry, { replica, peerLinks }: MetricsSo
         }
       },
     });
+  perLink("sent_messages", "Messages sent to a peer.", (link) => link.sentMessages);
+  perLink("received_messages", "Messages received from a peer.", (link) => link.receivedMessages);
   perLink("sent_bytes", "Bytes sent to a peer.", (link) => link.sentBytes);
   perLink("received_bytes", "Bytes received from a peer.", (link) => link.receivedBytes);
   perLink("send_failures", "Messages that could not be sent.", (link) => link.sendFailures);

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { handleUnaryCall, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { Logger } from "../lib/logger.ts";
-import { overloadedRefusal, type RefusalContext, shuttingDownRefusal } from "./refusals.ts";
+import { bytesOverloadedRefusal, overloadedRefusal, type RefusalContext, shuttingDownRefusal } from "./refusals.ts";
 import type { ServerLimits } from "./server-limits.ts";
-import { type Decoded, Undecodable } from "./service-definition.ts";
+import { type Decoded, type Received, Undecodable } from "./service-definition.ts";
 import { type Reason, type Refusal, statusOf } from "./status.ts";
 
 /** What every unary call of one server shares. */
@@ -12,6 +12,8 @@ export interface CallEnvironment extends RefusalContext {
   readonly logger: Logger;
   /** Calls under way; never beyond `limits.inFlightCallsMax`. */
   inFlightCalls: number;
+  /** Bytes of their requests; beyond `limits.inFlightBytesMax` only by one that is alone. */
+  inFlightBytes: number;
   /** Set once, when the server drains: what arrives from then on is refused. */
   draining: boolean;
   /** Told of every refusal, for the metrics. */
@@ -32,21 +34,24 @@ export class UnaryCall<Request, Response> {
   readonly #environment: CallEnvironment;
   readonly #call: ServerUnaryCall<unknown, Response>;
   readonly #callback: sendUnaryData<Response>;
+  readonly #requestBytes: number;
   #answered = false;
 
   constructor(
-    request: Request,
+    { message, bytes }: Received<Request>,
     call: ServerUnaryCall<unknown, Response>,
     callback: sendUnaryData<Response>,
     environment: CallEnvironment,
   ) {
-    this.request = request;
+    this.request = message;
+    this.#requestBytes = bytes;
     this.#call = call;
     this.#callback = callback;
     this.#environment = environment;
     this.deadlineMs = environment.replica.now() + remainingMs(call, environment.limits);
     this.forward = call.metadata.get("raftkv-no-forward")[0] !== "1";
     environment.inFlightCalls++;
+    environment.inFlightBytes += bytes;
   }
 
   /** Whether the caller is gone; what was not proposed by then should not be. */
@@ -85,6 +90,7 @@ export class UnaryCall<Request, Response> {
     if (this.#answered) return false;
     this.#answered = true;
     this.#environment.inFlightCalls--;
+    this.#environment.inFlightBytes -= this.#requestBytes;
     return true;
   }
 }
@@ -111,12 +117,15 @@ export function unaryHandler<Request extends object, Response>(
   };
 }
 
-function arrivalRefusal(request: object, environment: CallEnvironment): Refusal | undefined {
+function arrivalRefusal(request: Decoded<object>, environment: CallEnvironment): Refusal | undefined {
   if (request instanceof Undecodable) return request.refusal;
   if (environment.draining) return shuttingDownRefusal(environment);
-  const limit = environment.limits.inFlightCallsMax;
-  if (environment.inFlightCalls >= limit) return overloadedRefusal(environment.inFlightCalls, limit);
-  return undefined;
+  const { inFlightCalls, inFlightBytes, limits } = environment;
+  if (inFlightCalls >= limits.inFlightCallsMax) return overloadedRefusal(inFlightCalls, limits.inFlightCallsMax);
+  const { bytes } = request;
+  // A request that is alone is taken at any size, so that none is refused for ever.
+  if (inFlightCalls === 0 || inFlightBytes + bytes <= limits.inFlightBytesMax) return undefined;
+  return bytesOverloadedRefusal(inFlightBytes, bytes, limits.inFlightBytesMax);
 }
 
 /** An error that nobody foresaw: logged under a fresh id, and only the id is told. */

@@ -22,10 +22,12 @@ export function keyRefusal(key: string, limits: ServerLimits): Refusal | undefin
   if (key.length > 0 && key.length * 3 <= limits.keyBytesMax) return undefined;
   const size = Buffer.byteLength(key);
   if (size >= 1 && size <= limits.keyBytesMax) return undefined;
+  const limit = limits.keyBytesMax;
   return {
     reason: "KEY_INVALID",
-    message: size === 0 ? "key is empty" : `key has ${size} bytes; the limit is ${limits.keyBytesMax}`,
-    metadata: { field: "key", size: String(size), limit: String(limits.keyBytesMax) },
+    message:
+      size === 0 ? `key is empty; it must have 1 to ${limit} bytes` : `key has ${size} bytes; the limit is ${limit}`,
+    metadata: { field: "key", size: String(size), limit: String(limit) },
   };
 }
 

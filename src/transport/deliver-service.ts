@@ -22,6 +22,9 @@ export interface DeliverServiceContext {
   onAccepted(peer: MemberId): void;
 }
 
+/** No member's id. */
+const strangers = "";
+
 /** An incoming stream and how far it got. */
 interface Session {
   readonly stream: IncomingStream;
@@ -47,7 +50,8 @@ export class DeliverService {
   readonly #accepted = new Map<MemberId, Session>();
   #arrivals = 0;
   #closed = false;
-  #lastRefusal = "";
+  /** What was last logged of each peer, and under {@link strangers} of everyone else. */
+  readonly #loggedRefusals = new Map<MemberId, string>();
 
   constructor(context: DeliverServiceContext) {
     this.#context = context;
@@ -78,6 +82,7 @@ export class DeliverService {
 
   /** Ends the stream of a member that is no peer any more. */
   removePeer(peer: MemberId): void {
+    this.#loggedRefusals.delete(peer);
     const session = this.#accepted.get(peer);
     if (session !== undefined)
       this.#refuse(session, "UNKNOWN_MEMBER", `member ${peer} is no peer of this member any more`);
@@ -138,7 +143,8 @@ export class DeliverService {
     this.#pending.delete(session);
     this.#accepted.set(peer, session);
     session.state = "accepted";
-    this.#lastRefusal = "";
+    this.#loggedRefusals.delete(peer);
+    this.#loggedRefusals.delete(strangers);
     session.stream.accept();
     this.#context.onAccepted(peer);
   }
@@ -166,14 +172,15 @@ export class DeliverService {
     const { stream, peer } = session;
     if (stream.isOver) return;
     const refusal = `${peer} ${reason} ${message}`;
-    // Refused peers come back every second; the log tells of each change once.
-    if (refusal !== this.#lastRefusal) {
+    const key = this.#isPeer(peer) ? peer : strangers;
+    // Refused peers come back every second, several of them in turn; the log tells of each change once.
+    if (refusal !== this.#loggedRefusals.get(key)) {
       this.#context.logger.warn(
         { peer, remoteAddress: stream.remoteAddress, reason, error: message },
         "stream refused",
       );
     }
-    this.#lastRefusal = refusal;
+    this.#loggedRefusals.set(key, refusal);
     stream.refuse(reason, message);
   }
 

@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, read, readFileSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, read, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { createLogger } from "../../src/cli/create-logger.ts";
 
 function temporaryPath(): string {
-  return join(mkdtempSync(join(tmpdir(), "raftkv-log-")), "log");
+  const directory = mkdtempSync(join(tmpdir(), "raftkv-log-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return join(directory, "log");
 }
 
 test("lines are JSON with level, time and member, from the configured level up", async () => {

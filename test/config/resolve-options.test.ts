@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { kebabName, type OptionKey, optionKeys, optionTable, variableName } from "../../src/config/option-table.ts";
 import { printConfig } from "../../src/config/print-config.ts";
 import { type OptionSources, resolveOptions } from "../../src/config/resolve-options.ts";
@@ -22,7 +22,9 @@ function refusal(sources: Partial<OptionSources>): string {
 }
 
 function file(text: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), "raftkv-config-")), "raftkv.yaml");
+  const directory = mkdtempSync(join(tmpdir(), "raftkv-config-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, "raftkv.yaml");
   writeFileSync(path, text);
   return path;
 }

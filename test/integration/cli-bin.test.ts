@@ -1,15 +1,17 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import vm from "node:vm";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../../bin", import.meta.url));
 
 test("says what to do when nothing has been built", async () => {
-  const copy = join(mkdtempSync(join(tmpdir(), "raftkv-bin-")), "bin");
+  const directory = mkdtempSync(join(tmpdir(), "raftkv-bin-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const copy = join(directory, "bin");
   cpSync(bin, copy, { recursive: true });
   const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
     execFile(process.execPath, [join(copy, "raftkv"), "version"], (error, _, stderr) =>

@@ -1,13 +1,14 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { RunningMember } from "../../src/cli/running-member.ts";
 import { startMember } from "../../src/cli/start-member.ts";
 import { readMemberStatus } from "../../src/client/cluster-status.ts";
 import { createClient } from "../../src/client/raftkv-client.ts";
 import { resolveOptions } from "../../src/config/resolve-options.ts";
 import { silentLogger } from "../../src/lib/logger.ts";
+import { findFreePorts } from "../lib/free-ports.ts";
 
 function config(dataDir: string, flags: Readonly<Record<string, string>> = {}) {
   const anyPort = "127.0.0.1:0";
@@ -16,7 +17,9 @@ function config(dataDir: string, flags: Readonly<Record<string, string>> = {}) {
 }
 
 function directory(): string {
-  return join(mkdtempSync(join(tmpdir(), "raftkv-member-")), "data");
+  const parent = mkdtempSync(join(tmpdir(), "raftkv-member-"));
+  onTestFinished(() => rmSync(parent, { recursive: true }));
+  return join(parent, "data");
 }
 
 async function withClient<T>(
@@ -71,4 +74,21 @@ test("a member that cannot start tells why and holds nothing", async () => {
   await expect(startMember(config(dataDir, { ...flags, clusterToken: "other" }), silentLogger)).rejects.toMatchObject({
     code: "DIRECTORY_MISMATCH",
   });
+});
+
+test.each([
+  ["transport", "requestBytesMax"],
+  ["replica", "heartbeatIntervalMs"],
+  ["server", "keyBytesMax"],
+] as const)("a start that breaks off before its %s is open holds nothing", async (_part, setting) => {
+  const [clientAddress, peerAddress, metricsAddress] = (await findFreePorts(3)).map((port) => `127.0.0.1:${port}`);
+  const good = config(directory(), { clientAddress, peerAddress, metricsAddress } as Record<string, string>);
+  const bad = Object.defineProperty({ ...good }, setting, {
+    get: () => {
+      throw new Error(`no ${setting}`);
+    },
+  });
+  await expect(startMember(bad, silentLogger)).rejects.toThrow(`no ${setting}`);
+  const free = await startMember(good, silentLogger);
+  await free.close();
 });

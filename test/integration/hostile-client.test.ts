@@ -178,6 +178,35 @@ describe("more calls than the server takes", () => {
   });
 });
 
+describe("more bytes than the server takes", () => {
+  const sized = (bytes: number) => ({ key: "k", payload: { case: "value", value: "v".repeat(bytes) } }) as const;
+
+  test("are refused with OVERLOADED, naming what is under way, and taken again when it has ended", async () => {
+    const { call, replica } = await startServer({ limits: { inFlightBytesMax: 3000 } });
+    replica.holding = true;
+    const first = [call(put, sized(1000)), call(put, sized(1000))];
+    await expect.poll(() => replica.proposals.length).toBe(2);
+    const error = await failureOf(call(put, sized(1000)));
+    expect(error).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: "OVERLOADED" });
+    const { pending_bytes: pending, size, limit_bytes: limit } = error.facts;
+    expect([Number(pending), limit]).toEqual([2 * Number(size), "3000"]);
+    expect(error.message).toContain(`of ${pending} bytes`);
+    expect(error.message).toContain("the limit is 3000");
+    expect(error.retryDelayMs).toBeGreaterThan(0);
+    const small = call(put, sized(10));
+    await expect.poll(() => replica.proposals.length).toBe(3);
+    replica.holding = false;
+    for (const held of replica.proposals) replica.release(held);
+    await Promise.all([...first, small]);
+    expect(await call(put, sized(2000))).toMatchObject({ applied: true });
+  });
+
+  test("are taken from a call that is alone, so that none is refused for ever", async () => {
+    const { call } = await startServer({ limits: { inFlightBytesMax: 100 } });
+    expect(await call(put, sized(1000))).toMatchObject({ applied: true });
+  });
+});
+
 describe("a handler that throws", () => {
   const secret = "the secret of the handler";
 

@@ -58,7 +58,6 @@ describe("metrics", () => {
     await call(KvService.method.put, { key: "" }).catch(() => undefined);
     replica.readOutcome = "NO_LEADER";
     await call(KvService.method.get, { key: "k" }).catch(() => undefined);
-    metrics.replica.fsyncDuration(0.0001);
     metrics.replica.peerRoundTrip(otherId, 0.001);
     metrics.replica.proposals("applied", 3);
     const text = await (await fetch(`${metricsUrl}/metrics`)).text();
@@ -72,13 +71,14 @@ describe("metrics", () => {
       `grpc_server_handling_seconds_count{${put}} 2`,
       'raftkv_store_operations_total{operation="put",consistency="linearizable"} 1',
       'raftkv_rejected_requests_total{reason="no_leader"} 1',
-      "raftkv_wal_fsync_duration_seconds_count 1",
       'raftkv_peer_round_trip_duration_seconds_count{peer="n2"} 1',
       'raftkv_raft_proposals_total{result="applied"} 3',
       "raftkv_raft_is_leader 1",
       "raftkv_raft_voters 2",
       'raftkv_peer_match_lag_entries{peer="n2"} 2',
       'raftkv_peer_active{peer="n2"} 1',
+      'raftkv_peer_sent_messages_total{peer="n2"} 3',
+      'raftkv_peer_received_messages_total{peer="n2"} 4',
       'raftkv_peer_sent_bytes_total{peer="n2"} 10',
       'raftkv_health_check{check="ready"} 1',
       "raftkv_store_revision 1",

@@ -86,7 +86,7 @@ describe("a write and a read", () => {
 describe("a request that cannot be right", () => {
   const big = 2n ** 53n;
   const bad = [
-    ["an empty key", put, { key: "" }, "KEY_INVALID", /empty/],
+    ["an empty key", put, { key: "" }, "KEY_INVALID", /^key is empty; it must have 1 to 4096 bytes$/],
     ["a key over the limit", put, { key: "k".repeat(4097) }, "KEY_INVALID", /4097 bytes; the limit is 4096/],
     ["a key over the limit in bytes only", get, { key: "ä".repeat(2049) }, "KEY_INVALID", /4098 bytes/],
     ["an empty key of a delete", remove, { key: "" }, "KEY_INVALID", /empty/],
@@ -200,6 +200,16 @@ describe("a proposal that fails", () => {
     const error = await failureOf(call(increment, { key: "k" }));
     expect(error).toMatchObject({ code: status.DEADLINE_EXCEEDED, reason: "OUTCOME_UNKNOWN" });
     expect(error.facts).toEqual({ index: "5", term: "6" });
+    expect(error.message).toContain("(index 5, term 6)");
+  });
+
+  test("with an unknown outcome names no entry that nobody knows", async () => {
+    const { call, replica } = await startServer();
+    replica.outcome = { type: "unknown", index: 0, term: 0 };
+    const error = await failureOf(call(increment, { key: "k" }));
+    expect(error).toMatchObject({ reason: "OUTCOME_UNKNOWN", facts: {} });
+    expect(error.message).toMatch(/passed on to the leader and may have been/);
+    expect(error.message).not.toMatch(/index|term/);
   });
 
   const refusals: readonly [CommandFailureReason, status][] = [
@@ -268,9 +278,22 @@ describe("a read", () => {
     replica.become({ leaderContactAgeMs: 501 });
     const error = await failureOf(call(get, { key: "k", read }));
     expect(error).toMatchObject({ code: status.UNAVAILABLE, reason: "TOO_STALE" });
-    expect(error.facts).toEqual({ age_ms: "501", max_staleness_ms: "500" });
+    expect(error.facts).toEqual({ age_ms: "501", max_staleness_ms: "500", caught_up: "true" });
     replica.become({ leaderContactAgeMs: null });
     expect((await failureOf(call(get, { key: "k", read }))).message).toMatch(/no leader since it started/);
+  });
+
+  test("that bounds its staleness is refused until the member has caught up since its start", async () => {
+    const { call, replica } = await startServer();
+    const stale = { consistency: ReadConsistency.STALE };
+    const bounded = { ...stale, maxStaleness: { seconds: 60n } };
+    replica.become({ caughtUp: false, leaderContactAgeMs: 1 });
+    const error = await failureOf(call(get, { key: "k", read: bounded }));
+    expect(error).toMatchObject({ reason: "TOO_STALE", message: expect.stringContaining("has not caught up") });
+    expect(error.facts).toEqual({ age_ms: "1", max_staleness_ms: "60000", caught_up: "false" });
+    expect(await call(get, { key: "k", read: stale })).toMatchObject({ found: false });
+    replica.become({ caughtUp: true });
+    expect(await call(get, { key: "k", read: bounded })).toMatchObject({ found: false });
   });
 
   test("waits for the revision that it names", async () => {

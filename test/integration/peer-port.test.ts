@@ -3,6 +3,7 @@ import { connect as connectHttp2, constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "vitest";
+import { type LogFields, type Logger, silentLogger } from "../../src/lib/logger.ts";
 import { deliverMethod } from "../../src/transport/deliver-method.ts";
 import { GrpcPeerTransport } from "../../src/transport/grpc-peer-transport.ts";
 import { encodeMessages } from "../../src/transport/message-encoder.ts";
@@ -21,8 +22,17 @@ describe("peer port", () => {
     for (const close of closing.splice(0)) await close();
   });
 
-  async function listen(limits: Partial<TransportLimits> = {}, onHello?: (hello: PeerHello) => Promise<void>) {
-    const transport = new GrpcPeerTransport({ identity: identityOf("b"), listenAddress: "127.0.0.1:0", limits });
+  async function listen(
+    limits: Partial<TransportLimits> = {},
+    onHello?: (hello: PeerHello) => Promise<void>,
+    logger: Logger = silentLogger,
+  ) {
+    const transport = new GrpcPeerTransport({
+      identity: identityOf("b"),
+      listenAddress: "127.0.0.1:0",
+      limits,
+      logger,
+    });
     const recorder = recordTransport(onHello);
     await transport.start(recorder);
     // Nobody listens there: only what comes in matters.
@@ -69,6 +79,30 @@ describe("peer port", () => {
     known.write(helloFrame());
     await known.accepted;
     expect(recorder.messages).toEqual([]);
+  });
+
+  test("tells the log once of each peer that it refuses, though several come back in turn", async () => {
+    const warnings: LogFields[] = [];
+    const logger: Logger = { ...silentLogger, warn: (fields) => void warnings.push(fields) };
+    const refuse = async ({ memberId, dataDirectoryId }: PeerHello) => {
+      if (dataDirectoryId === "wiped") throw new Error(`member ${memberId} was wiped`);
+    };
+    const { address } = await listen({}, refuse, logger);
+    const comeAs = (fromMemberId: string) => {
+      const peer = open(address);
+      peer.write(helloFrame({ fromMemberId, dataDirectoryId: "wiped" }));
+      return peer.ended;
+    };
+    for (const member of ["a", "c", "a", "c"]) await comeAs(member);
+    expect(warnings).toMatchObject(
+      ["a", "c"].map((peer) => ({ peer, reason: "HELLO_REFUSED", error: `member ${peer} was wiped` })),
+    );
+    const healthy = open(address);
+    healthy.write(helloFrame());
+    await healthy.accepted;
+    await comeAs("a");
+    await comeAs("c");
+    expect(warnings.map(({ peer }) => peer)).toEqual(["a", "c", "a"]);
   });
 
   test("refuses a stream that does not begin with a hello", async () => {

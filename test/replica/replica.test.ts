@@ -272,7 +272,7 @@ describe("a cluster of replicas", () => {
   test("over the limit of bytes, proposals are refused, and room comes back when they end", async () => {
     const cluster = await startCluster({ size: 1, options: { pendingProposalBytesMax: 100 } });
     const member = await cluster.leader();
-    const large = new Array<number>(60).fill(0);
+    const large = Array.from({ length: 60 }, () => 0);
     const [first, second] = await Promise.all([propose(member, large), propose(member, large)]);
     expect(first).toMatchObject({ type: "applied" });
     expect(second).toMatchObject({ type: "dropped", reason: "OVERLOADED" });

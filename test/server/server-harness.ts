@@ -92,6 +92,8 @@ export async function startServer(options: HarnessOptions = {}): Promise<ServerH
   const metrics = createServerMetrics();
   const link = {
     connected: true,
+    sentMessages: 3,
+    receivedMessages: 4,
     sentBytes: 10,
     receivedBytes: 20,
     sendFailures: 1,

@@ -2,6 +2,7 @@ import { Metadata, type ServerUnaryCall } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
 import { defaultServerLimits } from "../../src/server/server-limits.ts";
+import { Received } from "../../src/server/service-definition.ts";
 import { type CallEnvironment, type UnaryCall, unaryHandler } from "../../src/server/unary-call.ts";
 import { FakeReplica, testIdentity } from "./fake-replica.ts";
 
@@ -15,18 +16,19 @@ function arrive(change: { cancelled?: boolean; draining?: boolean } = {}) {
     limits: defaultServerLimits,
     logger: silentLogger,
     inFlightCalls: 0,
+    inFlightBytes: 0,
     draining: change.draining ?? false,
     onRefused: () => {},
   };
   const handled: UnaryCall<object, string>[] = [];
   const answers: Answered[] = [];
   const call = {
-    request: {},
+    request: new Received({}, 100),
     cancelled: change.cancelled ?? false,
     metadata: new Metadata(),
     getDeadline: () => Number.POSITIVE_INFINITY,
     getPath: () => "/test/Test",
-  } as unknown as ServerUnaryCall<object, string>;
+  } as unknown as ServerUnaryCall<Received<object>, string>;
   unaryHandler<object, string>(environment, (each) => void handled.push(each))(
     call,
     (error) => void answers.push(error),
@@ -51,12 +53,12 @@ describe("a unary call", () => {
 
   test("is answered once, and counted until then", () => {
     const { unary, answers, environment } = arrive();
-    expect(environment.inFlightCalls).toBe(1);
+    expect(environment).toMatchObject({ inFlightCalls: 1, inFlightBytes: 100 });
     unary?.answer("first");
     unary?.refuse({ reason: "NO_LEADER", message: "second" });
     unary?.fail(new Error("third"));
     expect(answers).toEqual([null]);
-    expect(environment.inFlightCalls).toBe(0);
+    expect(environment).toMatchObject({ inFlightCalls: 0, inFlightBytes: 0 });
   });
 
   test("ends as an internal error when a later step throws", () => {

@@ -30,7 +30,8 @@ export type ReadOptions = Message<"raftkv.v1.ReadOptions"> & {
   consistency: ReadConsistency;
 
   /**
-   * STALE only: fail with UNAVAILABLE rather than answer from a member that has not heard from a leader for longer.
+   * STALE only: fail with UNAVAILABLE rather than answer from a member that has not heard from a leader for longer, or has not
+   * caught up since its start. Bounds the time without contact, not the age of the data.
    *
    * @generated from field: google.protobuf.Duration max_staleness = 2;
    */

@@ -18,6 +18,7 @@ export function handleAppendEntriesRequest(state: RaftState, request: AppendEntr
   }
   appendNew(state, request);
   const lastNew = prevLogIndex + entries.length;
+  state.matchedIndex = Math.max(state.matchedIndex, lastNew);
   // Only what this message covers is known to match: the log may be longer, with entries of another leader.
   advanceFollowerCommit(state, Math.min(request.commitIndex, lastNew));
   acknowledge(state, request, lastNew);
@@ -83,6 +84,7 @@ export function handleHeartbeatRequest(state: RaftState, request: HeartbeatReque
   send(state, { type: "HeartbeatResponse", from, to: request.from, term, round: request.round });
 }
 
-function advanceFollowerCommit(state: RaftState, commitIndex: Index): void {
+/** Takes note that the leader has committed up to `commitIndex`, all of which is known to match here. */
+export function advanceFollowerCommit(state: RaftState, commitIndex: Index): void {
   state.commitIndex = Math.max(state.commitIndex, commitIndex);
 }

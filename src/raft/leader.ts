@@ -67,10 +67,17 @@ function appendOwn(state: RaftState, entry: Entry): void {
   state.uncommittedBytes += entrySize(entry);
 }
 
-/** Sends each follower what it lacks, as far as its window allows, and the commit index it has not heard of. */
+/** Sends each follower what it lacks, as far as its window allows. */
 export function replicate(state: RaftState): void {
+  for (const [id, progress] of state.progress) replicateTo(state, id, progress);
+}
+
+/**
+ * Tells each follower the commit index that it has not heard of. Appends tell it on the way; where none follow, it waits for
+ * a tick: nobody waits for the news, because reads bring it along ({@link handleReadIndexResponse}).
+ */
+export function tellCommit(state: RaftState): void {
   for (const [id, progress] of state.progress) {
-    replicateTo(state, id, progress);
     if (Math.min(progress.matchIndex, state.commitIndex) > progress.sentCommitIndex) sendHeartbeat(state, id, progress);
   }
 }
@@ -203,6 +210,8 @@ export function tickLeader(state: RaftState, elapsedMs: number): void {
   if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) {
     for (const progress of state.progress.values()) progress.lossCheckDue = true;
     broadcastHeartbeats(state);
+  } else {
+    tellCommit(state);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   withPromoted,
 } from "./configuration-change.ts";
 import type { Index } from "./entry.ts";
-import { appendConfiguration, matchProgressToConfiguration, replicate } from "./leader.ts";
+import { appendConfiguration, matchProgressToConfiguration, replicate, tellCommit } from "./leader.ts";
 import { hasQuorum } from "./quorum.ts";
 import { configurationOf, type RaftState } from "./raft-state.ts";
 import { becomeFollower } from "./step-down.ts";
@@ -68,6 +68,7 @@ export function continueChange(state: RaftState): void {
   } else if (state.progress.size > configuration.members.length - 1) {
     // Who was removed is told that it is, and then left alone.
     replicate(state);
+    tellCommit(state);
     matchProgressToConfiguration(state);
   }
 }
@@ -75,6 +76,7 @@ export function continueChange(state: RaftState): void {
 /** The leader is not a voter any more: tells the others what is committed, asks the best of them to campaign, and goes. */
 function handOver(state: RaftState): void {
   replicate(state);
+  tellCommit(state);
   const best = bestVoter(state);
   if (best !== null) sendTimeoutNow(state, best);
   becomeFollower(state, state.term, null);

@@ -81,6 +81,8 @@ export interface RaftState {
   leaderId: MemberId | null;
   commitIndex: Index;
   appliedIndex: Index;
+  /** Last index at which this log is known to match that of the leader of this term; 0 while none is. */
+  matchedIndex: Index;
   /** Last index handed out to be applied. */
   applyingIndex: Index;
 
@@ -153,6 +155,7 @@ export function recoverState(
     leaderId: null,
     commitIndex,
     appliedIndex,
+    matchedIndex: 0,
     applyingIndex: appliedIndex,
     electionElapsedMs: 0,
     randomizedElectionTimeoutMs: randomElectionTimeout(options, random),
@@ -201,6 +204,7 @@ export function enterTerm(state: RaftState, term: Term, votedFor: MemberId | nul
   invariant(term > state.term, `term ${term} follows term ${state.term}`);
   state.term = term;
   state.votedFor = votedFor;
+  state.matchedIndex = 0;
   state.deferredMessages = state.deferredMessages.filter((message) => message.term >= term);
 }
 

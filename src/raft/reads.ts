@@ -1,3 +1,4 @@
+import { advanceFollowerCommit } from "./follower.ts";
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
 import { quorumIndex } from "./quorum.ts";
 import { configurationOf, isHardStateDurable, type RaftState, send } from "./raft-state.ts";
@@ -34,6 +35,8 @@ export function handleReadIndexResponse(state: RaftState, response: ReadIndexRes
   if (read === undefined) return;
   state.forwardedReads.delete(response.id);
   state.readStates.push({ context: read.context, index: response.refused ? null : response.index });
+  // The index is committed; what this leader has shown to match need not wait for the next heartbeat to say so.
+  if (!response.refused) advanceFollowerCommit(state, Math.min(response.index, state.matchedIndex));
 }
 
 /** Gives up reads that the leader has not answered within an election timeout; the caller may ask again, under a new id. */

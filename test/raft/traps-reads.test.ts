@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { appended, heartbeat, heartbeatAnswer, ofType } from "./messages.ts";
-import { TestMember, type TestMemberOptions, voters } from "./test-member.ts";
+import { append, appended, heartbeat, heartbeatAnswer, ofType } from "./messages.ts";
+import { entriesOf, TestMember, type TestMemberOptions, voters } from "./test-member.ts";
 
 // Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
 
@@ -131,4 +131,21 @@ test("trap 55: reads have limits in number and in time, and say so", () => {
   expect(follower.reads).toEqual([{ context: 3, index: null }]);
   follower.wait(100);
   expect(follower.reads.map(({ context }) => context)).toEqual([3, 1, 2]);
+});
+
+test("a confirmed read brings the commit index along, as far as the log is known to match the leader's", () => {
+  for (const [appendTerm, commitIndex] of [
+    [2, 2],
+    [1, 0],
+  ] as const) {
+    const member = new TestMember();
+    member.hear(append(appendTerm, { prev: { index: 0, term: 0 }, entries: entriesOf([1, 1], 1) }));
+    // Of another leader, which has not yet shown that these entries are its own.
+    member.hear(heartbeat(2, 0));
+    member.drain();
+    member.node.readIndex(1);
+    const id = ofType(member.drain(), "ReadIndexRequest")[0]?.id ?? 0;
+    member.hear({ type: "ReadIndexResponse", from: "b", to: "a", term: 2, id, index: 2, refused: false });
+    expect(member.node.commitIndex).toBe(commitIndex);
+  }
 });

@@ -26,7 +26,9 @@ test("a member whose directory was wiped gets no vote and gives none under its o
   });
 
   // The healthy member and the wiped one would be a quorum: could the wiped one vote, there would soon be a leader.
-  const elected = async () => (await cluster.statusIfAnswered(healthy))?.header?.leaderId !== "";
+  const knownLeader = async () => (await cluster.statusIfAnswered(healthy))?.header?.leaderId;
+  await waitUntil(async () => (await knownLeader()) === "", { what: `${healthy.name} misses the killed leader` });
+  const elected = async () => (await knownLeader()) !== "";
   const election = waitUntil(elected, { what: "a leader by the vote of an empty log", timeoutMs: electionsOverMs });
   await expect(election).rejects.toThrow("not seen");
   const payload = { case: "value", value: "must not be written" } as const;

@@ -39,9 +39,8 @@ export class MemberRules {
   }
 
   /** A member has done something; whether it began to lead. */
-  acted(member: WatchedMember): boolean {
-    const { status } = member;
-    if (status === undefined || member.lost) return false;
+  acted(member: WatchedMember, status: ReplicaStatus): boolean {
+    if (member.lost) return false;
     const seen = this.#seen.get(member.id);
     const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
     if (before !== undefined && isSame(before, status)) return false;
@@ -101,7 +100,7 @@ export class MemberRules {
     else {
       check(status.lastIndex >= before.lastIndex, "leader append-only", () => `${member.id} shortened its log`);
     }
-    for (const { memberId, matchIndex } of status.peers) this.#checkMatch(member.id, term, memberId, matchIndex);
+    for (const { memberId, matchIndex } of status.peers) this.#checkMatch(member, term, memberId, matchIndex);
   }
 
   #checkNewLeader(member: WatchedMember, term: Term): void {
@@ -121,11 +120,11 @@ export class MemberRules {
     );
   }
 
-  #checkMatch(leader: MemberId, term: Term, peerId: MemberId, matchIndex: Index): void {
+  #checkMatch(leader: WatchedMember, term: Term, peerId: MemberId, matchIndex: Index): void {
     const key = `${term} ${peerId}`;
     const before = this.#matches.get(key) ?? 0;
     if (before === matchIndex) return;
-    check(matchIndex > before, "match grows", () => `match of ${peerId} at ${leader} fell to ${matchIndex}`);
+    check(matchIndex > before, "match grows", () => `match of ${peerId} at ${leader.id} fell to ${matchIndex}`);
     this.#matches.set(key, matchIndex);
     const peer = this.#members.find(({ id }) => id === peerId);
     // One of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
@@ -133,7 +132,13 @@ export class MemberRules {
     check(
       matchIndex <= peer.disk.lastIndex,
       "match is durable",
-      () => `${leader} believes that ${peerId} has entry ${matchIndex}; its disk ends at ${peer.disk.lastIndex}`,
+      () => `${leader.id} believes that ${peerId} has entry ${matchIndex}; its disk ends at ${peer.disk.lastIndex}`,
+    );
+    const own = leader.disk.termAt(matchIndex);
+    check(
+      own === undefined || own === peer.disk.termAt(matchIndex),
+      "match is of the leader's log",
+      () => `${leader.id} believes that ${peerId} has its entry ${matchIndex}`,
     );
   }
 

@@ -1,6 +1,6 @@
 import { crc32c } from "@node-rs/crc32";
 import type { MemberId } from "../../src/raft/configuration.ts";
-import type { Entry, Term } from "../../src/raft/entry.ts";
+import type { Entry, LogPosition, Term } from "../../src/raft/entry.ts";
 import type { AppendEntriesRequest, Message } from "../../src/raft/message.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
 import { check } from "./broken-rule.ts";
@@ -11,7 +11,10 @@ import type { SimDisk } from "./sim-disk.ts";
 export class MessageRules {
   readonly #coverage: Coverage;
   readonly #votes = new Map<string, MemberId>();
-  readonly #candidates = new Map<Term, Set<MemberId>>();
+  /** Candidates of each term, and where their logs ended. */
+  readonly #candidates = new Map<Term, Map<MemberId, LogPosition>>();
+  /** Terms of which a leader was heard. */
+  readonly #ledTerms = new Set<Term>();
   readonly #releasedTerms = new Map<MemberId, Term>();
   readonly #entries = new Map<string, { readonly contentHash: number; prevTerm: Term | undefined }>();
   readonly #seenEntries = new WeakSet<Entry>();
@@ -33,12 +36,17 @@ export class MessageRules {
     this.#checkTerm(id, disk, message);
     if (message.type === "RequestVoteRequest" && !message.preVote) {
       this.#checkVote(id, disk, message.term, id);
-      const candidates = this.#candidates.get(message.term) ?? new Set();
-      this.#candidates.set(message.term, candidates.add(id));
+      const candidates = this.#candidates.get(message.term) ?? new Map<MemberId, LogPosition>();
+      candidates.set(id, { index: message.lastLogIndex, term: message.lastLogTerm });
+      this.#candidates.set(message.term, candidates);
       if (candidates.size === 2) this.#coverage.saw("twoCandidates");
     } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
       this.#checkVote(id, disk, message.term, message.to);
+      this.#checkUpToDate(id, disk, message.term, message.to);
+    } else if (message.type === "HeartbeatRequest") {
+      this.#ledTerms.add(message.term);
     } else if (message.type === "AppendEntriesRequest") {
+      this.#ledTerms.add(message.term);
       this.#checkEntries(message);
     } else if (message.type === "AppendEntriesResponse") {
       if (!message.success) this.#coverage.saw("appendRefused");
@@ -66,6 +74,18 @@ export class MessageRules {
     const { hardState } = disk;
     const durable = hardState.term > term || (hardState.term === term && hardState.votedFor === candidate);
     check(durable, "vote is durable", () => `${id} tells of its vote in term ${term} before it is`);
+  }
+
+  /** Who votes has no more than the candidate; once somebody leads or the term is over, it may have got more since. */
+  #checkUpToDate(id: MemberId, disk: SimDisk, term: Term, candidate: MemberId): void {
+    const position = this.#candidates.get(term)?.get(candidate);
+    if (position === undefined || this.#ledTerms.has(term) || disk.hardState.term > term) return;
+    const own = { index: disk.lastIndex, term: disk.termAt(disk.lastIndex) ?? 0 };
+    check(
+      position.term > own.term || (position.term === own.term && position.index >= own.index),
+      "votes for the up to date",
+      () => `${id} at ${own.index}/${own.term} votes for ${candidate} at ${position.index}/${position.term}`,
+    );
   }
 
   /** Log matching, by induction: an entry is the same everywhere, and so is the term of the one before it. */

@@ -143,8 +143,15 @@ export class Nemesis {
       if (place === "send") this.#world.coverage.saw("crashedAtSend");
       this.#crash(member, dice);
     };
-    if (place === "opening") this.#crash(member, dice);
-    member.process?.arm(place, dice.whole(1, 12), strike);
+    if (place !== "opening") {
+      member.process?.arm(place, dice.whole(1, 12), strike);
+      return;
+    }
+    member.crash();
+    this.#later(dice.real(0, 1), () => {
+      member.start();
+      if (!this.#over) member.process?.arm(place, 1, strike);
+    });
   }
 
   #stopOrderly(member: SimMember, dice: Dice): void {

@@ -79,7 +79,7 @@ export interface Overrides {
 /** Draws a run. */
 export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const dice = diceFor(seed, "plan");
-  const profile = dice.weighted<Profile>({ swarm: 5, churn: 2, reads: 2, storage: 2, calm: 0.3 });
+  const profile = dice.weighted<Profile>({ swarm: 5, churn: 2, reads: 2, tails: 2, storage: 2, calm: 0.3 });
   const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 7: 0.6 }));
   const options = drawOptions(dice, profile);
   const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);
@@ -115,7 +115,7 @@ function override(plan: Plan, given: Overrides): Plan {
 function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
   const electionTimeoutMs = profile === "churn" ? dice.whole(80, 150) : dice.whole(120, 500);
   const heartbeatIntervalMs = Math.max(10, Math.round(electionTimeoutMs / dice.whole(4, 10)));
-  const roomy = dice.chance(0.4);
+  const roomy = dice.chance(profile === "tails" ? 0.1 : 0.4);
   const inflight = { messages: dice.whole(1, 6), bytes: dice.whole(1, 2000) };
   return {
     ...defaultReplicaOptions,
@@ -170,14 +170,14 @@ function drawDisk(dice: Dice, profile: Profile): DiskPlan {
 function drawWorkload(dice: Dice, profile: Profile, electionTimeoutMs: number): WorkloadPlan {
   const attemptTimeoutMs = electionTimeoutMs * dice.real(0.5, 5);
   return {
-    clients: dice.whole(2, 9),
+    clients: profile === "tails" ? 12 : dice.whole(2, 9),
     registers: dice.whole(1, 3),
     counters: dice.whole(1, 2),
     thinkMsMax: dice.pick([2, 20, 60]),
     attemptTimeoutMs,
     operationTimeoutMs: attemptTimeoutMs * dice.real(1, 4),
     sessionShare: dice.pick([1, 0.8, 0.5]),
-    pinnedShare: profile === "reads" ? 0.8 : dice.pick([0, 0.3, 0.6]),
+    pinnedShare: profile === "reads" || profile === "tails" ? 0.8 : dice.pick([0, 0.3, 0.6]),
     readShare: profile === "reads" ? 0.6 : dice.real(0.1, 0.5),
     operationsMax: dice.whole(60, 500),
     valueBytesMax: dice.pick([10, 10, 200]),

@@ -181,6 +181,7 @@ export class SimMember implements WatchedMember {
       newDirectoryId: () => this.disk.directoryId,
     });
     if (!process.pass("opening")) return;
+    check(this.damage !== "lostTail", "a lost tail is noticed", () => `${this.id} starts without what was durable`);
     this.#watch(store);
     const { dataDirectoryId } = store.identity;
     const identity = {

@@ -120,7 +120,7 @@ export class Simulation implements World {
     if (status === undefined) return;
     const { term, commitIndex, appliedIndex, lastIndex } = status;
     this.trace.mix(this.queue.nowMs, process.machine.number, term, commitIndex, appliedIndex, lastIndex);
-    const elected = this.#rules.acted(member);
+    const elected = this.#rules.acted(member, status);
     if (elected) this.#nemesis.leaderElected(member);
   }
 
@@ -192,7 +192,10 @@ export class Simulation implements World {
   #isAtRest(): boolean {
     if (this.#clients.some((client) => client.busy)) return false;
     const statuses = this.members.filter((member) => !member.lost).map((member) => member.status);
-    const leader = statuses.find((status) => status?.role === "leader");
+    // One whose disk rots may lead for as long as nobody comes across the damage.
+    const leader = this.members.find(
+      ({ status }) => status?.role === "leader" && !this.#isOutdated(status.term),
+    )?.status;
     if (leader === undefined) return false;
     return statuses.every(
       (status) =>
@@ -204,11 +207,17 @@ export class Simulation implements World {
     );
   }
 
+  #isOutdated(term: number): boolean {
+    return this.members.some(({ status, lost }) => !lost && status !== undefined && status.term > term);
+  }
+
   /** A member serves a write and a linearizable read of it, at the latest when what broke before has been noticed. */
   async #probe(member: SimMember): Promise<void> {
     const timeoutMs = 8 * this.plan.options.raft.electionTimeoutMs;
     let answer = "no answer";
     for (let attempt = 1; answer !== "served" && attempt <= 4; attempt++) {
+      // An orderly stop that began before may end only now.
+      await this.#runUntil(() => member.replica !== undefined, this.queue.nowMs + 3 * timeoutMs);
       let answered = false;
       member.probe(attempt, timeoutMs, (what) => {
         answered = true;

@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 
 /** What kind of run it is. */
-export type Profile = "swarm" | "churn" | "reads" | "storage" | "calm";
+export type Profile = "swarm" | "churn" | "reads" | "tails" | "storage" | "calm";
 
 /** Kinds of harm, and how likely each is in a run of any profile. */
 const weights = {
@@ -45,6 +45,14 @@ const storageWeights: Readonly<Record<StrikeKind, number>> = {
   rot: 2,
 };
 
+/** Leaders are cut off again and again while clients write to them, so that logs part. */
+const tailWeights: Readonly<Record<StrikeKind, number>> = { ...weights, isolateLeader: 14, buddy: 5, heal: 10 };
+
+const profileWeights: Readonly<Partial<Record<Profile, Readonly<Record<StrikeKind, number>>>>> = {
+  storage: storageWeights,
+  tails: tailWeights,
+};
+
 /** One act of harm, planned before the run so that each can be left out on its own. */
 export interface Strike {
   readonly number: number;
@@ -56,11 +64,14 @@ export interface Strike {
 export function drawStrikes(dice: Dice, profile: Profile, untilMs: number, electionTimeoutMs: number): Strike[] {
   if (profile === "calm") return [];
   const everyMs = electionTimeoutMs * (profile === "churn" ? dice.real(0.4, 1.5) : dice.real(0.7, 4));
-  const kinds: Readonly<Record<StrikeKind, number>> = profile === "storage" ? storageWeights : weights;
+  const kinds = profileWeights[profile] ?? weights;
   // Each run draws which kinds it has at all: a few of them together reach deeper than all of them at once.
   const share = dice.real(0.3, 1);
   const drawn = Object.fromEntries(
-    Object.entries(kinds).map(([kind, weight]) => [kind, kind === "heal" || dice.chance(share) ? weight : 0]),
+    Object.entries(kinds).map(([kind, weight]) => [
+      kind,
+      kind === "heal" || kind === "isolateLeader" || dice.chance(share) ? weight : 0,
+    ]),
   ) as Record<StrikeKind, number>;
   const strikes: Strike[] = [];
   for (let atMs = dice.exponential(everyMs); atMs < untilMs; atMs += dice.exponential(everyMs)) {

@@ -1,0 +1,12 @@
+// What `raftkv/replica` exports: a member with a state machine of the embedder's own, and its ports (docs/embedding.md).
+
+export type { ChangeOutcome, TransferOutcome } from "./administration.ts";
+export type { MembershipEdit } from "./membership-edit.ts";
+export type { DropReason, ProposalOutcome, ReadFailure, ReadOutcome } from "./outcome.ts";
+export { Replica } from "./replica.ts";
+export type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
+export { type ReplicaMetrics, silentMetrics } from "./replica-metrics.ts";
+export { defaultReplicaOptions, type ReplicaOptions } from "./replica-options.ts";
+export type { ReplicaStatus } from "./replica-status.ts";
+export { processRuntime, type Runtime } from "./runtime.ts";
+export type { ApplyContext, CommandNature, StateMachine, StateRows } from "./state-machine.ts";

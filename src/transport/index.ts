@@ -1,0 +1,6 @@
+// What `raftkv/transport` exports: links between embedded replicas, over gRPC or inside one process (docs/embedding.md).
+
+export { GrpcPeerTransport } from "./grpc-peer-transport.ts";
+export { createInProcessNetwork, type InProcessNetwork } from "./in-process-transport.ts";
+export type { PeerMessage, PeerTransport, PeerTransportHandlers } from "./peer-transport.ts";
+export type { TransportIdentity } from "./transport-options.ts";

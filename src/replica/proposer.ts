@@ -131,8 +131,10 @@ export class Proposer {
       if (!proposal.forward) drop(proposal, "NOT_LEADER");
       return proposal.forward;
     });
-    if (node.leaderId !== null) {
-      transport.send(node.leaderId, forwarder.send(node.leaderId, forwardable, nowMs));
+    const { leaderId } = node;
+    // Sent onto a link that is down they would be lost, and nobody could tell that they were never proposed.
+    if (leaderId !== null && transport.stats().get(leaderId)?.connected === true) {
+      transport.send(leaderId, forwarder.send(leaderId, forwardable, nowMs));
       return;
     }
     for (const proposal of forwardable) {

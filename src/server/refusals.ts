@@ -118,7 +118,7 @@ export function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED
     case "NO_LEADER":
       return {
         reason: "NO_LEADER",
-        message: `no leader is known in term ${term}; not applied`,
+        message: `no leader is known, or it cannot be reached, in term ${term}; not applied`,
         metadata: { term: String(term) },
         retryDelayMs: context.electionTimeoutMs / 2,
       };

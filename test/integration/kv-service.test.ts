@@ -166,7 +166,7 @@ describe("a request that cannot be right", () => {
 
 describe("a proposal that fails", () => {
   const dropped: readonly [DropReason, status, RegExp][] = [
-    ["NO_LEADER", status.UNAVAILABLE, /no leader is known in term 7/],
+    ["NO_LEADER", status.UNAVAILABLE, /no leader is known, or it cannot be reached, in term 7/],
     ["NOT_LEADER", status.UNAVAILABLE, /the leader is 00000000000000b2 at n2.test:50051/],
     ["OVERLOADED", status.RESOURCE_EXHAUSTED, /limit/],
     ["SHUTTING_DOWN", status.UNAVAILABLE, /shutting down/],

@@ -6,7 +6,7 @@ import { RaftKvError } from "../lib/errors.ts";
 
 /**
  * Replaces port 0 of the client address, and of the advertised one where it follows from it, by a port that is free now.
- * Another process may take it before the member does, which then fails to start with `ADDRESS_IN_USE`.
+ * Another process may take it before the member does, which then fails to start with `ADDRESS_IN_USE` and may try again.
  */
 export async function takeFreePort(config: MemberConfig): Promise<MemberConfig> {
   const address = parseAddress(config.clientAddress);

@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { MemberConfig } from "../config/member-config.ts";
 import { createKvStateMachine } from "../kv/kv-state-machine.ts";
+import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { Replica } from "../replica/replica.ts";
 import { processRuntime } from "../replica/runtime.ts";
@@ -35,16 +36,22 @@ interface Parts {
   readonly handOverLeadership: () => Promise<void>;
 }
 
+/** How often a free port is looked for, when somebody else takes the one that was found. */
+const freePortAttempts = 5;
+
 /** Puts a member together and starts it. Rejects with the error of the part that could not start; nothing is held then. */
 export async function startMember(given: MemberConfig, logger: Logger): Promise<RunningMember> {
-  // Peers are told the client address before it is listened on, so port 0 has to become a port first.
-  const config = await takeFreePort(given);
-  const opened: Closable[] = [];
-  try {
-    return await openMember(config, logger, opened);
-  } catch (error) {
-    await closeAll(opened, logger);
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    // Peers are told the client address before it is listened on, so port 0 has to become a port first.
+    const config = await takeFreePort(given);
+    const opened: Closable[] = [];
+    try {
+      return await openMember(config, logger, opened);
+    } catch (error) {
+      await closeAll(opened, logger);
+      const portMayBeLost = config !== given && error instanceof RaftKvError && error.code === "ADDRESS_IN_USE";
+      if (!portMayBeLost || attempt === freePortAttempts) throw error;
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { MemberConfig } from "../config/member-config.ts";
-import { createKvStateMachine } from "../kv/kv-state-machine.ts";
+import { type CountingStateMachine, createKvStateMachine } from "../kv/kv-state-machine.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { Replica } from "../replica/replica.ts";
@@ -79,6 +79,7 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
   fatal.catch(() => {});
 
   const metrics = createServerMetrics();
+  const stateMachine = createKvStateMachine();
   const transport = new GrpcPeerTransport({
     identity: {
       ...identity,
@@ -90,9 +91,9 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
     limits: transportLimits(config),
   });
   opened.push(transport);
-  const replica = await openReplica({ config, logger, store, transport, metrics, fail });
+  const replica = await openReplica({ config, logger, store, transport, stateMachine, metrics, fail });
   opened.push(replica);
-  const server = createServer({ config, identity, logger, replica, transport, metrics });
+  const server = createServer({ config, identity, logger, replica, transport, stateMachine, metrics });
   opened.push(server);
   const { metricsPort } = await server.start();
   const handOverLeadership = () => handOver(replica, config.electionTimeoutMs, metrics, logger);
@@ -122,13 +123,22 @@ interface ReplicaParts extends Pick<Parts, "store" | "transport"> {
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
   readonly fail: (error: unknown) => void;
+  readonly stateMachine: CountingStateMachine;
 }
 
-function openReplica({ config, logger, store, transport, metrics, fail }: ReplicaParts): Promise<Replica> {
+function openReplica({
+  config,
+  logger,
+  store,
+  transport,
+  stateMachine,
+  metrics,
+  fail,
+}: ReplicaParts): Promise<Replica> {
   return Replica.open({
     store,
     transport,
-    stateMachine: createKvStateMachine(),
+    stateMachine,
     runtime: processRuntime,
     metrics: metrics.replica,
     logger,
@@ -143,9 +153,18 @@ interface ServerParts extends Pick<Parts, "transport" | "replica"> {
   readonly identity: ServerIdentity;
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
+  readonly stateMachine: CountingStateMachine;
 }
 
-function createServer({ config, identity, logger, replica, transport, metrics }: ServerParts): RaftKvServer {
+function createServer({
+  config,
+  identity,
+  logger,
+  replica,
+  transport,
+  stateMachine,
+  metrics,
+}: ServerParts): RaftKvServer {
   return new RaftKvServer({
     clientAddress: config.clientAddress,
     metricsAddress: config.metricsAddress,
@@ -157,6 +176,7 @@ function createServer({ config, identity, logger, replica, transport, metrics }:
     metrics,
     limits: serverLimits(config),
     electionTimeoutMs: config.electionTimeoutMs,
+    duplicateRequests: () => stateMachine.duplicateRequests,
     peerLinks: () => transport.stats(),
     diskWriteAgeMs: () => replica.diskWriteAgeMs(),
     disk: async () => {

@@ -21,15 +21,20 @@ import type { Turn } from "./turn.ts";
  * The replicated state machine of raftkv: pairs, their revisions, and the client sessions that make retries exact.
  * Pure: what a command comes to depends on the rows, the command, its log time and the limits, and on nothing else.
  */
-class KvStateMachine implements StateMachine {
+class KvStateMachine implements CountingStateMachine {
   readonly indexPrefix = expiryIndexPrefix;
   readonly #limits: KvLimits;
   readonly #gate: SessionGate;
+  #duplicateRequests = 0;
   readonly #summaries = new RowMemo<Readonly<Summary>>(decodeSummary, 1);
 
   constructor(limits: KvLimits) {
     this.#limits = limits;
     this.#gate = new SessionGate(limits);
+  }
+
+  get duplicateRequests(): number {
+    return this.#duplicateRequests;
   }
 
   /** A command that names its request may be proposed again: its session applies it once. */
@@ -69,6 +74,7 @@ class KvStateMachine implements StateMachine {
       case "failure":
         return encodeResult(turn.summary.revision, admission);
       case "answered":
+        this.#duplicateRequests++;
         return admission.result;
       case "admitted": {
         const result = execute(turn, operation);
@@ -89,7 +95,13 @@ function execute(turn: Turn, operation: Operation): Uint8Array {
   return encodeResult(turn.summary.revision, result);
 }
 
+/** A state machine that counts, for metrics only: the figure is no part of the replicated state. */
+export interface CountingStateMachine extends StateMachine {
+  /** Requests answered from a session instead of being applied again, since this machine was made. */
+  readonly duplicateRequests: number;
+}
+
 /** Makes a state machine. `limits` override {@link defaultKvLimits} and must be the same on every member. */
-export function createKvStateMachine(limits: Partial<KvLimits> = {}): StateMachine {
+export function createKvStateMachine(limits: Partial<KvLimits> = {}): CountingStateMachine {
   return new KvStateMachine(Object.freeze({ ...defaultKvLimits, ...limits }));
 }

@@ -22,6 +22,8 @@ export interface MetricsSource {
   readonly identity: ServerIdentity;
   /** A peer is active when it was heard from within this time. */
   readonly electionTimeoutMs: number;
+  /** Requests answered from a session instead of being applied again, since the start. */
+  readonly duplicateRequests: () => number;
   /** Counters of the links to the other members. */
   readonly peerLinks: () => ReadonlyMap<MemberId, PeerLinkFigures>;
   /** Space on the volume of the data directory. Default: not told. */
@@ -101,11 +103,20 @@ function registerRaft(registry: Registry, replica: ReplicaPort): void {
   gauge(registry, "raftkv_wal_size_bytes", "Bytes of log on disk.", () => replica.status().logSizeBytes);
 }
 
-function registerStore(registry: Registry, { reader }: MetricsSource): void {
+function registerStore(registry: Registry, { reader, duplicateRequests }: MetricsSource): void {
   gauge(registry, "raftkv_store_keys", "Keys in the store.", () => reader.keys());
   gauge(registry, "raftkv_store_size_bytes", "Bytes of keys and values in the store.", () => reader.sizeBytes());
   gauge(registry, "raftkv_store_revision", "Current revision.", () => reader.revision());
   gauge(registry, "raftkv_sessions", "Client sessions kept for exactly-once retries.", () => reader.sessions());
+  new Counter({
+    name: "raftkv_duplicate_requests_total",
+    help: "Requests answered from a session instead of being applied again.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(duplicateRequests());
+    },
+  });
 }
 
 function registerPeerProgress(registry: Registry, source: MetricsSource): void {

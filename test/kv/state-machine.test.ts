@@ -2,9 +2,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { describe, expect, test, vi } from "vitest";
 import { CommandSchema } from "../../src/gen/raftkv/storage/v1/storage_pb.ts";
+import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import type { StateMachine as KvStateMachine } from "../../src/kv/state-rows.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { type CommandInit, Driver, encodeCommand, increment, put, requestId, utf8 } from "./driver.ts";
+import { MemoryRows } from "./memory-rows.ts";
 
 test("is what the replica drives", () => {
   const driver: KvStateMachine = new Driver().machine;
@@ -103,4 +105,14 @@ describe("trap 86: a command is applied whole or not at all", () => {
     driver.apply(command);
     expect(driver.rows.snapshot()).toEqual(before);
   });
+});
+
+test("requests answered from a session are counted, and nothing else is", () => {
+  const machine = createKvStateMachine();
+  const rows = new MemoryRows(machine.indexPrefix);
+  const once = encodeCommand(increment("n", 1n, { id: requestId("c", 1) }));
+  for (const command of [once, encodeCommand(increment("n", 1n)), once, once]) {
+    machine.apply(command, { index: 1, timeMs: 0 }, rows);
+  }
+  expect(machine.duplicateRequests).toBe(2);
 });

@@ -105,6 +105,7 @@ export async function startServer(options: HarnessOptions = {}): Promise<ServerH
     leaderProxy: grpcLeaderProxy,
     identity: testIdentity,
     electionTimeoutMs: 1000,
+    duplicateRequests: () => 0,
     peerLinks: () => new Map([[otherId, link]]),
     clientAddress: "127.0.0.1:0",
     metricsAddress: "127.0.0.1:0",

@@ -30,7 +30,7 @@ export function bestVoter(state: RaftState): MemberId | null {
   return candidates[0]?.[0] ?? null;
 }
 
-/** Asks the target to campaign once it has everything; from then on this leader's lease is void. */
+/** Asks the target to campaign once it has everything, and only once: its answer is an election. */
 export function continueTransfer(state: RaftState): void {
   const { transfer } = state;
   if (transfer === null || transfer.asked) return;

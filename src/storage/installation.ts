@@ -1,0 +1,37 @@
+import type { MemberId } from "../raft/configuration.ts";
+import type { LogBase } from "../raft/log-base.ts";
+import type { KeyRange, Row } from "./storage-engine.ts";
+
+/** Whose snapshot is being installed. */
+export interface InstallationSource {
+  /** Names the snapshot at the member that holds it. */
+  readonly snapshotId: string;
+  readonly from: MemberId;
+  /** Where it stands. */
+  readonly base: LogBase;
+}
+
+/**
+ * A new generation of state rows on its way, beside the one in use. It survives a restart with everything that was added;
+ * nothing of it is seen by reads before {@link Installation.finish}.
+ */
+export interface Installation {
+  readonly source: InstallationSource;
+  /** Key of the last row added; `null` before the first. */
+  readonly lastKey: Uint8Array | null;
+  readonly rowCount: number;
+  /** Bytes of keys and values added. */
+  readonly bytes: number;
+  /** Adds rows durably, in byte order after {@link Installation.lastKey}. One call at a time; turns may be written meanwhile. */
+  addRows(rows: readonly Row[]): Promise<void>;
+  /** Rows added so far, in byte order. */
+  iterate(range: KeyRange): AsyncIterable<Row>;
+  /**
+   * Makes the new generation the state, in one synced batch: rows, log base, configuration, applied and commit index. The
+   * log is kept after the base when it has the base's entry, and given up otherwise. `switched` is called at the moment from
+   * which reads see the new rows. No other write may be under way or begin before the promise resolves.
+   */
+  finish(switched: () => void): Promise<void>;
+  /** Gives it up; its rows are removed in the background. */
+  abandon(): Promise<void>;
+}

@@ -84,6 +84,18 @@ export interface TimeoutNowRequest extends MessageHead {
   readonly type: "TimeoutNowRequest";
 }
 
+/**
+ * The leader's log no longer has what the receiver lacks: it is to fetch a snapshot of the leader's state (Raft paper, section 7).
+ * It carries no data. Answered by an {@link AppendEntriesResponse}.
+ */
+export interface InstallSnapshotRequest extends MessageHead {
+  readonly type: "InstallSnapshotRequest";
+  /** Index before the first entry of the leader's log; the snapshot has to stand there or later. */
+  readonly index: Index;
+  /** Term of the entry at `index`. */
+  readonly indexTerm: Term;
+}
+
 /** What members say to each other about consensus. */
 export type Message =
   | RequestVoteRequest
@@ -94,4 +106,5 @@ export type Message =
   | HeartbeatResponse
   | ReadIndexRequest
   | ReadIndexResponse
-  | TimeoutNowRequest;
+  | TimeoutNowRequest
+  | InstallSnapshotRequest;

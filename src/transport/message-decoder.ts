@@ -70,6 +70,8 @@ function fromWire({ message }: WireMessage, ends: StreamEnds, copier: PayloadCop
       return fromWireReadIndex(message, ends);
     case "timeoutNowRequest":
       return { type: "TimeoutNowRequest", ...ends, term: toSafeNumber(message.value.term, "TimeoutNowRequest.term") };
+    case "installSnapshotRequest":
+      return fromWireInstallSnapshot(message, ends);
     case "forwardRequest":
     case "forwardResponse":
       return fromWireForward(message, ends, copier);
@@ -159,6 +161,16 @@ function fromWireReadIndex(
     id: toSafeNumber(value.id, "ReadIndexResponse.id"),
     index: toSafeNumber(value.index, "ReadIndexResponse.index"),
     refused: value.refused,
+  };
+}
+
+function fromWireInstallSnapshot({ value }: WireCase<"installSnapshotRequest">, ends: StreamEnds): PeerMessage {
+  return {
+    type: "InstallSnapshotRequest",
+    ...ends,
+    term: toSafeNumber(value.term, "InstallSnapshotRequest.term"),
+    index: toSafeNumber(value.index, "InstallSnapshotRequest.index"),
+    indexTerm: toSafeNumber(value.indexTerm, "InstallSnapshotRequest.index_term"),
   };
 }
 

@@ -87,6 +87,7 @@ export function messageSize(message: PeerMessage): number {
     case "ReadIndexRequest":
     case "ReadIndexResponse":
     case "TimeoutNowRequest":
+    case "InstallSnapshotRequest":
       return size;
     default:
       return unreachable(message, "peer message");
@@ -146,6 +147,16 @@ function toCase(message: PlainMessage): WireMessage["message"] {
       return {
         case: "timeoutNowRequest",
         value: { $typeName: "raftkv.raft.v1.TimeoutNowRequest", term: BigInt(message.term) },
+      };
+    case "InstallSnapshotRequest":
+      return {
+        case: "installSnapshotRequest",
+        value: {
+          $typeName: "raftkv.raft.v1.InstallSnapshotRequest",
+          term: BigInt(message.term),
+          index: BigInt(message.index),
+          indexTerm: BigInt(message.indexTerm),
+        },
       };
     case "ForwardRequest":
     case "ForwardResponse":

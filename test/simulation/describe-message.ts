@@ -23,6 +23,8 @@ export function describeMessage(message: PeerMessage): string {
       return `read ${message.refused ? "refused" : `at ${message.index}`} term ${message.term} id ${message.id % 1000}`;
     case "TimeoutNowRequest":
       return `campaign now! term ${message.term}`;
+    case "InstallSnapshotRequest":
+      return `snapshot? term ${message.term} at ${message.index}/${message.indexTerm}`;
     case "ForwardRequest":
       return `forward? ${message.id} of ${message.commands.length}`;
     case "ForwardResponse":

@@ -113,6 +113,13 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   }),
   fc.record({
     ...ends,
+    type: fc.constant("InstallSnapshotRequest" as const),
+    term: number,
+    index: number,
+    indexTerm: number,
+  }),
+  fc.record({
+    ...ends,
     type: fc.constant("ForwardRequest" as const),
     id: number,
     commands: fc.array(fc.record({ command: bytes, timeoutMs: uint32 }), { maxLength: 5 }),

@@ -216,6 +216,8 @@ describe("message codec", () => {
     ["HeartbeatResponse.round", { case: "heartbeatResponse", value: { round: beyond } }],
     ["ReadIndexRequest.id", { case: "readIndexRequest", value: { id: beyond } }],
     ["ReadIndexResponse.index", { case: "readIndexResponse", value: { index: beyond } }],
+    ["InstallSnapshotRequest.index", { case: "installSnapshotRequest", value: { index: beyond } }],
+    ["InstallSnapshotRequest.index_term", { case: "installSnapshotRequest", value: { indexTerm: beyond } }],
     ["ForwardRequest.id", { case: "forwardRequest", value: { id: beyond } }],
     ["ForwardResponse.id", { case: "forwardResponse", value: { id: beyond } }],
     ["ForwardedResult.index", { case: "forwardResponse", value: { results: [{ outcome: 1, index: beyond }] } }],

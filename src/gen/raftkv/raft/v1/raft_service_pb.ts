@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/raft/v1/raft_service.proto.
  */
 export const file_raftkv_raft_v1_raft_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAki8AUKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SABCCQoHbWVzc2FnZSKAAQoSUmVxdWVzdFZvdGVSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoObGFzdF9sb2dfaW5kZXgYAiABKAQSFQoNbGFzdF9sb2dfdGVybRgDIAEoBBIQCghwcmVfdm90ZRgEIAEoCBIbChNsZWFkZXJzaGlwX3RyYW5zZmVyGAUgASgIIkYKE1JlcXVlc3RWb3RlUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdncmFudGVkGAIgASgIEhAKCHByZV92b3RlGAMgASgIImMKBUVudHJ5EgwKBHRlcm0YASABKAQSKgoEa2luZBgCIAEoDjIcLnJhZnRrdi5zdG9yYWdlLnYxLkVudHJ5S2luZBIPCgd0aW1lX21zGAMgASgEEg8KB3BheWxvYWQYBCABKAwikQEKFEFwcGVuZEVudHJpZXNSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoOcHJldl9sb2dfaW5kZXgYAiABKAQSFQoNcHJldl9sb2dfdGVybRgDIAEoBBImCgdlbnRyaWVzGAQgAygLMhUucmFmdGt2LnJhZnQudjEuRW50cnkSFAoMY29tbWl0X2luZGV4GAUgASgEIooBChVBcHBlbmRFbnRyaWVzUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdzdWNjZXNzGAIgASgIEhMKC21hdGNoX2luZGV4GAMgASgEEhYKDnJlamVjdGVkX2luZGV4GAQgASgEEhIKCmhpbnRfaW5kZXgYBSABKAQSEQoJaGludF90ZXJtGAYgASgEIkUKEEhlYXJ0YmVhdFJlcXVlc3QSDAoEdGVybRgBIAEoBBIUCgxjb21taXRfaW5kZXgYAiABKAQSDQoFcm91bmQYAyABKAQiMAoRSGVhcnRiZWF0UmVzcG9uc2USDAoEdGVybRgBIAEoBBINCgVyb3VuZBgCIAEoBCIsChBSZWFkSW5kZXhSZXF1ZXN0EgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQiTQoRUmVhZEluZGV4UmVzcG9uc2USDAoEdGVybRgBIAEoBBIKCgJpZBgCIAEoBBINCgVpbmRleBgDIAEoBBIPCgdyZWZ1c2VkGAQgASgIIiEKEVRpbWVvdXROb3dSZXF1ZXN0EgwKBHRlcm0YASABKAQiUAoORm9yd2FyZFJlcXVlc3QSCgoCaWQYASABKAQSMgoIY29tbWFuZHMYAiADKAsyIC5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRDb21tYW5kIjcKEEZvcndhcmRlZENvbW1hbmQSDwoHY29tbWFuZBgBIAEoDBISCgp0aW1lb3V0X21zGAIgASgNIk8KD0ZvcndhcmRSZXNwb25zZRIKCgJpZBgBIAEoBBIwCgdyZXN1bHRzGAIgAygLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0IoMCCg9Gb3J3YXJkZWRSZXN1bHQSEAoIcG9zaXRpb24YASABKA0SOAoHb3V0Y29tZRgCIAEoDjInLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZFJlc3VsdC5PdXRjb21lEg4KBnJlc3VsdBgDIAEoDBIOCgZyZWFzb24YBCABKAkSDQoFaW5kZXgYBSABKAQSEgoKZW50cnlfdGVybRgGIAEoBCJhCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FQUExJRUQQARITCg9PVVRDT01FX0RST1BQRUQQAhITCg9PVVRDT01FX1VOS05PV04QAzJbCgtSYWZ0U2VydmljZRJMCgdEZWxpdmVyEh4ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlcXVlc3QaHy5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVzcG9uc2UoAWIGcHJvdG8z", [file_raftkv_storage_v1_storage]);
+  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAkivAYKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SAASSgoYaW5zdGFsbF9zbmFwc2hvdF9yZXF1ZXN0GAwgASgLMiYucmFmdGt2LnJhZnQudjEuSW5zdGFsbFNuYXBzaG90UmVxdWVzdEgAQgkKB21lc3NhZ2UigAEKElJlcXVlc3RWb3RlUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIcHJlX3ZvdGUYBCABKAgSGwoTbGVhZGVyc2hpcF90cmFuc2ZlchgFIAEoCCJGChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHZ3JhbnRlZBgCIAEoCBIQCghwcmVfdm90ZRgDIAEoCCJjCgVFbnRyeRIMCgR0ZXJtGAEgASgEEioKBGtpbmQYAiABKA4yHC5yYWZ0a3Yuc3RvcmFnZS52MS5FbnRyeUtpbmQSDwoHdGltZV9tcxgDIAEoBBIPCgdwYXlsb2FkGAQgASgMIpEBChRBcHBlbmRFbnRyaWVzUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDnByZXZfbG9nX2luZGV4GAIgASgEEhUKDXByZXZfbG9nX3Rlcm0YAyABKAQSJgoHZW50cmllcxgEIAMoCzIVLnJhZnRrdi5yYWZ0LnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgFIAEoBCKKAQoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHc3VjY2VzcxgCIAEoCBITCgttYXRjaF9pbmRleBgDIAEoBBIWCg5yZWplY3RlZF9pbmRleBgEIAEoBBISCgpoaW50X2luZGV4GAUgASgEEhEKCWhpbnRfdGVybRgGIAEoBCJFChBIZWFydGJlYXRSZXF1ZXN0EgwKBHRlcm0YASABKAQSFAoMY29tbWl0X2luZGV4GAIgASgEEg0KBXJvdW5kGAMgASgEIjAKEUhlYXJ0YmVhdFJlc3BvbnNlEgwKBHRlcm0YASABKAQSDQoFcm91bmQYAiABKAQiLAoQUmVhZEluZGV4UmVxdWVzdBIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEIk0KEVJlYWRJbmRleFJlc3BvbnNlEgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQSDQoFaW5kZXgYAyABKAQSDwoHcmVmdXNlZBgEIAEoCCIhChFUaW1lb3V0Tm93UmVxdWVzdBIMCgR0ZXJtGAEgASgEIkkKFkluc3RhbGxTbmFwc2hvdFJlcXVlc3QSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBISCgppbmRleF90ZXJtGAMgASgEIlAKDkZvcndhcmRSZXF1ZXN0EgoKAmlkGAEgASgEEjIKCGNvbW1hbmRzGAIgAygLMiAucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkQ29tbWFuZCI3ChBGb3J3YXJkZWRDb21tYW5kEg8KB2NvbW1hbmQYASABKAwSEgoKdGltZW91dF9tcxgCIAEoDSJPCg9Gb3J3YXJkUmVzcG9uc2USCgoCaWQYASABKAQSMAoHcmVzdWx0cxgCIAMoCzIfLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZFJlc3VsdCKDAgoPRm9yd2FyZGVkUmVzdWx0EhAKCHBvc2l0aW9uGAEgASgNEjgKB291dGNvbWUYAiABKA4yJy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQuT3V0Y29tZRIOCgZyZXN1bHQYAyABKAwSDgoGcmVhc29uGAQgASgJEg0KBWluZGV4GAUgASgEEhIKCmVudHJ5X3Rlcm0YBiABKAQiYQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9BUFBMSUVEEAESEwoPT1VUQ09NRV9EUk9QUEVEEAISEwoPT1VUQ09NRV9VTktOT1dOEAMyWwoLUmFmdFNlcnZpY2USTAoHRGVsaXZlchIeLnJhZnRrdi5yYWZ0LnYxLkRlbGl2ZXJSZXF1ZXN0Gh8ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlc3BvbnNlKAFiBnByb3RvMw", [file_raftkv_storage_v1_storage]);
 
 /**
  * One frame. The first of a stream holds the hello and nothing else; all others hold messages. The receiver acknowledges the
@@ -231,6 +231,14 @@ export type PeerMessage = Message<"raftkv.raft.v1.PeerMessage"> & {
      */
     value: TimeoutNowRequest;
     case: "timeoutNowRequest";
+  } | {
+    /**
+     * Fetch a snapshot.
+     *
+     * @generated from field: raftkv.raft.v1.InstallSnapshotRequest install_snapshot_request = 12;
+     */
+    value: InstallSnapshotRequest;
+    case: "installSnapshotRequest";
   } | { case: undefined; value?: undefined };
 };
 
@@ -627,6 +635,42 @@ export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE_
   messageDesc(file_raftkv_raft_v1_raft_service, 13);
 
 /**
+ * The leader's log no longer has what the receiver lacks: it is to fetch a snapshot of the leader's state with
+ * FetchSnapshotChunk. Answered by an AppendEntriesResponse, when the state is installed or not needed.
+ *
+ * @generated from message raftkv.raft.v1.InstallSnapshotRequest
+ */
+export type InstallSnapshotRequest = Message<"raftkv.raft.v1.InstallSnapshotRequest"> & {
+  /**
+   * Leader's term.
+   *
+   * @generated from field: uint64 term = 1;
+   */
+  term: bigint;
+
+  /**
+   * Index before the first entry of the leader's log: the snapshot has to stand there or later.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * Term of the entry at that index.
+   *
+   * @generated from field: uint64 index_term = 3;
+   */
+  indexTerm: bigint;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.InstallSnapshotRequest.
+ * Use `create(InstallSnapshotRequestSchema)` to create a new message.
+ */
+export const InstallSnapshotRequestSchema: GenMessage<InstallSnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+
+/**
  * Client commands that the sender asks the leader to propose.
  *
  * @generated from message raftkv.raft.v1.ForwardRequest
@@ -652,7 +696,7 @@ export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+  messageDesc(file_raftkv_raft_v1_raft_service, 15);
 
 /**
  * A command on its way to the leader.
@@ -680,7 +724,7 @@ export type ForwardedCommand = Message<"raftkv.raft.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 15);
+  messageDesc(file_raftkv_raft_v1_raft_service, 16);
 
 /**
  * What became of some commands of one ForwardRequest; results may come in several messages.
@@ -708,7 +752,7 @@ export type ForwardResponse = Message<"raftkv.raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 16);
+  messageDesc(file_raftkv_raft_v1_raft_service, 17);
 
 /**
  * Outcome of a forwarded command.
@@ -764,7 +808,7 @@ export type ForwardedResult = Message<"raftkv.raft.v1.ForwardedResult"> & {
  * Use `create(ForwardedResultSchema)` to create a new message.
  */
 export const ForwardedResultSchema: GenMessage<ForwardedResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 17);
+  messageDesc(file_raftkv_raft_v1_raft_service, 18);
 
 /**
  * How it ended.
@@ -805,7 +849,7 @@ export enum ForwardedResult_Outcome {
  * Describes the enum raftkv.raft.v1.ForwardedResult.Outcome.
  */
 export const ForwardedResult_OutcomeSchema: GenEnum<ForwardedResult_Outcome> = /*@__PURE__*/
-  enumDesc(file_raftkv_raft_v1_raft_service, 17, 0);
+  enumDesc(file_raftkv_raft_v1_raft_service, 18, 0);
 
 /**
  * Between members only: never behind the client port's reflection.

@@ -2,26 +2,7 @@ import { dirname, join } from "node:path/posix";
 import { describe, expect, test } from "vitest";
 import { impureGlobals, type Room, rooms } from "../../scripts/rooms.ts";
 import { type ProjectFile, sourceFiles } from "./source-files.ts";
-
-interface Import {
-  readonly specifier: string;
-  readonly typeOnly: boolean;
-}
-
-const statement = /^\s*(?:import|export)(\s+type)?\b[^;"']*?\bfrom\s*["']([^"']+)["']/gm;
-const bare = /^\s*import\s*["']([^"']+)["']/gm;
-const dynamic = /\b(?:import|require)\(\s*["'`]([^"'`]+)["'`]/g;
-
-/** What a source text imports, re-exports included. */
-function importsOf(text: string): Import[] {
-  return [
-    ...[...text.matchAll(statement)].map((match) => ({ specifier: match[2] ?? "", typeOnly: match[1] !== undefined })),
-    ...[...text.matchAll(bare), ...text.matchAll(dynamic)].map((match) => ({
-      specifier: match[1] ?? "",
-      typeOnly: false,
-    })),
-  ];
-}
+import { codeOf, type Import, importsOf } from "./source-text.ts";
 
 /** Whether `path`, below `src`, is in the room or begins as `target` says. */
 const reaches = (path: string, target: string) =>
@@ -99,10 +80,6 @@ describe("the table of rooms", () => {
     }
   });
 });
-
-/** The text without comments and string literals, which may name anything. */
-const codeOf = (text: string) =>
-  text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/gm, " ");
 
 describe("a pure room", () => {
   const impure = new RegExp(

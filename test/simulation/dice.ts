@@ -1,4 +1,5 @@
 import { type Random, seededRandom } from "../../src/raft/random.ts";
+import { portableLogarithm } from "./portable-logarithm.ts";
 
 /** What the random numbers of a run are for. Each purpose has a stream of its own, so that taking one fault out of a run does not reroll the others. */
 export type Purpose = "plan" | "network" | "disk" | "process" | "workload" | "strike" | "election" | "identity";
@@ -28,7 +29,7 @@ export class Dice {
 
   /** A number around `mean` with a long tail. */
   exponential(mean: number): number {
-    return -Math.log(1 - this.random()) * mean;
+    return -portableLogarithm(1 - this.random()) * mean;
   }
 
   /** One of the items, each as likely as the others. Throws when there are none. */

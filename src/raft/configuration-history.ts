@@ -42,6 +42,17 @@ export class ConfigurationHistory {
     }
   }
 
+  /** Keeps what is in force at `index` as the base, and forgets what was in force before. */
+  compactTo(index: Index): void {
+    const base = this.at(index);
+    this.#history = [base, ...this.#history.filter((candidate) => candidate.index > index)];
+  }
+
+  /** Forgets everything but `base`, which a snapshot brought. */
+  resetTo(base: ConfigurationAt): void {
+    this.#history = [base];
+  }
+
   /** Undoes what was appended from `index` on; returns whether the one in force changed. */
   truncateFrom(index: Index): boolean {
     const kept = this.#history.filter((candidate, position) => position === 0 || candidate.index < index);

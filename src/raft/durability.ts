@@ -7,7 +7,7 @@ import type { Write } from "./ready.ts";
 
 /** Takes what is to be written next, with the messages that wait for it; `undefined` when nothing is, or a write is under way. */
 export function takeWrite(state: RaftState): Write | undefined {
-  if (state.writingHardState !== null) return undefined;
+  if (state.writingHardState !== null || state.installing !== null) return undefined;
   if (isHardStateDurable(state) && !state.log.dirty) {
     // Nothing is waiting to be durable, so neither are the messages that waited for it.
     state.messages.push(...state.deferredMessages);
@@ -33,6 +33,7 @@ export function noteWritten(state: RaftState): void {
 
 /** Takes the entries to apply next, committed and durable here; `undefined` when there are none, or some are being applied. */
 export function takeApply(state: RaftState): { readonly first: Index; readonly last: Index } | undefined {
+  if (state.installing !== null) return undefined;
   const last = Math.min(state.commitIndex, state.log.durableIndex);
   if (state.applyingIndex !== state.appliedIndex || last <= state.applyingIndex) return undefined;
   const first = state.applyingIndex + 1;

@@ -22,7 +22,7 @@ import { abandonReads, becomeFollower } from "./step-down.ts";
 export function campaign(state: RaftState): void {
   // A candidate whose own vote is still being written would only leave its election for one that is as slow.
   const voteUnderWay = state.role === "candidate" && !isHardStateDurable(state);
-  if (!mayLead(state) || hasUnappliedConfiguration(state) || voteUnderWay) {
+  if (!mayLead(state) || hasUnappliedConfiguration(state) || state.installing !== null || voteUnderWay) {
     resetElectionTimer(state);
     return;
   }
@@ -38,7 +38,7 @@ export function campaign(state: RaftState): void {
 
 /** The leader asks this member to take over: no pre-vote, and no stickiness on the way (thesis, section 3.10). */
 export function handleTimeoutNowRequest(state: RaftState, request: TimeoutNowRequest): void {
-  if (state.role === "leader" || request.term !== state.term) return;
+  if (state.role === "leader" || request.term !== state.term || state.installing !== null) return;
   // A configuration is in force before it is applied. A leader that was removed asks right after telling that its removal
   // is committed, so that it is never applied by then.
   if (!isSelfVoter(state)) return;

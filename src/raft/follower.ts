@@ -1,19 +1,22 @@
 import { invariant } from "./assert.ts";
+import type { MemberId } from "./configuration.ts";
 import type { Index } from "./entry.ts";
 import type { AppendEntriesRequest, HeartbeatRequest } from "./message.ts";
 import { type RaftState, send, sendWhenDurable } from "./raft-state.ts";
 
 /** Takes entries of the leader into the log, or tells where the logs may match (Raft paper, section 5.3). */
-export function handleAppendEntriesRequest(state: RaftState, request: AppendEntriesRequest): void {
+export function handleAppendEntriesRequest(state: RaftState, message: AppendEntriesRequest): void {
+  if (state.installing !== null) return; // The leader asks again.
+  noteLeaderCommit(state, message.commitIndex);
+  const request = afterBase(state, message);
   const { prevLogIndex, prevLogTerm, entries } = request;
   if (prevLogIndex < state.commitIndex && prevLogIndex + entries.length <= state.commitIndex) {
     // All of it is committed here already: a late or repeated message.
-    acknowledge(state, request, state.commitIndex);
+    acknowledge(state, request.from, state.commitIndex);
     return;
   }
-  if (prevLogIndex < state.log.base.index || !state.log.has({ index: prevLogIndex, term: prevLogTerm })) {
-    if (prevLogIndex < state.log.base.index) acknowledge(state, request, state.commitIndex);
-    else refuse(state, request);
+  if (!state.log.has({ index: prevLogIndex, term: prevLogTerm })) {
+    refuse(state, request);
     return;
   }
   appendNew(state, request);
@@ -21,7 +24,18 @@ export function handleAppendEntriesRequest(state: RaftState, request: AppendEntr
   state.matchedIndex = Math.max(state.matchedIndex, lastNew);
   // Only what this message covers is known to match: the log may be longer, with entries of another leader.
   advanceFollowerCommit(state, Math.min(request.commitIndex, lastNew));
-  acknowledge(state, request, lastNew);
+  acknowledge(state, request.from, lastNew);
+}
+
+/** The request without what lies before the base: that is committed, and was compacted here. */
+function afterBase(state: RaftState, request: AppendEntriesRequest): AppendEntriesRequest {
+  const { base } = state.log;
+  const { entries } = request;
+  const known = base.index - request.prevLogIndex;
+  if (known <= 0 || known > entries.length) return request;
+  const last = entries[known - 1];
+  invariant(last?.term === base.term, `entry ${base.index} is committed with another term than ${last?.term}`);
+  return { ...request, prevLogIndex: base.index, prevLogTerm: base.term, entries: entries.slice(known) };
 }
 
 /** Skips the entries that are there already, and truncates only at a real conflict: messages may be late or repeated. */
@@ -42,11 +56,12 @@ function appendNew(state: RaftState, request: AppendEntriesRequest): void {
   state.configurations.append(entries);
 }
 
-function acknowledge(state: RaftState, request: AppendEntriesRequest, matchIndex: Index): void {
+/** Tells the leader that the log matches up to `matchIndex`, as soon as that is durable. */
+export function acknowledge(state: RaftState, leaderId: MemberId, matchIndex: Index): void {
   const response = {
     type: "AppendEntriesResponse",
     from: state.id,
-    to: request.from,
+    to: leaderId,
     term: state.term,
     success: true,
     matchIndex,
@@ -82,6 +97,11 @@ export function handleHeartbeatRequest(state: RaftState, request: HeartbeatReque
   advanceFollowerCommit(state, request.commitIndex);
   const { id: from, term } = state;
   send(state, { type: "HeartbeatResponse", from, to: request.from, term, round: request.round });
+}
+
+/** Takes note of the leader's commit index, which may be beyond what this log has. */
+export function noteLeaderCommit(state: RaftState, commitIndex: Index): void {
+  state.leaderCommitIndex = Math.max(state.leaderCommitIndex, commitIndex);
 }
 
 /** Takes note that the leader has committed up to `commitIndex`, all of which is known to match here. */

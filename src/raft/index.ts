@@ -3,6 +3,8 @@
 export type { Configuration, ConfigurationMember, MemberId } from "./configuration.ts";
 export { votersOnly } from "./configuration.ts";
 export type { Entry, HardState, Index, LogPosition, Term } from "./entry.ts";
+export type { InstallStart } from "./install.ts";
+export type { LogBase } from "./log-base.ts";
 export type { Message } from "./message.ts";
 export { defaultRaftOptions, type RaftOptions } from "./options.ts";
 export { RaftNode } from "./raft-node.ts";

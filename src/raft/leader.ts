@@ -83,6 +83,8 @@ export function tellCommit(state: RaftState): void {
 }
 
 function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
+  if (progress.nextIndex <= state.log.base.index) progress.becomeSnapshot(state.log.base.index);
+  if (progress.state === "snapshot" && progress.canSend) announceSnapshot(state, id, progress);
   // A probe asks where the log ends and brings nothing along: what it brought would be sent again until it is written.
   if (progress.state === "probe" && progress.canSend) sendAppend(state, id, progress, []);
   while (progress.state === "replicate" && progress.canSend && progress.nextIndex <= state.log.lastIndex) {
@@ -96,11 +98,20 @@ function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
   }
 }
 
+/** Tells a follower to fetch a snapshot; told again at heartbeat intervals until it has one. */
+function announceSnapshot(state: RaftState, to: MemberId, progress: Progress): void {
+  const { id: from, term, commitIndex } = state;
+  const { index, term: indexTerm } = state.log.base;
+  state.messages.push({ type: "InstallSnapshotRequest", from, to, term, index, indexTerm, commitIndex });
+  progress.probeSent = true;
+}
+
 /** Sends entries that were read from the store, unless they are no longer what the peer needs or the log holds. */
 export function entriesRead(state: RaftState, peer: MemberId, entries: readonly Entry[]): void {
   const progress = state.progress.get(peer);
   if (progress === undefined) return;
   progress.readingLog = false;
+  if (progress.state === "snapshot") return;
   if (entries.length === 0) {
     // Asked again at once they would be missing again: wait for the next look for losses.
     progress.becomeProbe();
@@ -145,7 +156,8 @@ export function handleAppendEntriesResponse(state: RaftState, response: AppendEn
     `${response.from} has ${response.matchIndex}, beyond the leader's log`,
   );
   const grew = progress.matched(response.matchIndex);
-  if (progress.state === "probe" && response.matchIndex + 1 >= progress.nextIndex) progress.becomeReplicate();
+  // A snapshot may stand anywhere from the base on, whatever was announced.
+  if (progress.state !== "replicate" && response.matchIndex + 1 >= progress.nextIndex) progress.becomeReplicate();
   progress.followRounds(state.nowMs, state.log.lastIndex, state.options.electionTimeoutMs);
   if (grew) advanceCommit(state);
 }

@@ -94,6 +94,8 @@ export interface InstallSnapshotRequest extends MessageHead {
   readonly index: Index;
   /** Term of the entry at `index`. */
   readonly indexTerm: Term;
+  /** Leader's commit index: a snapshot beyond it may hold what this leader does not have. */
+  readonly commitIndex: Index;
 }
 
 /** What members say to each other about consensus. */

@@ -4,9 +4,10 @@ import { type InflightLimits, Inflights } from "./inflights.ts";
 
 /**
  * How the leader sends to a follower. `probe`: the follower's log is not known, one message at a time. `replicate`: it is
- * known, messages follow one another without waiting.
+ * known, messages follow one another without waiting. `snapshot`: it lacks entries that the leader does not have any more,
+ * and gets no others until it has fetched a snapshot.
  */
-export type ProgressState = "probe" | "replicate";
+export type ProgressState = "probe" | "replicate" | "snapshot";
 
 /** What a leader knows of one follower. Invariant: `matchIndex < nextIndex`. */
 export class Progress {
@@ -17,7 +18,7 @@ export class Progress {
   nextIndex: Index;
   /** Highest commit index sent. */
   sentCommitIndex: Index = 0;
-  /** Probe only: a message is under way, so wait for its answer or for the next loss check. */
+  /** Not while replicating: a message is under way, so wait for its answer or for the next loss check. */
   probeSent = false;
   /** A heartbeat interval has passed since its answers were last taken for news of lost messages. */
   lossCheckDue = false;
@@ -43,8 +44,9 @@ export class Progress {
     this.inflights = new Inflights(limits);
   }
 
-  /** Whether entries may be sent now. */
+  /** Whether entries, a probe or, in state `snapshot`, an announcement may be sent now. */
   get canSend(): boolean {
+    if (this.state === "snapshot") return !this.probeSent;
     if (this.readingLog) return false;
     return this.state === "probe" ? !this.probeSent : !this.inflights.full;
   }
@@ -68,6 +70,14 @@ export class Progress {
     this.probeSent = false;
     this.inflights.reset();
     this.nextIndex = this.matchIndex + 1;
+  }
+
+  /** The leader's log begins after `baseIndex`, and the follower lacks entries before that. */
+  becomeSnapshot(baseIndex: Index): void {
+    this.state = "snapshot";
+    this.probeSent = false;
+    this.inflights.reset();
+    this.nextIndex = baseIndex + 1;
   }
 
   /** Notes that entries up to `lastIndex` were sent. */
@@ -104,6 +114,7 @@ export class Progress {
    * was of the present probe rather than a late one.
    */
   rejected(rejectedIndex: Index, mayMatchIndex: Index): boolean {
+    if (this.state === "snapshot") return false;
     if (this.state === "replicate") {
       if (rejectedIndex <= this.matchIndex) return false;
       this.becomeProbe();

@@ -30,7 +30,7 @@ export interface LogWrite {
  * what is not yet written is in memory.
  */
 export class RaftLog {
-  readonly base: LogPosition;
+  #base: LogPosition;
   #termRuns: TermRun[];
   #lastIndex: Index;
   #tail: Entry[] = [];
@@ -43,7 +43,7 @@ export class RaftLog {
   #truncateFrom: Index | null = null;
 
   constructor(recovered: RecoveredLog) {
-    this.base = recovered.base;
+    this.#base = recovered.base;
     this.#termRuns = [...recovered.termRuns];
     this.#lastIndex = recovered.lastIndex;
     this.#tailFirstIndex = recovered.lastIndex + 1;
@@ -51,8 +51,13 @@ export class RaftLog {
     this.#submittedIndex = recovered.lastIndex;
   }
 
+  /** Position before the first entry: what was compacted ends there. */
+  get base(): LogPosition {
+    return this.#base;
+  }
+
   get firstIndex(): Index {
-    return this.base.index + 1;
+    return this.#base.index + 1;
   }
 
   get lastIndex(): Index {
@@ -60,7 +65,7 @@ export class RaftLog {
   }
 
   get lastTerm(): Term {
-    return this.#termRuns.at(-1)?.term ?? this.base.term;
+    return this.#termRuns.at(-1)?.term ?? this.#base.term;
   }
 
   /** Last index that is known to be durable here. */
@@ -80,8 +85,8 @@ export class RaftLog {
 
   /** Term of the entry at `index`; `undefined` outside the log. */
   termAt(index: Index): Term | undefined {
-    if (index === this.base.index) return this.base.term;
-    if (index < this.base.index || index > this.#lastIndex) return undefined;
+    if (index === this.#base.index) return this.#base.term;
+    if (index < this.#base.index || index > this.#lastIndex) return undefined;
     let low = 0;
     let high = this.#termRuns.length - 1;
     while (low < high) {
@@ -104,7 +109,7 @@ export class RaftLog {
 
   /**
    * Highest index up to `index` whose term is at most `term`: where two logs may still match, given that the other one
-   * has `term` at `index`. Skips a whole term at a time.
+   * has `term` at `index`. Skips a whole term at a time; before the base where it cannot even be that.
    */
   lastIndexOfTermUpTo(index: Index, term: Term): Index {
     let candidate = Math.min(index, this.#lastIndex);
@@ -114,7 +119,7 @@ export class RaftLog {
       if (run.term <= term) return candidate;
       candidate = run.firstIndex - 1;
     }
-    return candidate;
+    return candidate === this.#base.index && this.#base.term > term ? candidate - 1 : candidate;
   }
 
   /** Adds entries right after the last one. */
@@ -133,7 +138,7 @@ export class RaftLog {
 
   /** Removes every entry from `index` on. A write of them that is under way no longer counts. */
   truncateFrom(index: Index): void {
-    invariant(index > this.base.index, `truncation at ${index} reaches into the base ${this.base.index}`);
+    invariant(index > this.#base.index, `truncation at ${index} reaches into the base ${this.#base.index}`);
     if (index > this.#lastIndex) return;
     if (index <= this.#submittedIndex) {
       this.#truncateFrom = Math.min(this.#truncateFrom ?? index, index);
@@ -206,6 +211,35 @@ export class RaftLog {
     }
     if (count > 0) this.#tail.splice(0, count);
     this.#tailFirstIndex += count;
+  }
+
+  /** Forgets the entries up to `index`, all of them durable. */
+  compactTo(index: Index): void {
+    const term = this.termAt(index);
+    invariant(term !== undefined && index <= this.#durableIndex, `compaction to ${index}, which is not durable here`);
+    const last = this.#termRuns.findLastIndex((run) => run.firstIndex <= index + 1);
+    const kept = this.#termRuns.slice(Math.max(last, 0));
+    const first = kept[0];
+    if (first !== undefined && first.firstIndex <= index) kept[0] = { firstIndex: index + 1, term: first.term };
+    this.#termRuns = index === this.#lastIndex ? [] : kept;
+    for (const removed of this.#tail.splice(0, Math.max(0, index + 1 - this.#tailFirstIndex))) {
+      this.#tailBytes -= entrySize(removed);
+    }
+    this.#tailFirstIndex = Math.max(this.#tailFirstIndex, index + 1);
+    this.#base = { index, term };
+  }
+
+  /** Empties the log, which goes on after `base` from now on. Nothing may be under way or wait to be written. */
+  resetTo(base: LogPosition): void {
+    invariant(this.#writingTo === null && !this.dirty, "nothing is being written");
+    this.#base = { index: base.index, term: base.term };
+    this.#termRuns = [];
+    this.#tail = [];
+    this.#tailBytes = 0;
+    this.#tailFirstIndex = base.index + 1;
+    this.#lastIndex = base.index;
+    this.#durableIndex = base.index;
+    this.#submittedIndex = base.index;
   }
 
   #run(position: number): TermRun {

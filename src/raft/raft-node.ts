@@ -1,20 +1,15 @@
 import { invariant } from "./assert.ts";
+import { compact, logBaseAt } from "./compaction.ts";
 import { type Configuration, type ConfigurationMember, isVoter, type MemberId } from "./configuration.ts";
 import type { MembershipTarget } from "./configuration-change.ts";
 import type { ConfigurationAt } from "./configuration-history.ts";
 import { noteWritten, takeApply, takeWrite } from "./durability.ts";
-import { campaign, handleRequestVoteRequest, handleRequestVoteResponse, handleTimeoutNowRequest } from "./election.ts";
+import { campaign } from "./election.ts";
 import type { Entry, Index, Term } from "./entry.ts";
-import { handleAppendEntriesRequest, handleHeartbeatRequest } from "./follower.ts";
-import {
-  appendCommands,
-  entriesRead,
-  handleAppendEntriesResponse,
-  handleHeartbeatResponse,
-  peerUnreachable,
-  tickLeader,
-} from "./leader.ts";
+import { beginInstall, type InstallStart, installed } from "./install.ts";
+import { appendCommands, entriesRead, peerUnreachable, tickLeader } from "./leader.ts";
 import { takeLeaderTurn } from "./leader-turn.ts";
+import type { LogBase } from "./log-base.ts";
 import { type ChangeRefusal, changeMembership } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
@@ -31,10 +26,9 @@ import {
   recoverState,
 } from "./raft-state.ts";
 import type { Random } from "./random.ts";
-import { handleReadIndexRequest, handleReadIndexResponse, requestRead, tickReads } from "./reads.ts";
+import { requestRead, tickReads } from "./reads.ts";
 import type { ProposeResult, Ready } from "./ready.ts";
-import { becomeFollower } from "./step-down.ts";
-import { answerLowerTerm, isPreVoteRequest, meetHigherTerm } from "./term-rules.ts";
+import { step } from "./step.ts";
 import { type TransferRefusal, transferLeadership } from "./transfer.ts";
 
 //            tick, step, propose, readIndex                    written, applied, entriesRead
@@ -153,58 +147,8 @@ export class RaftNode {
 
   /** A message arrived. It must be from a member and for this one; the transport sees to that. */
   step(message: Message, nowMs: number): void {
-    const state = this.#state;
-    invariant(message.to === state.id, `message for ${message.to} reached ${state.id}`);
-    state.nowMs = Math.max(state.nowMs, nowMs);
-    if (message.term > state.term && !meetHigherTerm(state, message)) return;
-    if (message.term < state.term && !isPreVoteRequest(message)) {
-      answerLowerTerm(state, message);
-      return;
-    }
-    this.#dispatch(message);
-  }
-
-  #dispatch(message: Message): void {
-    const state = this.#state;
-    switch (message.type) {
-      case "RequestVoteRequest":
-        handleRequestVoteRequest(state, message);
-        return;
-      case "RequestVoteResponse":
-        handleRequestVoteResponse(state, message);
-        return;
-      case "AppendEntriesRequest":
-        this.#hearLeader(message.from);
-        handleAppendEntriesRequest(state, message);
-        return;
-      case "HeartbeatRequest":
-        this.#hearLeader(message.from);
-        handleHeartbeatRequest(state, message);
-        return;
-      case "AppendEntriesResponse":
-        if (state.role === "leader") handleAppendEntriesResponse(state, message);
-        return;
-      case "HeartbeatResponse":
-        if (state.role === "leader") handleHeartbeatResponse(state, message);
-        return;
-      case "ReadIndexRequest":
-        handleReadIndexRequest(state, message);
-        return;
-      case "ReadIndexResponse":
-        handleReadIndexResponse(state, message);
-        return;
-      case "TimeoutNowRequest":
-        handleTimeoutNowRequest(state, message);
-        return;
-    }
-  }
-
-  #hearLeader(leaderId: MemberId): void {
-    const state = this.#state;
-    invariant(state.role !== "leader", `two leaders in term ${state.term}: ${state.id} and ${leaderId}`);
-    if (state.role !== "follower" || state.leaderId !== leaderId) becomeFollower(state, state.term, leaderId);
-    state.electionElapsedMs = 0;
-    state.leaderContactMs = state.nowMs;
+    this.#state.nowMs = Math.max(this.#state.nowMs, nowMs);
+    step(this.#state, message);
   }
 
   /** Appends commands in order, all or none. `timeMs` is the leader's wall clock. */
@@ -251,11 +195,13 @@ export class RaftNode {
     if (state.role === "leader") takeLeaderTurn(state);
     const write = canWrite ? takeWrite(state) : undefined;
     const apply = takeApply(state);
-    const { messages, readStates: reads, logReads } = state;
+    const { messages, readStates: reads, logReads, snapshotToFetch: fetchSnapshot } = state;
     state.messages = [];
+    state.snapshotToFetch = null;
     state.readStates = [];
     state.logReads = [];
-    return { messages, reads, logReads, ...(write && { write }), ...(apply && { apply }) };
+    const ready = { messages, reads, logReads, ...(write && { write }), ...(apply && { apply }) };
+    return fetchSnapshot === null ? ready : { ...ready, fetchSnapshot };
   }
 
   /** The write of the last {@link Ready} that had one is durable. Its messages may leave. */
@@ -279,6 +225,32 @@ export class RaftNode {
   /** Entries that a {@link LogRead} asked for, from `from` on; none when they could not be had any more. */
   entriesRead(peer: MemberId, entries: readonly Entry[]): void {
     if (this.#state.role === "leader") entriesRead(this.#state, peer, entries);
+  }
+
+  /** Where a snapshot at `index` stands, from the log's base up to the commit index. */
+  logBaseAt(index: Index): LogBase {
+    return logBaseAt(this.#state, index);
+  }
+
+  /**
+   * Forgets the entries up to `index`, which must be applied; returns the log's new base, to be made durable next. Followers
+   * that lack a forgotten entry are told to fetch a snapshot. Not during an installation.
+   */
+  compact(index: Index): LogBase {
+    return compact(this.#state, index);
+  }
+
+  /**
+   * A snapshot at `base` is there, complete and durable beside log and state. With `begun` the caller makes it log and state,
+   * in one durable step, and tells {@link RaftNode.installed}; until then the core asks for no write and nothing to apply.
+   */
+  beginInstall(base: LogBase): InstallStart {
+    return beginInstall(this.#state, base);
+  }
+
+  /** The snapshot of {@link RaftNode.beginInstall} is log and state now, durably. */
+  installed(): void {
+    installed(this.#state);
   }
 
   /** Whether this member has a vote in the configuration in force. */

@@ -2,6 +2,7 @@ import { invariant } from "./assert.ts";
 import { type Configuration, type ConfigurationMember, isMember, isVoter, type MemberId } from "./configuration.ts";
 import { type ConfigurationAt, ConfigurationHistory } from "./configuration-history.ts";
 import type { ConfigurationEntry, HardState, Index, Term } from "./entry.ts";
+import type { LogBase } from "./log-base.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
@@ -22,7 +23,7 @@ export interface ReadState {
 export interface RecoveredMember {
   readonly hardState: HardState;
   readonly log: RecoveredLog;
-  /** In force before the first of `configurationEntries`. */
+  /** In force before the first of `configurationEntries`; its index is at most that of the log's base. */
   readonly baseConfiguration: ConfigurationAt;
   readonly configurationEntries: readonly ConfigurationEntry[];
   /** Last index whose effects are in the state. */
@@ -44,6 +45,14 @@ export interface LogRead {
   readonly to: Index;
 }
 
+/** A snapshot that this member needs. */
+export interface SnapshotToFetch {
+  /** The leader, who has one. */
+  readonly from: MemberId;
+  /** Where it has to stand at least. */
+  readonly index: Index;
+}
+
 /** Leadership on its way to another member; proposals wait meanwhile (thesis, section 3.10). */
 export interface Transfer {
   readonly target: MemberId;
@@ -63,7 +72,7 @@ export interface ElectionCounts {
 /**
  * Everything the core knows; the rooms of src/raft work on it, {@link RaftNode} is its only door.
  *
- * Invariants: appliedIndex <= commitIndex <= log.lastIndex; term never decreases; votedFor belongs to term; progress is
+ * Invariants: log.base.index <= appliedIndex <= commitIndex <= log.lastIndex; term never decreases; votedFor belongs to term; progress is
  * empty unless role is leader.
  */
 export interface RaftState {
@@ -83,6 +92,12 @@ export interface RaftState {
   appliedIndex: Index;
   /** Last index at which this log is known to match that of the leader of this term; 0 while none is. */
   matchedIndex: Index;
+  /** Highest commit index that the leader of this term has told; 0 while none has. */
+  leaderCommitIndex: Index;
+  /** To be told to the caller; `null` when no announcement came since the last turn. */
+  snapshotToFetch: SnapshotToFetch | null;
+  /** Where the snapshot stands that is taking the place of log and state; `null` when none is. */
+  installing: LogBase | null;
   /** Last index handed out to be applied. */
   applyingIndex: Index;
 
@@ -142,12 +157,18 @@ export function recoverState(
     commitIndex <= log.lastIndex,
     `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
   );
+  const { baseConfiguration } = recovered;
+  invariant(
+    appliedIndex >= log.base.index,
+    `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
+  );
+  invariant(baseConfiguration.index <= log.base.index, "the base configuration is in force at the log's base");
   return {
     id,
     options,
     random,
     log,
-    configurations: new ConfigurationHistory(recovered.baseConfiguration, recovered.configurationEntries),
+    configurations: new ConfigurationHistory(baseConfiguration, recovered.configurationEntries),
     nowMs: 0,
     role: "follower",
     term: hardState.term,
@@ -156,6 +177,9 @@ export function recoverState(
     commitIndex,
     appliedIndex,
     matchedIndex: 0,
+    leaderCommitIndex: 0,
+    snapshotToFetch: null,
+    installing: null,
     applyingIndex: appliedIndex,
     electionElapsedMs: 0,
     randomizedElectionTimeoutMs: randomElectionTimeout(options, random),
@@ -205,6 +229,7 @@ export function enterTerm(state: RaftState, term: Term, votedFor: MemberId | nul
   state.term = term;
   state.votedFor = votedFor;
   state.matchedIndex = 0;
+  state.leaderCommitIndex = 0;
   state.deferredMessages = state.deferredMessages.filter((message) => message.term >= term);
 }
 

@@ -1,6 +1,6 @@
 import type { Entry, HardState, Index, Term } from "./entry.ts";
 import type { Message } from "./message.ts";
-import type { LogRead, ReadState } from "./raft-state.ts";
+import type { LogRead, ReadState, SnapshotToFetch } from "./raft-state.ts";
 
 /** What must become durable, in one piece, and what may leave only then. */
 export interface Write {
@@ -22,6 +22,8 @@ export interface Ready {
   readonly reads: readonly ReadState[];
   /** Answered by {@link RaftNode.entriesRead}. */
   readonly logReads: readonly LogRead[];
+  /** To be fetched, then answered by {@link RaftNode.beginInstall}; told again and again until then. */
+  readonly fetchSnapshot?: SnapshotToFetch;
 }
 
 /** What became of a proposal: where its entries stand, or why there are none. */

@@ -14,8 +14,7 @@ export function meetHigherTerm(state: RaftState, message: Message): boolean {
     if (message.preVote) return true;
   }
   if (message.type === "RequestVoteResponse" && message.preVote && message.granted) return true;
-  const fromLeader = message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest";
-  becomeFollower(state, message.term, fromLeader ? message.from : null);
+  becomeFollower(state, message.term, isFromLeader(message) ? message.from : null);
   return true;
 }
 
@@ -25,9 +24,13 @@ export function answerLowerTerm(state: RaftState, message: Message): void {
   const to = message.from;
   if (message.type === "RequestVoteRequest") {
     send(state, { type: "RequestVoteResponse", from, to, term, granted: false, preVote: message.preVote });
-  } else if (message.type === "AppendEntriesRequest" || message.type === "HeartbeatRequest") {
+  } else if (isFromLeader(message)) {
     send(state, { type: "HeartbeatResponse", from, to, term, round: 0 });
   }
+}
+
+function isFromLeader({ type }: Message): boolean {
+  return type === "AppendEntriesRequest" || type === "HeartbeatRequest" || type === "InstallSnapshotRequest";
 }
 
 /** Whether a message asks about a term that nobody has entered yet. */

@@ -171,6 +171,7 @@ function fromWireInstallSnapshot({ value }: WireCase<"installSnapshotRequest">, 
     term: toSafeNumber(value.term, "InstallSnapshotRequest.term"),
     index: toSafeNumber(value.index, "InstallSnapshotRequest.index"),
     indexTerm: toSafeNumber(value.indexTerm, "InstallSnapshotRequest.index_term"),
+    commitIndex: toSafeNumber(value.commitIndex, "InstallSnapshotRequest.commit_index"),
   };
 }
 

@@ -156,6 +156,7 @@ function toCase(message: PlainMessage): WireMessage["message"] {
           term: BigInt(message.term),
           index: BigInt(message.index),
           indexTerm: BigInt(message.indexTerm),
+          commitIndex: BigInt(message.commitIndex),
         },
       };
     case "ForwardRequest":

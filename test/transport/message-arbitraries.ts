@@ -117,6 +117,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     term: number,
     index: number,
     indexTerm: number,
+    commitIndex: number,
   }),
   fc.record({
     ...ends,

@@ -218,6 +218,7 @@ describe("message codec", () => {
     ["ReadIndexResponse.index", { case: "readIndexResponse", value: { index: beyond } }],
     ["InstallSnapshotRequest.index", { case: "installSnapshotRequest", value: { index: beyond } }],
     ["InstallSnapshotRequest.index_term", { case: "installSnapshotRequest", value: { indexTerm: beyond } }],
+    ["InstallSnapshotRequest.commit_index", { case: "installSnapshotRequest", value: { commitIndex: beyond } }],
     ["ForwardRequest.id", { case: "forwardRequest", value: { id: beyond } }],
     ["ForwardResponse.id", { case: "forwardResponse", value: { id: beyond } }],
     ["ForwardedResult.index", { case: "forwardResponse", value: { results: [{ outcome: 1, index: beyond }] } }],

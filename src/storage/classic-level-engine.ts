@@ -1,11 +1,11 @@
 import { ClassicLevel } from "classic-level";
 import { RaftKvError } from "../lib/errors.ts";
+import { clearInSteps } from "./clear-in-steps.ts";
 import { checkLevelLogs } from "./level-log-check.ts";
+import { type LevelDatabase, LevelRows, type LevelSnapshot, levelReason } from "./level-rows.ts";
 import { checkLevelTables } from "./level-table-check.ts";
-import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
+import type { EngineSnapshot, IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
 import { UseGuard } from "./use-guard.ts";
-
-type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
 /** Sizes of the engine, bytes. */
 export interface ClassicLevelOptions {
@@ -19,9 +19,6 @@ export interface ClassicLevelOptions {
   readonly cacheBytes?: number;
 }
 
-/** Rows that one iteration step fetches at most; the engine reserves room for as many. */
-const pageRowsMax = 1024;
-
 /**
  * Opens LevelDB in `directory`, which must not be open anywhere else: the caller holds the lock.
  *
@@ -34,7 +31,7 @@ export async function openClassicLevelEngine(
 ): Promise<StorageEngine> {
   await checkLevelTables(directory);
   await checkLevelLogs(directory);
-  const database: Database = new ClassicLevel(directory, { keyEncoding: "view", valueEncoding: "view" });
+  const database: LevelDatabase = new ClassicLevel(directory, { keyEncoding: "view", valueEncoding: "view" });
   try {
     await database.open({
       writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
@@ -45,22 +42,24 @@ export async function openClassicLevelEngine(
       compression: false,
     });
   } catch (cause) {
-    throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: LevelDB does not open (${reasonOf(cause)})`, { cause });
+    throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: LevelDB does not open (${levelReason(cause)})`, {
+      cause,
+    });
   }
-  return new ClassicLevelEngine(database, directory);
+  return new ClassicLevelEngine(database);
 }
 
 class ClassicLevelEngine implements StorageEngine {
   readonly name = "classic-level";
-  readonly #database: Database;
-  readonly #directory: string;
+  readonly #database: LevelDatabase;
   readonly #guard: UseGuard;
+  readonly #rows: LevelRows;
   #closing: Promise<void> | undefined;
 
-  constructor(database: Database, directory: string) {
+  constructor(database: LevelDatabase) {
     this.#database = database;
-    this.#directory = directory;
-    this.#guard = new UseGuard(`LevelDB in ${directory}`);
+    this.#guard = new UseGuard(`LevelDB in ${database.location}`);
+    this.#rows = new LevelRows(database, undefined, () => this.#guard.check());
   }
 
   async write(changes: readonly RowChange[]): Promise<void> {
@@ -73,40 +72,21 @@ class ClassicLevelEngine implements StorageEngine {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    this.#guard.check();
-    try {
-      return this.#database.getSync(key);
-    } catch (error) {
-      throw this.#unreadable(error);
-    }
+    return this.#rows.get(key);
   }
 
-  async *iterate({ start, end }: KeyRange, options: IterateOptions = {}): AsyncGenerator<readonly Row[]> {
-    this.#guard.check();
-    const { reverse = false, limit = -1, pageBytes = 65_536, readAhead = false } = options;
-    const iterator = this.#database.iterator({ gte: start, lt: end, reverse, limit, highWaterMarkBytes: pageBytes });
-    const fetch = (): Promise<readonly Row[] | RaftKvError> =>
-      iterator.nextv(pageRowsMax).catch((error: unknown) => this.#unreadable(error));
-    try {
-      let next: ReturnType<typeof fetch> | undefined;
-      for (;;) {
-        const page = await (next ?? fetch());
-        this.#guard.check();
-        if (page instanceof RaftKvError) throw page;
-        if (page.length === 0) return;
-        if (readAhead) next = fetch();
-        yield page;
-      }
-    } finally {
-      await iterator.close();
-    }
+  iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<readonly Row[]> {
+    return this.#rows.iterate(range, options);
   }
 
-  async clear(range: KeyRange): Promise<void> {
+  clear(range: KeyRange): Promise<void> {
     // Not the database's own clear, which does not sync.
-    for await (const page of this.iterate(range)) {
-      await this.write(page.map(([key]) => ({ type: "delete", key })));
-    }
+    return clearInSteps(this, range);
+  }
+
+  snapshot(): EngineSnapshot {
+    this.#guard.check();
+    return new ClassicLevelSnapshot(this.#database, this.#guard);
   }
 
   close(): Promise<void> {
@@ -114,23 +94,43 @@ class ClassicLevelEngine implements StorageEngine {
     this.#closing ??= this.#database.close();
     return this.#closing;
   }
+}
 
-  #unreadable(cause: unknown): RaftKvError {
-    const message = `${this.#directory}: LevelDB cannot read its tables (${reasonOf(cause)})`;
-    return new RaftKvError("STATE_CORRUPT", message, { cause });
+class ClassicLevelSnapshot implements EngineSnapshot {
+  readonly #snapshot: LevelSnapshot;
+  readonly #rows: LevelRows;
+  readonly #guard: UseGuard;
+  #closing: Promise<void> | undefined;
+
+  constructor(database: LevelDatabase, engineGuard: UseGuard) {
+    this.#snapshot = database.snapshot();
+    this.#guard = new UseGuard(`a snapshot of LevelDB in ${database.location}`);
+    this.#rows = new LevelRows(database, this.#snapshot, () => {
+      engineGuard.check();
+      this.#guard.check();
+    });
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#rows.get(key);
+  }
+
+  iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<readonly Row[]> {
+    return this.#rows.iterate(range, options);
+  }
+
+  close(): Promise<void> {
+    this.#guard.close();
+    this.#closing ??= this.#rows.closeIterators().then(() => this.#snapshot.close());
+    return this.#closing;
   }
 }
 
-function writeBatch(database: Database, changes: readonly RowChange[]): Promise<void> {
+function writeBatch(database: LevelDatabase, changes: readonly RowChange[]): Promise<void> {
   const batch = database.batch();
   for (const change of changes) {
     if (change.type === "put") batch.put(change.key, change.value);
     else batch.del(change.key);
   }
   return batch.write({ sync: true });
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -1,4 +1,5 @@
-import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
+import { clearInSteps } from "./clear-in-steps.ts";
+import type { EngineSnapshot, IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
 import { UseGuard } from "./use-guard.ts";
 
 /** What memory engines keep their rows in; outlives them as a disk outlives a process. */
@@ -16,8 +17,7 @@ export class MemoryRows {
 
   /** The value under a key. */
   get(key: Uint8Array): Uint8Array | undefined {
-    const row = this.#rows[lowerBound(this.#rows, key)];
-    return row !== undefined && Buffer.compare(row[0], key) === 0 ? row[1] : undefined;
+    return valueIn(this.#rows, key);
   }
 
   /** Makes one change, with arrays of its own. */
@@ -35,31 +35,61 @@ export class MemoryRows {
 /** An engine that keeps nothing beyond its `rows`: for tests and simulations. Default: rows of its own. */
 export function openMemoryEngine(rows: MemoryRows = new MemoryRows()): StorageEngine {
   const guard = new UseGuard("memory engine");
-  return {
+  const check = (): void => guard.check();
+  const engine: StorageEngine = {
     name: "memory",
     async write(changes) {
-      guard.check();
+      check();
       for (const change of changes) rows.apply(change);
     },
     get(key) {
-      guard.check();
+      check();
       return rows.get(key)?.slice();
     },
-    async *iterate(range, options = {}) {
-      guard.check();
-      for (const page of pagesOf(rowsIn(rows.snapshot(), range), options)) {
-        guard.check();
-        yield page;
-      }
-    },
-    async clear(range) {
-      guard.check();
-      for (const [key] of rowsIn(rows.snapshot(), range)) rows.apply({ type: "delete", key });
+    iterate: (range, options) => readPages(() => rows.snapshot(), range, options, check),
+    clear: (range) => clearInSteps(engine, range),
+    snapshot() {
+      check();
+      return openMemorySnapshot(rows.snapshot(), check);
     },
     async close() {
       guard.close();
     },
   };
+  return engine;
+}
+
+/** The rows of one moment, which nobody changes any more. `checkEngine` throws when the engine is closed or has failed. */
+export function openMemorySnapshot(rows: readonly Row[], checkEngine: () => void): EngineSnapshot {
+  const guard = new UseGuard("a snapshot of the memory engine");
+  const check = (): void => {
+    checkEngine();
+    guard.check();
+  };
+  return {
+    get(key) {
+      check();
+      return valueIn(rows, key)?.slice();
+    },
+    iterate: (range, options) => readPages(() => rows, range, options, check),
+    async close() {
+      guard.close();
+    },
+  };
+}
+
+async function* readPages(
+  rows: () => readonly Row[],
+  range: KeyRange,
+  options: IterateOptions = {},
+  check: () => void,
+): AsyncGenerator<readonly Row[]> {
+  check();
+  for (const page of pagesOf(rowsIn(rows(), range), options)) {
+    check();
+    yield page;
+  }
+  check();
 }
 
 function rowsIn(rows: readonly Row[], { start, end }: KeyRange): Row[] {
@@ -79,6 +109,11 @@ function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 
     bytes = 0;
   }
   if (page.length > 0) yield page;
+}
+
+function valueIn(rows: readonly Row[], key: Uint8Array): Uint8Array | undefined {
+  const row = rows[lowerBound(rows, key)];
+  return row !== undefined && Buffer.compare(row[0], key) === 0 ? row[1] : undefined;
 }
 
 /** Position of the first row whose key is not below `key`. */

@@ -24,18 +24,8 @@ export interface IterateOptions {
   readonly readAhead?: boolean;
 }
 
-/**
- * An ordered store of byte rows: what every engine offers and the contract suite checks (`test/contract`).
- *
- * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, so the engine
- * answers every call after it with `WRITE_FAILED`: the caller stops the process (docs/architecture.md, "Storage").
- * After `close` every call is answered with `STORE_CLOSED`.
- */
-export interface StorageEngine {
-  /** Name that the data directory remembers, such as "classic-level". */
-  readonly name: string;
-  /** Applies all changes or none, then syncs. Later changes of a batch win over earlier ones of the same key. */
-  write(changes: readonly RowChange[]): Promise<void>;
+/** What rows are read from: an engine as it is now, or one of its snapshots. */
+export interface RowReader {
   /** Reads one row without giving up the thread; `undefined` when there is none. The array belongs to the caller. */
   get(key: Uint8Array): Uint8Array | undefined;
   /**
@@ -43,8 +33,42 @@ export interface StorageEngine {
    * so that a long run costs a promise a page and not a promise a row.
    */
   iterate(range: KeyRange, options?: IterateOptions): AsyncIterable<readonly Row[]>;
-  /** Removes every row of a range in synced steps of a bounded size; not atomic, and to be repeated after a crash. */
+}
+
+/**
+ * The rows of an engine as they were at one moment, whatever is written or cleared later. It holds resources of the engine
+ * until it is closed, by itself or with the engine; after that every call is answered with `STORE_CLOSED`.
+ */
+export interface EngineSnapshot extends RowReader {
+  /** Lets go of what it holds, also under iterations that have not ended; idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * An ordered store of byte rows: what every engine offers and the contract suite checks (`test/contract`).
+ *
+ * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, so the engine
+ * answers every call after it with `WRITE_FAILED`: the caller stops the process (docs/architecture.md, "Storage").
+ * After `close` every call is answered with `STORE_CLOSED`.
+ */
+export interface StorageEngine extends RowReader {
+  /** Name that the data directory remembers, such as "classic-level". */
+  readonly name: string;
+  /**
+   * Applies all changes or none, then syncs. Later changes of a batch win over earlier ones of the same key. Several writes
+   * may be under way, and then come in any order: only what changes different rows may overlap.
+   */
+  write(changes: readonly RowChange[]): Promise<void>;
+  /**
+   * Removes every row of a range in synced steps of at most {@link clearStepRowsMax} rows; not atomic, and to be repeated
+   * after a crash. Writes to other ranges may be under way meanwhile.
+   */
   clear(range: KeyRange): Promise<void>;
+  /** The rows as they are now: all of a write or nothing of it. */
+  snapshot(): EngineSnapshot;
   /** Waits for the writes under way, then releases everything; idempotent. */
   close(): Promise<void>;
 }
+
+/** Rows that one step of {@link StorageEngine.clear} removes at most: well below 5 ms of the event loop. */
+export const clearStepRowsMax = 1024;

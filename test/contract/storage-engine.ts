@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
+import type {
+  IterateOptions,
+  KeyRange,
+  Row,
+  RowChange,
+  RowReader,
+  StorageEngine,
+} from "../../src/storage/storage-engine.ts";
 
 /** What the suite needs to know about an engine. */
 export interface EngineUnderTest {
@@ -179,6 +186,93 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect(await keysOf(engine, everything)).toEqual([[0], [2]]);
     });
 
+    test("a snapshot keeps the rows as they were, whatever is written or cleared later", async () => {
+      const engine = await open();
+      await engine.write([1, 2, 3, 4].map((key) => put(bytes(key), bytes(key))));
+      const snapshot = engine.snapshot();
+      await engine.write([put(bytes(1), bytes(9)), put(bytes(5)), remove(bytes(2))]);
+      await engine.clear({ start: bytes(3), end: bytes(9) });
+      expect(await keysOf(engine, everything)).toEqual([[1]]);
+      for (let again = 0; again < 2; again += 1) {
+        expect(snapshot.get(bytes(1))).toEqual(expectBytes(1));
+        expect(snapshot.get(bytes(2))).toEqual(expectBytes(2));
+        expect(snapshot.get(bytes(5))).toBeUndefined();
+        expect(await keysOf(snapshot, everything)).toEqual([[1], [2], [3], [4]]);
+      }
+      const latest = { start: bytes(2), end: bytes(4) };
+      expect(await keysOf(snapshot, latest, { reverse: true, limit: 1 })).toEqual([[3]]);
+      await snapshot.close();
+      expect(engine.get(bytes(1))).toEqual(expectBytes(9));
+    });
+
+    test("snapshots of different moments stand side by side, each with all of a write or nothing of it", async () => {
+      const engine = await open();
+      const snapshots = [engine.snapshot()];
+      for (let round = 1; round <= 3; round += 1) {
+        const writing = engine.write(Array.from({ length: 100 }, (_, at) => put(bytes(at), bytes(round))));
+        snapshots.push(engine.snapshot());
+        await writing;
+        snapshots.push(engine.snapshot());
+      }
+      const seen: string[] = [];
+      for (const snapshot of snapshots) {
+        const rows = (await pagesOf(snapshot, everything)).flat();
+        seen.push([...new Set(rows.map(([, value]) => `${value[0]}`)), rows.length].join(":"));
+        await snapshot.close();
+      }
+      const whole = ["0", "1:100", "2:100", "3:100"];
+      for (const each of seen) expect(whole).toContain(each);
+      expect([seen[0], seen[2], seen[4], seen[6]]).toEqual(whole);
+    });
+
+    test("arrays that a snapshot gives belong to the caller", async () => {
+      const engine = await open();
+      await engine.write([put(bytes(1), bytes(2))]);
+      const snapshot = engine.snapshot();
+      snapshot.get(bytes(1))?.fill(9);
+      for (const row of (await pagesOf(snapshot, everything)).flat()) for (const array of row) array.fill(9);
+      expect(snapshot.get(bytes(1))).toEqual(expectBytes(2));
+      expect(engine.get(bytes(1))).toEqual(expectBytes(2));
+      expect(await keysOf(snapshot, everything)).toEqual([[1]]);
+    });
+
+    test("a closed snapshot answers every call with STORE_CLOSED, also an iteration that was under way", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 50 }, (_, at) => put(bytes(at))));
+      const snapshot = engine.snapshot();
+      const left = snapshot.iterate(everything, { pageBytes: 1 })[Symbol.asyncIterator]();
+      expect((await left.next()).value).toHaveLength(1);
+      await Promise.all([snapshot.close(), snapshot.close()]);
+      await snapshot.close();
+      const closed = expect.objectContaining({ code: "STORE_CLOSED" });
+      await expect(left.next()).rejects.toThrow(closed);
+      expect(() => snapshot.get(bytes(1))).toThrow(closed);
+      await expect(keysOf(snapshot, everything)).rejects.toThrow(closed);
+      expect(await keysOf(engine, everything)).toHaveLength(50);
+    });
+
+    test("closing an engine closes its snapshots, and may come before them", async () => {
+      const engine = await open();
+      await engine.write([put(bytes(1))]);
+      const snapshot = engine.snapshot();
+      const left = snapshot.iterate(everything)[Symbol.asyncIterator]();
+      await left.next();
+      await engine.close();
+      const closed = expect.objectContaining({ code: "STORE_CLOSED" });
+      await expect(left.next()).rejects.toThrow(closed);
+      expect(() => snapshot.get(bytes(1))).toThrow(closed);
+      await snapshot.close();
+      expect(() => engine.snapshot()).toThrow(closed);
+    });
+
+    test("writes of different rows may overlap, with each other and with a clear", async () => {
+      const engine = await open();
+      await engine.write(Array.from({ length: 3000 }, (_, at) => put(bytes(1, at >> 8, at & 0xff))));
+      const writes = Array.from({ length: 10 }, (_, at) => engine.write([put(bytes(2, at), new Uint8Array(5000))]));
+      await Promise.all([engine.clear({ start: bytes(1), end: bytes(2) }), ...writes]);
+      expect(await keysOf(engine, everything)).toEqual(writes.map((_, at) => [2, at]));
+    });
+
     test("close is idempotent, and every call after it is answered with STORE_CLOSED", async () => {
       const engine = await open();
       await Promise.all([engine.close(), engine.close()]);
@@ -214,12 +308,12 @@ function plain(key: Uint8Array): number[] {
   return [...key];
 }
 
-async function pagesOf(engine: StorageEngine, range: KeyRange, options?: IterateOptions): Promise<(readonly Row[])[]> {
+async function pagesOf(rows: RowReader, range: KeyRange, options?: IterateOptions): Promise<(readonly Row[])[]> {
   const pages: (readonly Row[])[] = [];
-  for await (const page of engine.iterate(range, options)) pages.push(page);
+  for await (const page of rows.iterate(range, options)) pages.push(page);
   return pages;
 }
 
-async function keysOf(engine: StorageEngine, range: KeyRange, options?: IterateOptions): Promise<number[][]> {
-  return (await pagesOf(engine, range, options)).flat().map(([key]) => plain(key));
+async function keysOf(rows: RowReader, range: KeyRange, options?: IterateOptions): Promise<number[][]> {
+  return (await pagesOf(rows, range, options)).flat().map(([key]) => plain(key));
 }

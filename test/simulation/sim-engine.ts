@@ -1,5 +1,6 @@
-import { openMemoryEngine } from "../../src/storage/memory-engine.ts";
-import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
+import { clearInSteps } from "../../src/storage/clear-in-steps.ts";
+import { openMemoryEngine, openMemorySnapshot } from "../../src/storage/memory-engine.ts";
+import type { RowReader, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { UseGuard } from "../../src/storage/use-guard.ts";
 import type { Watermark, WatermarkFile } from "../../src/storage/watermark.ts";
 import type { MemberProcess } from "./member-process.ts";
@@ -63,44 +64,53 @@ function readDelay(world: World, disk: SimDisk, process: MemberProcess): Promise
 /** The engine over a member's disk, as one process has it open. */
 export function openSimEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
   const guard = new UseGuard("simulated engine");
+  const check = (): void => guard.check();
   const reader = openMemoryEngine(disk.rows);
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (changes: readonly RowChange[]): Promise<void> => {
-    guard.check();
-    writing = land(world, disk, process, () => disk.apply(changes));
-    try {
-      await writing;
-    } catch (error) {
-      process.silenced = true;
-      throw guard.fail(error);
-    }
-  };
-  return {
-    name: "memory",
-    write,
-    get(key) {
-      guard.check();
-      return reader.get(key);
-    },
-    async *iterate(range, options) {
+  const underWay = new Set<Promise<void>>();
+  const slow = (rows: RowReader): RowReader["iterate"] =>
+    async function* iterate(range, options) {
       world.touch();
-      guard.check();
-      for await (const page of reader.iterate(range, options)) {
+      check();
+      for await (const page of rows.iterate(range, options)) {
         await readDelay(world, disk, process);
-        guard.check();
+        check();
         yield page;
       }
+      check();
+    };
+  const engine: StorageEngine = {
+    name: "memory",
+    async write(changes) {
+      check();
+      const writing = land(world, disk, process, () => disk.apply(changes));
+      underWay.add(writing);
+      try {
+        await writing;
+      } catch (error) {
+        process.silenced = true;
+        throw guard.fail(error);
+      } finally {
+        underWay.delete(writing);
+      }
     },
-    async clear(range) {
-      guard.check();
-      await reader.clear(range);
+    get(key) {
+      check();
+      return reader.get(key);
+    },
+    iterate: slow(reader),
+    clear: (range) => clearInSteps(engine, range),
+    snapshot() {
+      check();
+      const snapshot = openMemorySnapshot(disk.rows.snapshot(), check);
+      return { ...snapshot, iterate: slow(snapshot) };
     },
     async close() {
       guard.close();
       world.touch();
-      await writing.catch(() => {});
+      await Promise.allSettled(underWay);
     },
   };
+  return engine;
 }
 
 /** The watermark file of a member's disk, as one process has it open. */

@@ -1,0 +1,80 @@
+import type { ClassicLevel } from "classic-level";
+import { RaftKvError } from "../lib/errors.ts";
+import type { IterateOptions, KeyRange, Row, RowReader } from "./storage-engine.ts";
+
+/** LevelDB as the classic-level engine uses it: bytes to bytes. */
+export type LevelDatabase = ClassicLevel<Uint8Array, Uint8Array>;
+
+/** A moment of a {@link LevelDatabase}. */
+export type LevelSnapshot = ReturnType<LevelDatabase["snapshot"]>;
+
+/** Rows that one iteration step fetches at most; LevelDB's binding reserves room for as many. */
+const pageRowsMax = 1024;
+
+/** Reads the rows of LevelDB as they are now, or as a snapshot has them. */
+export class LevelRows implements RowReader {
+  readonly #database: LevelDatabase;
+  readonly #snapshot: LevelSnapshot | undefined;
+  /** Throws when nothing may be read any more. */
+  readonly #check: () => void;
+  readonly #iterators = new Set<{ close(): Promise<void> }>();
+
+  constructor(database: LevelDatabase, snapshot: LevelSnapshot | undefined, check: () => void) {
+    this.#database = database;
+    this.#snapshot = snapshot;
+    this.#check = check;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#check();
+    try {
+      // Without options where there is no snapshot: the binding has a shorter way then.
+      return this.#snapshot === undefined
+        ? this.#database.getSync(key)
+        : this.#database.getSync(key, { snapshot: this.#snapshot });
+    } catch (error) {
+      throw this.#unreadable(error);
+    }
+  }
+
+  async *iterate({ start, end }: KeyRange, options: IterateOptions = {}): AsyncGenerator<readonly Row[]> {
+    this.#check();
+    const { reverse = false, limit = -1, pageBytes: highWaterMarkBytes = 65_536, readAhead = false } = options;
+    const range = { gte: start, lt: end, reverse, limit, highWaterMarkBytes };
+    const snapshot = this.#snapshot;
+    const iterator = this.#database.iterator(snapshot === undefined ? range : { ...range, snapshot });
+    this.#iterators.add(iterator);
+    const fetch = (): Promise<readonly Row[] | RaftKvError> =>
+      iterator.nextv(pageRowsMax).catch((error: unknown) => this.#unreadable(error));
+    try {
+      let next: ReturnType<typeof fetch> | undefined;
+      for (;;) {
+        const page = await (next ?? fetch());
+        this.#check();
+        if (page instanceof RaftKvError) throw page;
+        if (page.length === 0) return;
+        if (readAhead) next = fetch();
+        yield page;
+      }
+    } finally {
+      this.#iterators.delete(iterator);
+      await iterator.close();
+    }
+  }
+
+  /** Ends the iterations that have not ended: their next page is answered by `check`. */
+  async closeIterators(): Promise<void> {
+    await Promise.all([...this.#iterators].map((iterator) => iterator.close()));
+  }
+
+  #unreadable(cause: unknown): RaftKvError {
+    const message = `${this.#database.location}: LevelDB cannot read its tables (${levelReason(cause)})`;
+    return new RaftKvError("STATE_CORRUPT", message, { cause });
+  }
+}
+
+/** What LevelDB says about an error. */
+export function levelReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

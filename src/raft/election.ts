@@ -1,5 +1,6 @@
 import { allVoters, isVoter } from "./configuration.ts";
 import { becomeLeader } from "./leader.ts";
+import { isBoundByPromise } from "./lease.ts";
 import type { RequestVoteRequest, RequestVoteResponse, TimeoutNowRequest } from "./message.ts";
 import { voteResult } from "./quorum.ts";
 import {
@@ -22,7 +23,8 @@ import { abandonReads, becomeFollower } from "./step-down.ts";
 export function campaign(state: RaftState): void {
   // A candidate whose own vote is still being written would only leave its election for one that is as slow.
   const voteUnderWay = state.role === "candidate" && !isHardStateDurable(state);
-  if (!mayLead(state) || hasUnappliedConfiguration(state) || state.installing !== null || voteUnderWay) {
+  const cannotLead = !mayLead(state) || hasUnappliedConfiguration(state) || state.installing !== null;
+  if (cannotLead || voteUnderWay || state.diskStalled || isBoundByPromise(state)) {
     resetElectionTimer(state);
     return;
   }
@@ -41,7 +43,7 @@ export function handleTimeoutNowRequest(state: RaftState, request: TimeoutNowReq
   if (state.role === "leader" || request.term !== state.term || state.installing !== null) return;
   // A configuration is in force before it is applied. A leader that was removed asks right after telling that its removal
   // is committed, so that it is never applied by then.
-  if (!isSelfVoter(state)) return;
+  if (!isSelfVoter(state) || state.diskStalled) return;
   state.leaderId = null;
   abandonReads(state);
   campaignForReal(state, true);
@@ -76,7 +78,9 @@ export function handleRequestVoteRequest(state: RaftState, request: RequestVoteR
     return;
   }
   const free = state.votedFor === request.from || (state.votedFor === null && state.leaderId === null);
-  const granted = request.term === state.term && free && upToDate;
+  // The term may be known already, by somebody else's message.
+  const bound = isBoundByPromise(state) && !request.leadershipTransfer;
+  const granted = request.term === state.term && free && upToDate && !bound;
   if (granted) {
     state.votedFor = request.from;
     state.electionElapsedMs = 0;

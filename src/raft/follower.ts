@@ -1,6 +1,7 @@
 import { invariant } from "./assert.ts";
 import type { MemberId } from "./configuration.ts";
 import type { Index } from "./entry.ts";
+import { leasePromiseMs } from "./lease.ts";
 import type { AppendEntriesRequest, HeartbeatRequest } from "./message.ts";
 import { type RaftState, send, sendWhenDurable } from "./raft-state.ts";
 
@@ -96,7 +97,8 @@ export function handleHeartbeatRequest(state: RaftState, request: HeartbeatReque
   );
   advanceFollowerCommit(state, request.commitIndex);
   const { id: from, term } = state;
-  send(state, { type: "HeartbeatResponse", from, to: request.from, term, round: request.round });
+  const promisedMs = leasePromiseMs(state);
+  send(state, { type: "HeartbeatResponse", from, to: request.from, term, round: request.round, promisedMs });
 }
 
 /** Takes note of the leader's commit index, which may be beyond what this log has. */

@@ -1,4 +1,5 @@
 import type { MemberId } from "./configuration.ts";
+import { noteRound } from "./lease.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftState } from "./raft-state.ts";
 import { confirmReads } from "./reads.ts";
@@ -7,6 +8,7 @@ import { confirmReads } from "./reads.ts";
 export function broadcastHeartbeats(state: RaftState): void {
   state.heartbeatElapsedMs = 0;
   state.round++;
+  noteRound(state);
   if (state.commitIndex >= state.leaderFirstIndex) state.reads.beginRound(state.round, state.commitIndex);
   for (const [id, progress] of state.progress) sendHeartbeat(state, id, progress);
   confirmReads(state);

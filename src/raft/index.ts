@@ -8,6 +8,7 @@ export type { LogBase } from "./log-base.ts";
 export type { Message } from "./message.ts";
 export { defaultRaftOptions, type RaftOptions } from "./options.ts";
 export { RaftNode } from "./raft-node.ts";
-export type { LogRead, ReadState, RecoveredMember, Role } from "./raft-state.ts";
+export type { LogRead, ReadState, Role } from "./raft-state.ts";
 export { type Random, seededRandom } from "./random.ts";
 export type { ProposeResult, Ready, Write } from "./ready.ts";
+export type { RecoveredMember } from "./recover-state.ts";

@@ -2,6 +2,7 @@ import { invariant } from "./assert.ts";
 import type { Configuration, MemberId } from "./configuration.ts";
 import { type Entry, entriesSize, entrySize, type Index } from "./entry.ts";
 import { broadcastHeartbeats, sendHeartbeat } from "./heartbeat.ts";
+import { notePromise } from "./lease.ts";
 import type { AppendEntriesRequest, AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
 import { Progress } from "./progress.ts";
 import { hasQuorum, quorumIndex } from "./quorum.ts";
@@ -19,6 +20,8 @@ export function becomeLeader(state: RaftState): void {
   state.heartbeatElapsedMs = 0;
   state.uncommittedBytes = 0;
   state.round = 0;
+  state.rounds.clear();
+  state.leaseVoid = false;
   state.votes.clear();
   state.progress.clear();
   matchProgressToConfiguration(state);
@@ -167,6 +170,7 @@ export function handleHeartbeatResponse(state: RaftState, response: HeartbeatRes
   const progress = noteContact(state, response.from);
   if (progress === undefined) return;
   progress.ackedRound = Math.max(progress.ackedRound, response.round);
+  notePromise(state, progress, response);
   confirmReads(state);
   // Reads make heartbeats as frequent as round trips; entries are lost seldom, and take longer to be written.
   if (!progress.lossCheckDue) return;
@@ -213,11 +217,11 @@ export function tickLeader(state: RaftState, elapsedMs: number): void {
   state.electionElapsedMs += elapsedMs;
   tickTransfer(state, elapsedMs);
   if (state.electionElapsedMs >= state.options.electionTimeoutMs) {
-    state.electionElapsedMs = 0;
     if (!heardFromQuorum(state)) {
       becomeFollower(state, state.term, null);
       return;
     }
+    checkQuorumAnew(state);
   }
   if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) {
     for (const progress of state.progress.values()) progress.lossCheckDue = true;
@@ -227,10 +231,14 @@ export function tickLeader(state: RaftState, elapsedMs: number): void {
   }
 }
 
+/** From now on a quorum has to answer within an election timeout. */
+export function checkQuorumAnew(state: RaftState): void {
+  state.electionElapsedMs = 0;
+  for (const progress of state.progress.values()) progress.recentlyActive = false;
+}
+
 function heardFromQuorum(state: RaftState): boolean {
-  const heard = hasQuorum(configurationOf(state), (id) =>
+  return hasQuorum(configurationOf(state), (id) =>
     id === state.id ? isSelfVoter(state) : state.progress.get(id)?.recentlyActive === true,
   );
-  for (const progress of state.progress.values()) progress.recentlyActive = false;
-  return heard;
 }

@@ -8,11 +8,10 @@ import {
   withPromoted,
 } from "./configuration-change.ts";
 import type { Index } from "./entry.ts";
+import { handOver } from "./hand-over.ts";
 import { appendConfiguration, matchProgressToConfiguration, replicate, tellCommit } from "./leader.ts";
 import { hasQuorum } from "./quorum.ts";
 import { configurationOf, type RaftState } from "./raft-state.ts";
-import { becomeFollower } from "./step-down.ts";
-import { bestVoter, sendTimeoutNow } from "./transfer.ts";
 
 //   {a, b, c} --propose--> joint {b, c, d} + {a, b, c} --committed--> {b, c, d} --committed--> a steps down, if it led
 
@@ -71,15 +70,6 @@ export function continueChange(state: RaftState): void {
     tellCommit(state);
     matchProgressToConfiguration(state);
   }
-}
-
-/** The leader is not a voter any more: tells the others what is committed, asks the best of them to campaign, and goes. */
-function handOver(state: RaftState): void {
-  replicate(state);
-  tellCommit(state);
-  const best = bestVoter(state);
-  if (best !== null) sendTimeoutNow(state, best);
-  becomeFollower(state, state.term, null);
 }
 
 /** Promotes one learner that has caught up and is meant to become a voter. */

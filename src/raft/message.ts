@@ -61,6 +61,11 @@ export interface HeartbeatRequest extends MessageHead {
 export interface HeartbeatResponse extends MessageHead {
   readonly type: "HeartbeatResponse";
   readonly round: number;
+  /**
+   * For so long after it heard the heartbeat, by its own clock, the sender grants no vote but for a transfer. Whole
+   * milliseconds; 0 promises nothing.
+   */
+  readonly promisedMs: number;
 }
 
 /** A follower asks from which index it may serve linearizable reads (thesis, section 6.4). */

@@ -1,5 +1,14 @@
 import type { InflightLimits } from "./inflights.ts";
 
+/** Linearizable reads without a round of messages (thesis, section 6.4.1). */
+export interface LeaseOptions {
+  /**
+   * How far clocks may run apart: while the fastest clock of the cluster counts 1, the slowest counts at least 1 minus this.
+   * From 0 to less than 1. A cluster with clocks beyond it may answer reads with old data.
+   */
+  readonly clockDriftMax: number;
+}
+
 /** Settings of the core; the same election timeout belongs on every member. */
 export interface RaftOptions {
   /** A follower campaigns after hearing nothing for this long, up to twice this long, chosen at random. Milliseconds. */
@@ -16,6 +25,11 @@ export interface RaftOptions {
   readonly pendingReadsMax: number;
   /** Entries that a learner may be behind when it is promoted. */
   readonly promotionLagMax: number;
+  /**
+   * Lets the leader answer reads while a quorum has promised to elect nobody else. `null`: every read is confirmed by a
+   * round, and no clock is trusted.
+   */
+  readonly lease: LeaseOptions | null;
   /** Applied entries kept in memory for followers that are a little behind, bytes. */
   readonly tailBytesMax: number;
 }
@@ -29,5 +43,6 @@ export const defaultRaftOptions: RaftOptions = {
   uncommittedBytesMax: 64 << 20,
   pendingReadsMax: 65_536,
   promotionLagMax: 1_000,
+  lease: null,
   tailBytesMax: 16 << 20,
 };

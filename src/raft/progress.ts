@@ -30,6 +30,8 @@ export class Progress {
   lastContactMs: number | null = null;
   /** Highest heartbeat round that it answered. */
   ackedRound = 0;
+  /** By this leader's clock: until then it elects nobody else. 0 while it has promised nothing. */
+  promisedUntilMs = 0;
   /** Catching up goes in rounds: one ends when `matchIndex` reaches where the log ended when it began. */
   roundEndIndex: Index;
   roundBeganMs: number;

@@ -7,8 +7,9 @@ import { noteWritten, takeApply, takeWrite } from "./durability.ts";
 import { campaign } from "./election.ts";
 import type { Entry, Index, Term } from "./entry.ts";
 import { beginInstall, type InstallStart, installed } from "./install.ts";
-import { appendCommands, entriesRead, peerUnreachable, tickLeader } from "./leader.ts";
+import { appendCommands, entriesRead, peerUnreachable } from "./leader.ts";
 import { takeLeaderTurn } from "./leader-turn.ts";
+import { holdsLease } from "./lease.ts";
 import type { LogBase } from "./log-base.ts";
 import { type ChangeRefusal, changeMembership } from "./membership.ts";
 import type { Message } from "./message.ts";
@@ -19,16 +20,17 @@ import {
   type ElectionCounts,
   type LogRead,
   type RaftState,
+  type ReadCounts,
   type ReadState,
-  type RecoveredMember,
   type Role,
   reachableMembers,
-  recoverState,
 } from "./raft-state.ts";
 import type { Random } from "./random.ts";
-import { requestRead, tickReads } from "./reads.ts";
+import { requestRead } from "./reads.ts";
 import type { ProposeResult, Ready } from "./ready.ts";
+import { type RecoveredMember, recoverState } from "./recover-state.ts";
 import { step } from "./step.ts";
+import { tick } from "./tick.ts";
 import { type TransferRefusal, transferLeadership } from "./transfer.ts";
 
 //            tick, step, propose, readIndex                    written, applied, entriesRead
@@ -47,7 +49,6 @@ import { type TransferRefusal, transferLeadership } from "./transfer.ts";
  */
 export class RaftNode {
   readonly #state: RaftState;
-  #lastTickMs: number | null = null;
 
   constructor(id: MemberId, recovered: RecoveredMember, options: RaftOptions, random: Random) {
     this.#state = recoverState(id, recovered, options, random);
@@ -121,6 +122,9 @@ export class RaftNode {
   get elections(): Readonly<ElectionCounts> {
     return this.#state.elections;
   }
+  get readCounts(): Readonly<ReadCounts> {
+    return this.#state.readCounts;
+  }
   /** Term of an entry; `undefined` outside the log. */
   termAt(index: Index): Term | undefined {
     return this.#state.log.termAt(index);
@@ -129,20 +133,11 @@ export class RaftNode {
   /**
    * Time has passed. `nowMs` is a monotonic clock's. A gap much longer than a heartbeat means that this process did not
    * run: it counts as two heartbeat intervals at most, because what arrived meanwhile has not been looked at yet.
+   * `writeAgeMs`: how long the disk write under way has taken so far; default 0, none is. From an election timeout on this
+   * member neither leads, if there are other voters, nor campaigns.
    */
-  tick(nowMs: number): void {
-    const state = this.#state;
-    const passedMs = this.#lastTickMs === null ? 0 : Math.max(0, nowMs - this.#lastTickMs);
-    const elapsedMs = Math.min(passedMs, 2 * state.options.heartbeatIntervalMs);
-    this.#lastTickMs = nowMs;
-    state.nowMs = nowMs;
-    tickReads(state, elapsedMs);
-    if (state.role === "leader") {
-      tickLeader(state, elapsedMs);
-      return;
-    }
-    state.electionElapsedMs += elapsedMs;
-    if (state.electionElapsedMs >= state.randomizedElectionTimeoutMs) campaign(state);
+  tick(nowMs: number, writeAgeMs = 0): void {
+    tick(this.#state, nowMs, writeAgeMs);
   }
 
   /** A message arrived. It must be from a member and for this one; the transport sees to that. */
@@ -174,9 +169,17 @@ export class RaftNode {
     return transferLeadership(this.#state, target);
   }
 
-  /** Asks from which index a linearizable read may be served; the answer is a {@link ReadState} of a later {@link Ready}. */
-  readIndex(context: number): void {
-    requestRead(this.#state, context);
+  /**
+   * Asks from which index a linearizable read may be served; the answer is a {@link ReadState} of a later {@link Ready}.
+   * `nowMs` is the monotonic clock as it is, read after the read came in.
+   */
+  readIndex(context: number, nowMs: number): void {
+    requestRead(this.#state, context, nowMs);
+  }
+
+  /** Whether this member leads under a lease at `nowMs`, the monotonic clock as it is; false where leases are off. */
+  holdsLease(nowMs: number): boolean {
+    return holdsLease(this.#state, nowMs);
   }
 
   /** What was sent to `peer` lately may be lost. */

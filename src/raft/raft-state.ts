@@ -1,14 +1,15 @@
 import { invariant } from "./assert.ts";
 import { type Configuration, type ConfigurationMember, isMember, isVoter, type MemberId } from "./configuration.ts";
-import { type ConfigurationAt, ConfigurationHistory } from "./configuration-history.ts";
-import type { ConfigurationEntry, HardState, Index, Term } from "./entry.ts";
+import type { ConfigurationHistory } from "./configuration-history.ts";
+import type { HardState, Index, Term } from "./entry.ts";
 import type { LogBase } from "./log-base.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import type { Progress } from "./progress.ts";
-import { RaftLog, type RecoveredLog } from "./raft-log.ts";
-import { type Random, randomId } from "./random.ts";
-import { ReadIndexQueue } from "./read-index.ts";
+import type { RaftLog } from "./raft-log.ts";
+import type { Random } from "./random.ts";
+import type { ReadIndexQueue } from "./read-index.ts";
+import type { RoundTimes } from "./round-times.ts";
 
 /** Role of a member (Raft paper, section 5.1; pre-candidate: thesis, section 9.6). A learner stays a follower. */
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
@@ -17,17 +18,8 @@ export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 export interface ReadState {
   readonly context: number;
   readonly index: Index | null;
-}
-
-/** What a start knows from the store. */
-export interface RecoveredMember {
-  readonly hardState: HardState;
-  readonly log: RecoveredLog;
-  /** In force before the first of `configurationEntries`; its index is at most that of the log's base. */
-  readonly baseConfiguration: ConfigurationAt;
-  readonly configurationEntries: readonly ConfigurationEntry[];
-  /** Last index whose effects are in the state. */
-  readonly appliedIndex: Index;
+  /** The leader's lease stands for it, and no round of messages. Default false. */
+  readonly leased?: boolean;
 }
 
 /** A follower's read that waits for the leader's answer. */
@@ -69,6 +61,12 @@ export interface ElectionCounts {
   won: number;
 }
 
+/** Counts the reads that a leader confirmed, its own and its followers', by what confirmed them, for metrics. */
+export interface ReadCounts {
+  byRound: number;
+  byLease: number;
+}
+
 /**
  * Everything the core knows; the rooms of src/raft work on it, {@link RaftNode} is its only door.
  *
@@ -84,6 +82,10 @@ export interface RaftState {
 
   /** Core time: what the last tick or message said, milliseconds of a monotonic clock. */
   nowMs: number;
+  /** `null` before the first. */
+  lastTickMs: number | null;
+  /** A disk write has been under way for an election timeout: this member must neither lead nor try to. */
+  diskStalled: boolean;
   role: Role;
   term: Term;
   votedFor: MemberId | null;
@@ -103,6 +105,11 @@ export interface RaftState {
 
   /** Since the leader was last heard, or since the last quorum check of a leader; grows by ticks only. */
   electionElapsedMs: number;
+  /**
+   * Since a leader of whatever term was last heard; grows by ticks only. A start counts as one, unless no term was ever
+   * entered: who was heard before it is forgotten.
+   */
+  leaderSilenceMs: number;
   /** Chosen anew for every wait, between one and two election timeouts. */
   randomizedElectionTimeoutMs: number;
   heartbeatElapsedMs: number;
@@ -122,6 +129,13 @@ export interface RaftState {
 
   /** Leader only: number of the last heartbeat round. */
   round: number;
+  /** Leader only: what promises count from. */
+  readonly rounds: RoundTimes;
+  /**
+   * Leader only: somebody was asked to campaign at once, which no promise holds up, and the request may arrive at any time
+   * later in this term.
+   */
+  leaseVoid: boolean;
   readonly reads: ReadIndexQueue;
   /** Follower only: reads by the id under which the leader was asked, oldest first. */
   readonly forwardedReads: Map<number, ForwardedRead>;
@@ -140,69 +154,7 @@ export interface RaftState {
   /** Hard state of the write under way; `null` when none is. */
   writingHardState: HardState | null;
   readonly elections: ElectionCounts;
-}
-
-/** A follower as the store left it. */
-export function recoverState(
-  id: MemberId,
-  recovered: RecoveredMember,
-  options: RaftOptions,
-  random: Random,
-): RaftState {
-  const { hardState, appliedIndex } = recovered;
-  const log = new RaftLog(recovered.log);
-  const commitIndex = Math.max(hardState.commitIndex, appliedIndex, log.base.index);
-  // A commit index is written with or after the entries that it covers, and so is the state.
-  invariant(
-    commitIndex <= log.lastIndex,
-    `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
-  );
-  const { baseConfiguration } = recovered;
-  invariant(
-    appliedIndex >= log.base.index,
-    `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
-  );
-  invariant(baseConfiguration.index <= log.base.index, "the base configuration is in force at the log's base");
-  return {
-    id,
-    options,
-    random,
-    log,
-    configurations: new ConfigurationHistory(baseConfiguration, recovered.configurationEntries),
-    nowMs: 0,
-    role: "follower",
-    term: hardState.term,
-    votedFor: hardState.votedFor,
-    leaderId: null,
-    commitIndex,
-    appliedIndex,
-    matchedIndex: 0,
-    leaderCommitIndex: 0,
-    snapshotToFetch: null,
-    installing: null,
-    applyingIndex: appliedIndex,
-    electionElapsedMs: 0,
-    randomizedElectionTimeoutMs: randomElectionTimeout(options, random),
-    heartbeatElapsedMs: 0,
-    leaderContactMs: null,
-    votes: new Map(),
-    progress: new Map(),
-    leaderFirstIndex: 0,
-    uncommittedBytes: 0,
-    transfer: null,
-    round: 0,
-    reads: new ReadIndexQueue(),
-    forwardedReads: new Map(),
-    readClockMs: 0,
-    nextReadId: randomId(random),
-    readStates: [],
-    logReads: [],
-    messages: [],
-    deferredMessages: [],
-    durableHardState: hardState,
-    writingHardState: null,
-    elections: { preVotesStarted: 0, votesStarted: 0, won: 0 },
-  };
+  readonly readCounts: ReadCounts;
 }
 
 /** The configuration in force. */
@@ -277,6 +229,7 @@ function saysAllOf(message: Message, waiting: Message): boolean {
   return message.success === waiting.success && message.matchIndex >= waiting.matchIndex;
 }
 
-function randomElectionTimeout(options: RaftOptions, random: Random): number {
+/** How long a wait takes before a campaign, at random between one and two election timeouts. */
+export function randomElectionTimeout(options: RaftOptions, random: Random): number {
   return options.electionTimeoutMs * (1 + random());
 }

@@ -1,11 +1,20 @@
+import type { MemberId } from "./configuration.ts";
+import type { Index } from "./entry.ts";
 import { advanceFollowerCommit } from "./follower.ts";
+import { holdsLease } from "./lease.ts";
 import type { ReadIndexRequest, ReadIndexResponse } from "./message.ts";
 import { quorumIndex } from "./quorum.ts";
 import { configurationOf, isHardStateDurable, type RaftState, send } from "./raft-state.ts";
 import type { ReadOrigin } from "./read-index.ts";
 
-/** Asks for a read index; the answer comes as a {@link ReadState} with the same context. */
-export function requestRead(state: RaftState, context: number): void {
+/** Asks for a read index; the answer comes as a {@link ReadState} with the same context. `nowMs` is the clock as it is. */
+export function requestRead(state: RaftState, context: number, nowMs: number): void {
+  state.nowMs = Math.max(state.nowMs, nowMs);
+  if (holdsLease(state, nowMs)) {
+    state.readCounts.byLease++;
+    state.readStates.push({ context, index: state.commitIndex, leased: true });
+    return;
+  }
   if (state.role === "leader") {
     if (!addRead(state, { type: "local", context })) state.readStates.push({ context, index: null });
     return;
@@ -24,6 +33,12 @@ export function requestRead(state: RaftState, context: number): void {
 /** A follower asks for a read index (thesis, section 6.4). */
 export function handleReadIndexRequest(state: RaftState, request: ReadIndexRequest): void {
   const { from, id } = request;
+  // The question came before the clock was looked at, so the answer holds however long it travels.
+  if (holdsLease(state, state.nowMs)) {
+    state.readCounts.byLease++;
+    answerRead(state, from, id, state.commitIndex);
+    return;
+  }
   if (state.role === "leader" && addRead(state, { type: "remote", from, id })) return;
   if (!isHardStateDurable(state)) return; // The asker gives up by itself.
   send(state, { type: "ReadIndexResponse", from: state.id, to: from, term: state.term, id, index: 0, refused: true });
@@ -56,13 +71,14 @@ export function confirmReads(state: RaftState): void {
   if (!state.reads.roundUnderWay) return;
   const round = confirmedRound(state);
   for (const { origin, index } of state.reads.confirm(round)) {
-    if (origin.type === "local") {
-      state.readStates.push({ context: origin.context, index });
-    } else {
-      const { from: to, id } = origin;
-      send(state, { type: "ReadIndexResponse", from: state.id, to, term: state.term, id, index, refused: false });
-    }
+    state.readCounts.byRound++;
+    if (origin.type === "local") state.readStates.push({ context: origin.context, index });
+    else answerRead(state, origin.from, origin.id, index);
   }
+}
+
+function answerRead(state: RaftState, to: MemberId, id: number, index: Index): void {
+  send(state, { type: "ReadIndexResponse", from: state.id, to, term: state.term, id, index, refused: false });
 }
 
 /** Latest round that a quorum has answered; the leader has answered its own. */

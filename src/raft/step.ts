@@ -63,5 +63,6 @@ function hearLeader(state: RaftState, leaderId: MemberId): void {
   invariant(state.role !== "leader", `two leaders in term ${state.term}: ${state.id} and ${leaderId}`);
   if (state.role !== "follower" || state.leaderId !== leaderId) becomeFollower(state, state.term, leaderId);
   state.electionElapsedMs = 0;
+  state.leaderSilenceMs = 0;
   state.leaderContactMs = state.nowMs;
 }

@@ -1,3 +1,4 @@
+import { isBoundByPromise } from "./lease.ts";
 import type { Message, RequestVoteRequest } from "./message.ts";
 import { type RaftState, send } from "./raft-state.ts";
 import { becomeFollower } from "./step-down.ts";
@@ -9,8 +10,8 @@ import { becomeFollower } from "./step-down.ts";
  */
 export function meetHigherTerm(state: RaftState, message: Message): boolean {
   if (message.type === "RequestVoteRequest") {
-    const sticky = state.leaderId !== null && state.electionElapsedMs < state.options.electionTimeoutMs;
-    if (sticky && !message.leadershipTransfer) return false;
+    const hearsLeader = state.leaderId !== null && state.electionElapsedMs < state.options.electionTimeoutMs;
+    if ((hearsLeader || isBoundByPromise(state)) && !message.leadershipTransfer) return false;
     if (message.preVote) return true;
   }
   if (message.type === "RequestVoteResponse" && message.preVote && message.granted) return true;
@@ -25,7 +26,7 @@ export function answerLowerTerm(state: RaftState, message: Message): void {
   if (message.type === "RequestVoteRequest") {
     send(state, { type: "RequestVoteResponse", from, to, term, granted: false, preVote: message.preVote });
   } else if (isFromLeader(message)) {
-    send(state, { type: "HeartbeatResponse", from, to, term, round: 0 });
+    send(state, { type: "HeartbeatResponse", from, to, term, round: 0, promisedMs: 0 });
   }
 }
 

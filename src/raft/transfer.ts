@@ -47,7 +47,8 @@ export function tickTransfer(state: RaftState, elapsedMs: number): void {
   if (transfer.elapsedMs >= state.options.electionTimeoutMs) state.transfer = null;
 }
 
-/** Tells a member to campaign at once. */
+/** Tells a member to campaign at once, now or whenever it hears of it, whatever the others have promised. */
 export function sendTimeoutNow(state: RaftState, to: MemberId): void {
+  state.leaseVoid = true;
   state.messages.push({ type: "TimeoutNowRequest", from: state.id, to, term: state.term });
 }

@@ -92,7 +92,7 @@ export class Reader {
         this.#end(waiter, "NO_LEADER");
       else this.#waiters.add(waiter);
     }
-    if (asked.length > 0) node.readIndex(this.#waiters.ask(asked));
+    if (asked.length > 0) node.readIndex(this.#waiters.ask(asked), runtime.now());
   }
 
   /** Takes the core's answers, and ends the reads whose index is applied. */

@@ -134,8 +134,13 @@ function fromWireHeartbeat(
   ends: StreamEnds,
 ): PeerMessage {
   if (type === "heartbeatResponse") {
-    const term = toSafeNumber(value.term, "HeartbeatResponse.term");
-    return { type: "HeartbeatResponse", ...ends, term, round: toSafeNumber(value.round, "HeartbeatResponse.round") };
+    return {
+      type: "HeartbeatResponse",
+      ...ends,
+      term: toSafeNumber(value.term, "HeartbeatResponse.term"),
+      round: toSafeNumber(value.round, "HeartbeatResponse.round"),
+      promisedMs: value.promisedMs,
+    };
   }
   return {
     type: "HeartbeatRequest",

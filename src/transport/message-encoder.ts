@@ -188,7 +188,12 @@ function toReadCase(message: ReadMessage): WireMessage["message"] {
     case "HeartbeatResponse":
       return {
         case: "heartbeatResponse",
-        value: { $typeName: "raftkv.raft.v1.HeartbeatResponse", term, round: BigInt(message.round) },
+        value: {
+          $typeName: "raftkv.raft.v1.HeartbeatResponse",
+          term,
+          round: BigInt(message.round),
+          promisedMs: message.promisedMs,
+        },
       };
     case "ReadIndexRequest":
       return {

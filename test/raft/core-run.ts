@@ -54,6 +54,7 @@ function drawOptions(random: Random, hasty: boolean): RaftOptions {
     uncommittedBytesMax: roomy ? 16_384 : draw(random, 1, 3000),
     pendingReadsMax: draw(random, 1, 20),
     promotionLagMax: 2,
+    lease: null,
     tailBytesMax: random() < 0.5 ? 0 : draw(random, 0, 800),
   };
 }
@@ -161,7 +162,7 @@ export class CoreRun {
     if (member.node === null) return;
     const context = ++this.#reads;
     this.checker.readBegins(context, member.id);
-    this.network.input(member, (node) => node.readIndex(context));
+    this.network.input(member, (node) => node.readIndex(context, this.network.queue.nowMs));
   }
 
   #comeToRest(): void {

@@ -1,8 +1,8 @@
 import type { Configuration } from "../../src/raft/configuration.ts";
 import { type Entry, entrySize, type HardState, type Index, type Term } from "../../src/raft/entry.ts";
 import type { TermRun } from "../../src/raft/raft-log.ts";
-import type { RecoveredMember } from "../../src/raft/raft-state.ts";
 import type { Write } from "../../src/raft/ready.ts";
+import type { RecoveredMember } from "../../src/raft/recover-state.ts";
 
 /** What of a member survives a crash. */
 export interface DurableImage {

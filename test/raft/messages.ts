@@ -59,8 +59,13 @@ export function heartbeat(term: Term, commitIndex: Index, round = 1, fields: Rou
   return { type: "HeartbeatRequest", ...route(fields), term, commitIndex, round };
 }
 
-export function heartbeatAnswer(term: Term, round: number, fields: Route = {}): HeartbeatResponse {
-  return { type: "HeartbeatResponse", ...route(fields), term, round };
+export function heartbeatAnswer(
+  term: Term,
+  round: number,
+  fields: Route & { readonly promisedMs?: number } = {},
+): HeartbeatResponse {
+  const { promisedMs = 0 } = fields;
+  return { type: "HeartbeatResponse", ...route(fields), term, round, promisedMs };
 }
 
 /** Asks for a vote; `last` is where the candidate's log ends. */

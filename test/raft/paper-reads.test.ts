@@ -16,7 +16,7 @@ function leaderOf(...others: string[]): TestMember {
 describe("ReadIndex (thesis, section 6.4)", () => {
   test("a read waits until a quorum has answered a heartbeat sent after it came in", () => {
     const member = leaderOf("b", "c", "d", "e");
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     const round = ofType(member.drain(), "HeartbeatRequest").at(-1)?.round ?? 0;
     member.hear(heartbeatAnswer(1, round));
     expect(member.reads).toEqual([]);
@@ -29,7 +29,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
   test("an answer to an earlier heartbeat confirms nothing", () => {
     const member = leaderOf("b", "c");
     const earlier = ofType(member.wait(10), "HeartbeatRequest")[0]?.round ?? 0;
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     member.drain();
     for (const from of ["b", "c"]) member.hear(heartbeatAnswer(1, earlier, { from }));
     expect(member.reads).toEqual([]);
@@ -38,7 +38,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
   test("the index is the commit index when the round begins, not when it ends", () => {
     const member = leaderOf("b", "c");
     member.node.propose([command(1)], 0);
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     const round = ofType(member.drain(), "HeartbeatRequest").at(-1)?.round ?? 0;
     member.hear(appended(1, 2));
     expect(member.node.commitIndex).toBe(2);
@@ -48,9 +48,9 @@ describe("ReadIndex (thesis, section 6.4)", () => {
 
   test("reads that come in during a round share the next one", () => {
     const member = leaderOf("b", "c");
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     const first = ofType(member.drain(), "HeartbeatRequest").at(-1)?.round ?? 0;
-    for (const context of [2, 3, 4]) member.node.readIndex(context);
+    for (const context of [2, 3, 4]) member.node.readIndex(context, member.nowMs);
     expect(ofType(member.drain(), "HeartbeatRequest")).toEqual([]);
     const second = ofType(member.hear(heartbeatAnswer(1, first)), "HeartbeatRequest").at(-1)?.round ?? 0;
     expect(member.reads.map(({ context }) => context)).toEqual([1]);
@@ -61,7 +61,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
   test("before an entry of the own term is committed, no round begins", () => {
     const member = new TestMember({ terms: [1, 1], hardState: { commitIndex: 1 } });
     member.lead();
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     const round = ofType(member.wait(10), "HeartbeatRequest").at(-1)?.round ?? 0;
     for (const from of ["b", "c"]) member.hear(heartbeatAnswer(2, round, { from }));
     expect(member.reads).toEqual([]);
@@ -75,7 +75,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
     member.node.campaign();
     member.turn();
     member.finishWrite();
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     member.turn();
     expect(member.reads).toEqual([]);
     member.finishWrite();
@@ -88,7 +88,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
     const { node } = cluster.elect("a");
     node.propose([command(1)], 0);
     cluster.settle();
-    cluster.member("c").node.readIndex(9);
+    cluster.member("c").node.readIndex(9, 0);
     cluster.settle();
     expect(cluster.member("c").reads).toEqual([{ context: 9, index: 2 }]);
     expect(cluster.member("a").reads).toEqual([]);
@@ -96,11 +96,11 @@ describe("ReadIndex (thesis, section 6.4)", () => {
 
   test("a follower without a leader refuses at once; one whose leader stays silent gives up", () => {
     const member = new TestMember();
-    member.node.readIndex(1);
+    member.node.readIndex(1, member.nowMs);
     member.drain();
     expect(member.reads).toEqual([{ context: 1, index: null }]);
     member.hear(heartbeat(1, 0));
-    member.node.readIndex(2);
+    member.node.readIndex(2, member.nowMs);
     for (let passedMs = 0; passedMs < 100; passedMs += 50) {
       expect(member.reads).toHaveLength(1);
       member.hear(heartbeat(1, 0));
@@ -119,7 +119,7 @@ describe("ReadIndex (thesis, section 6.4)", () => {
     const next = cluster.waitForNewLeader("a");
     next.node.propose([command(1)], 0);
     cluster.settle();
-    old.node.readIndex(1);
+    old.node.readIndex(1, old.nowMs);
     cluster.settle();
     cluster.wait(300);
     expect(old.reads).toEqual([{ context: 1, index: null }]);

@@ -140,7 +140,7 @@ test("answers to the heartbeats of reads are no reason to send entries again", (
   member.node.propose([command(2)], 0);
   member.drain();
   for (let read = 0; read < 10; read++) {
-    member.node.readIndex(read);
+    member.node.readIndex(read, member.nowMs);
     const round = ofType(member.drain(), "HeartbeatRequest").at(-1)?.round ?? 0;
     expect(ofType(member.hear(heartbeatAnswer(1, round)), "AppendEntriesRequest")).toEqual([]);
     expect(ofType(member.hear(heartbeatAnswer(1, round, { from: "c" })), "AppendEntriesRequest")).toEqual([]);

@@ -16,7 +16,7 @@ test("trap 54: a leader that has handed over confirms no read, though nobody has
   cluster.settle();
   expect(cluster.member("b").node).toMatchObject({ role: "leader", term: 2 });
   expect(old.node.role).toBe("leader");
-  old.node.readIndex(1);
+  old.node.readIndex(1, old.nowMs);
   cluster.settle();
   expect(old.reads).toEqual([]);
   cluster.heal();

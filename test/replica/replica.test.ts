@@ -196,6 +196,7 @@ describe("a cluster of replicas", () => {
       heartbeatIntervalMs: 20,
       tailBytesMax: 0,
       promotionLagMax: 10,
+      lease: null,
       appendBytesMax: 4096,
       pendingReadsMax: 10,
       uncommittedBytesMax: 1 << 20,

@@ -127,6 +127,7 @@ function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
       uncommittedBytesMax: roomy ? 64 << 20 : dice.whole(200, 5000),
       pendingReadsMax: roomy ? 65_536 : dice.whole(2, 30),
       promotionLagMax: 10,
+      lease: null,
       tailBytesMax: dice.chance(0.5) ? 0 : dice.whole(0, 5000),
     },
     pendingProposalsMax: dice.chance(0.2) ? dice.whole(2, 8) : 10_000,

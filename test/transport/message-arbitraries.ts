@@ -101,7 +101,13 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     commitIndex: number,
     round: number,
   }),
-  fc.record({ ...ends, type: fc.constant("HeartbeatResponse" as const), term: number, round: number }),
+  fc.record({
+    ...ends,
+    type: fc.constant("HeartbeatResponse" as const),
+    term: number,
+    round: number,
+    promisedMs: fc.nat(0xffff_ffff),
+  }),
   fc.record({ ...ends, type: fc.constant("ReadIndexRequest" as const), term: number, id: number }),
   fc.record({
     ...ends,

@@ -60,6 +60,7 @@ async function receive(parentAddress: string): Promise<void> {
     },
     onHello: async () => {},
     onUnreachable: () => {},
+    onSnapshotChunk: () => Promise.reject(new Error("nothing is kept here")),
   });
   transport.setPeers([{ id: "a", name: "a", peerAddress: parentAddress }]);
   process.on("message", (command) => {
@@ -163,6 +164,7 @@ async function main(): Promise<void> {
     },
     onHello: async () => connected(),
     onUnreachable: () => {},
+    onSnapshotChunk: () => Promise.reject(new Error("nothing is kept here")),
   });
   const child = fork(fileURLToPath(import.meta.url), ["--receive", transport.address]);
   const peerAddress = await nextMessage<string>(child);

@@ -26,6 +26,10 @@ export type ErrorCode =
   | "STORE_CLOSED"
   /** A peer speaks for another cluster, member, directory or protocol. */
   | "PEER_REFUSED"
+  /** A peer did not answer, or not with anything that can be used; it may be asked again. */
+  | "PEER_UNREACHABLE"
+  /** A snapshot that rows were asked of is not kept any more; a new one may be begun. */
+  | "SNAPSHOT_GONE"
   /** A 64-bit number from the wire or the disk is beyond 2^53 - 1. */
   | "NUMBER_OUT_OF_RANGE";
 

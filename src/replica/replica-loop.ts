@@ -1,3 +1,4 @@
+import { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
@@ -86,6 +87,7 @@ export class ReplicaLoop {
       onMessages: (_from, messages) => this.#receive(messages),
       onHello: (hello) => this.#greet(hello),
       onUnreachable: (peer) => this.#unreachable(peer),
+      onSnapshotChunk: () => Promise.reject(new RaftKvError("SNAPSHOT_GONE", "this member keeps no snapshots")),
     });
     this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
     this.wake();

@@ -24,20 +24,3 @@ export const emptyResponse = Buffer.alloc(0);
 export function bufferOver(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
-
-/** Trailer that names why a stream was refused, for programs: one of {@link RefusalReason}. */
-export const refusalReasonKey = "raftkv-refusal-reason";
-
-/** Why an incoming stream is refused or ended. */
-export type RefusalReason =
-  | "CLUSTER_MISMATCH"
-  | "MEMBER_MISMATCH"
-  | "PROTOCOL_MISMATCH"
-  | "UNKNOWN_MEMBER"
-  | "HELLO_REFUSED"
-  | "HELLO_MISSING"
-  | "MALFORMED_FRAME"
-  | "HANDSHAKE_TIMEOUT"
-  | "TOO_MANY_STREAMS"
-  | "REPLACED"
-  | "SHUTTING_DOWN";

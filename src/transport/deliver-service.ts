@@ -2,12 +2,14 @@ import type { ServerReadableStream, sendUnaryData } from "@grpc/grpc-js";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
-import type { RefusalReason } from "./deliver-method.ts";
-import { checkHello, type HelloMismatch, unknownMember } from "./hello-check.ts";
+import type { HelloMismatch } from "./hello-check.ts";
 import { IncomingStream } from "./incoming-stream.ts";
+import { introducePeer } from "./introduce-peer.ts";
 import type { LinkCounters } from "./link-stats.ts";
 import { decodeHello, decodeMessages } from "./message-decoder.ts";
+import type { WireHello } from "./message-encoder.ts";
 import type { PeerMessage, PeerTransportHandlers } from "./peer-transport.ts";
+import type { RefusalReason } from "./refusal.ts";
 import type { TransportIdentity, TransportLimits } from "./transport-options.ts";
 
 /** What the service needs of its transport. */
@@ -110,21 +112,17 @@ export class DeliverService {
     else this.#refuse(session, mismatch.reason, mismatch.message);
   }
 
-  /** Why the peer is not to be accepted, by what it says of itself or by what the replica knows of it. */
-  async #introduce(session: Session, frame: Uint8Array): Promise<HelloMismatch | undefined> {
+  /** Why the peer is not to be accepted; `undefined` when it is. */
+  #introduce(session: Session, frame: Uint8Array): HelloMismatch | Promise<HelloMismatch | undefined> {
     const { identity, handlers } = this.#context;
+    let hello: WireHello;
     try {
-      const hello = decodeHello(frame);
-      session.peer = hello.fromMemberId;
-      const mismatch = checkHello(hello, identity);
-      if (mismatch !== undefined) return mismatch;
-      const { name, dataDirectoryId, clientAddress, peerAddress } = hello;
-      await handlers.onHello({ memberId: session.peer, name, dataDirectoryId, clientAddress, peerAddress });
-      return this.#isPeer(session.peer) ? undefined : unknownMember(hello, identity);
+      hello = decodeHello(frame);
     } catch (error) {
-      const reason = session.peer === "" ? "HELLO_MISSING" : "HELLO_REFUSED";
-      return { reason, message: error instanceof Error ? error.message : String(error) };
+      return { reason: "HELLO_MISSING", message: error instanceof Error ? error.message : String(error) };
     }
+    session.peer = hello.fromMemberId;
+    return introducePeer(hello, { identity, handlers, isPeer: (id) => this.#isPeer(id) });
   }
 
   #isPeer(id: MemberId): boolean {

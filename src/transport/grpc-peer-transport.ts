@@ -1,5 +1,6 @@
 import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { assert } from "../lib/assert.ts";
+import { RaftKvError } from "../lib/errors.ts";
 import { silentLogger } from "../lib/logger.ts";
 import type { ConfigurationMember, MemberId } from "../raft/configuration.ts";
 import { deliverMethod } from "./deliver-method.ts";
@@ -8,6 +9,10 @@ import { type LinkCounters, newLinkCounters } from "./link-stats.ts";
 import { type LinkSettings, PeerLink } from "./peer-link.ts";
 import { PeerListener } from "./peer-listener.ts";
 import type { PeerLinkStats, PeerMessage, PeerTransport, PeerTransportHandlers } from "./peer-transport.ts";
+import { SnapshotClient } from "./snapshot-client.ts";
+import { snapshotMethod } from "./snapshot-method.ts";
+import { SnapshotService } from "./snapshot-service.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "./snapshot-transfer.ts";
 import { defaultTransportLimits, type GrpcPeerTransportOptions, type TransportLimits } from "./transport-options.ts";
 
 /** A peer transport over gRPC; see proto/raftkv/raft/v1/raft_service.proto for what it says on the wire. */
@@ -17,8 +22,10 @@ export class GrpcPeerTransport implements PeerTransport {
   readonly #settings: LinkSettings;
   readonly #links = new Map<MemberId, PeerLink>();
   readonly #counters = new Map<MemberId, LinkCounters>();
+  readonly #snapshotClients = new Map<MemberId, SnapshotClient>();
   #handlers: PeerTransportHandlers | undefined;
   #service: DeliverService | undefined;
+  #snapshotService: SnapshotService | undefined;
   #listener: PeerListener | undefined;
   #closing: Promise<void> | undefined;
 
@@ -46,7 +53,8 @@ export class GrpcPeerTransport implements PeerTransport {
     assert(this.#handlers === undefined && this.#closing === undefined, "a transport is started once");
     this.#handlers = handlers;
     this.#service = this.#createService(handlers);
-    this.#listener = new PeerListener(this.#createServer(this.#service), {
+    this.#snapshotService = this.#createSnapshotService(handlers);
+    this.#listener = new PeerListener(this.#createServer(this.#service, this.#snapshotService), {
       address: this.#options.listenAddress,
       credentials: this.#options.serverCredentials ?? ServerCredentials.createInsecure(),
       connectionsMax: this.#limits.connectionsMax,
@@ -65,6 +73,8 @@ export class GrpcPeerTransport implements PeerTransport {
       if (peer?.peerAddress === link.peer.peerAddress) continue;
       this.#links.delete(id);
       void link.close();
+      this.#snapshotClients.get(id)?.close();
+      this.#snapshotClients.delete(id);
       if (peer !== undefined) continue;
       this.#counters.delete(id);
       this.#service?.removePeer(id);
@@ -78,6 +88,14 @@ export class GrpcPeerTransport implements PeerTransport {
     this.#links.get(to)?.send(messages);
   }
 
+  async fetchSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    const peer = this.#closing === undefined ? this.#links.get(from)?.peer : undefined;
+    if (peer === undefined) throw new RaftKvError("PEER_UNREACHABLE", `member ${from} is no peer of this member`);
+    const client = this.#snapshotClients.get(from) ?? new SnapshotClient(peer, this.#settings);
+    this.#snapshotClients.set(from, client);
+    return client.fetch(request);
+  }
+
   stats(): ReadonlyMap<MemberId, PeerLinkStats> {
     return new Map([...this.#counters].map(([id, counters]) => [id, { ...counters }]));
   }
@@ -88,6 +106,8 @@ export class GrpcPeerTransport implements PeerTransport {
   }
 
   async #close(): Promise<void> {
+    for (const client of this.#snapshotClients.values()) client.close();
+    this.#snapshotService?.close();
     await Promise.all([...this.#links.values()].map((link) => link.close()));
     this.#service?.close();
     await this.#listener?.close();
@@ -112,16 +132,29 @@ export class GrpcPeerTransport implements PeerTransport {
     });
   }
 
-  #createServer(service: DeliverService): Server {
+  #createSnapshotService(handlers: PeerTransportHandlers): SnapshotService {
+    return new SnapshotService({
+      identity: this.#options.identity,
+      limits: this.#limits,
+      logger: this.#settings.logger,
+      handlers,
+      isPeer: (id) => this.#counters.has(id),
+    });
+  }
+
+  #createServer(service: DeliverService, snapshots: SnapshotService): Server {
     const server = new Server({
       "grpc.max_receive_message_length": this.#limits.frameBytesMax,
-      // A peer has one stream, for a moment two.
+      // A peer has one stream, for a moment two, and asks for rows of snapshots on another connection.
       "grpc.max_concurrent_streams": 8,
       "grpc.keepalive_time_ms": this.#limits.keepaliveIntervalMs,
       "grpc.keepalive_timeout_ms": this.#limits.keepaliveTimeoutMs,
       "grpc.enable_channelz": 0,
     });
-    server.addService({ deliver: deliverMethod }, { deliver: service.deliver });
+    server.addService(
+      { deliver: deliverMethod, fetchSnapshotChunk: snapshotMethod },
+      { deliver: service.deliver, fetchSnapshotChunk: snapshots.fetch },
+    );
     return server;
   }
 }

@@ -1,5 +1,5 @@
-import type { RefusalReason } from "./deliver-method.ts";
 import type { WireHello } from "./message-encoder.ts";
+import type { RefusalReason } from "./refusal.ts";
 import { protocolVersion, type TransportIdentity } from "./transport-options.ts";
 
 /** Why a hello does not fit, for programs and for people. */

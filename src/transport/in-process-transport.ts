@@ -1,58 +1,18 @@
 import { assert } from "../lib/assert.ts";
 import type { ConfigurationMember, MemberId } from "../raft/configuration.ts";
+import { InProcessFetches } from "./in-process-fetches.ts";
 import { type LinkCounters, newLinkCounters } from "./link-stats.ts";
 import type { PeerLinkStats, PeerMessage, PeerTransport, PeerTransportHandlers } from "./peer-transport.ts";
-import { defaultTransportLimits, type TransportIdentity } from "./transport-options.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "./snapshot-transfer.ts";
+import { defaultTransportLimits, type TransportIdentity, type TransportLimits } from "./transport-options.ts";
 
-/** Transports of one process that reach each other without sockets: for tests, and for several members in one process. */
-export interface InProcessNetwork {
-  /** A transport of a new member. A member id must not have two that are open. */
-  createTransport(identity: TransportIdentity, options?: InProcessTransportOptions): PeerTransport;
-  /** Cuts the links between two members, both ways. */
-  cut(a: MemberId, b: MemberId): void;
-  /** Undoes {@link InProcessNetwork.cut}. */
-  heal(a: MemberId, b: MemberId): void;
-}
+/** Limits of an in-process transport. Default: those of {@link defaultTransportLimits}. */
+export type InProcessTransportOptions = Partial<
+  Pick<TransportLimits, "queueMessagesMax" | "reconnectMinMs" | "fetchesMax" | "fetchTimeoutMs">
+>;
 
-/** Limits of an in-process transport. */
-export interface InProcessTransportOptions {
-  /** Messages that wait for one peer; over it the queue is dropped. Default 65,536. */
-  readonly queueMessagesMax?: number;
-}
-
-/** An empty network. Messages are handed over as they are: they never change once made. */
-export function createInProcessNetwork(): InProcessNetwork {
-  const transports = new Map<MemberId, InProcessTransport>();
-  const cuts = new Set<string>();
-  const network: Surroundings = {
-    find: (id) => transports.get(id),
-    isCut: (a, b) => cuts.has(pairOf(a, b)),
-    relink() {
-      for (const transport of transports.values()) transport.relink();
-    },
-    leave(transport) {
-      if (transports.get(transport.identity.memberId) === transport) transports.delete(transport.identity.memberId);
-    },
-  };
-  return {
-    createTransport(identity, options = {}) {
-      assert(!transports.has(identity.memberId), `member ${identity.memberId} has a transport already`);
-      const transport = new InProcessTransport(identity, network, options);
-      transports.set(identity.memberId, transport);
-      return transport;
-    },
-    cut(a, b) {
-      cuts.add(pairOf(a, b));
-      network.relink();
-    },
-    heal(a, b) {
-      cuts.delete(pairOf(a, b));
-      network.relink();
-    },
-  };
-}
-
-interface Surroundings {
+/** The other transports, as one of them sees them. */
+export interface Surroundings {
   find(id: MemberId): InProcessTransport | undefined;
   isCut(a: MemberId, b: MemberId): boolean;
   /** Every transport looks again at whom it can reach. */
@@ -65,23 +25,27 @@ interface Link {
   readonly counters: LinkCounters;
   queue: PeerMessage[];
   target: InProcessTransport | undefined;
-  /** Whose answer to the hello is awaited, or who refused it: not asked again. */
+  /** Whose answer to the hello is awaited, or who refused it and is asked again after a while. */
   asked: InProcessTransport | undefined;
+  askAgainTimer: NodeJS.Timeout | undefined;
   deliveryScheduled: boolean;
 }
 
-class InProcessTransport implements PeerTransport {
+/** One member's end of an {@link InProcessNetwork}. */
+export class InProcessTransport implements PeerTransport {
   readonly identity: TransportIdentity;
   readonly #network: Surroundings;
-  readonly #queueMessagesMax: number;
+  readonly #limits: TransportLimits;
   readonly #links = new Map<MemberId, Link>();
+  readonly #fetches: InProcessFetches;
   #handlers: PeerTransportHandlers | undefined;
   #closed = false;
 
   constructor(identity: TransportIdentity, network: Surroundings, options: InProcessTransportOptions) {
     this.identity = identity;
     this.#network = network;
-    this.#queueMessagesMax = options.queueMessagesMax ?? defaultTransportLimits.queueMessagesMax;
+    this.#limits = { ...defaultTransportLimits, ...options };
+    this.#fetches = new InProcessFetches(this.#limits);
   }
 
   async start(handlers: PeerTransportHandlers): Promise<void> {
@@ -94,7 +58,11 @@ class InProcessTransport implements PeerTransport {
     if (this.#closed) return;
     const wanted = new Set(peers.map((peer) => peer.id));
     assert(!wanted.has(this.identity.memberId), "a member is no peer of itself");
-    for (const id of this.#links.keys()) if (!wanted.has(id)) this.#links.delete(id);
+    for (const [id, link] of this.#links) {
+      if (wanted.has(id)) continue;
+      clearTimeout(link.askAgainTimer);
+      this.#links.delete(id);
+    }
     for (const id of wanted) {
       if (!this.#links.has(id)) this.#links.set(id, newLink());
     }
@@ -109,7 +77,7 @@ class InProcessTransport implements PeerTransport {
       this.#report(to);
       return;
     }
-    if (link.queue.length + messages.length > this.#queueMessagesMax) {
+    if (link.queue.length + messages.length > this.#limits.queueMessagesMax) {
       link.counters.sendFailures += link.queue.length + messages.length;
       link.queue = [];
       this.#report(to);
@@ -119,15 +87,31 @@ class InProcessTransport implements PeerTransport {
     this.#scheduleDelivery(to, link);
   }
 
+  async fetchSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    return this.#fetches.fetch(from, this.#reachable(from), (target) => target.receiveFetch(this.identity, request));
+  }
+
+  /** Answers what another member asks for. */
+  async receiveFetch(peer: TransportIdentity, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    return this.#fetches.answer(async () => {
+      if (!(await this.receiveHello(peer))) return undefined;
+      return this.#handlers?.onSnapshotChunk(peer.memberId, request);
+    });
+  }
+
   stats(): ReadonlyMap<MemberId, PeerLinkStats> {
     return new Map([...this.#links].map(([id, link]) => [id, { ...link.counters }]));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    for (const link of this.#links.values()) this.#deliver(link);
+    for (const link of this.#links.values()) {
+      clearTimeout(link.askAgainTimer);
+      this.#deliver(link);
+    }
     this.#closed = true;
     this.#links.clear();
+    this.#fetches.endWhere(() => true);
     this.#network.leave(this);
     this.#network.relink();
   }
@@ -135,32 +119,54 @@ class InProcessTransport implements PeerTransport {
   relink(): void {
     if (this.#handlers === undefined) return;
     for (const [id, link] of this.#links) {
-      const target = this.#network.find(id);
-      const reachable = target?.accepts(this.identity) === true && !this.#network.isCut(this.identity.memberId, id);
-      if (link.target !== undefined && (!reachable || link.target !== target)) this.#break(id, link);
-      if (!reachable) link.asked = undefined;
+      const target = this.#reachable(id);
+      // A peer that does not have this member among its own any more cuts the link, and may be asked anew.
+      const kept = target !== undefined && target === link.target && target.hasPeer(this.identity.memberId);
+      if (link.target !== undefined && !kept) this.#break(id, link);
+      if (target === undefined) link.asked = undefined;
       else if (link.asked !== target) void this.#introduce(link, target);
     }
+    this.#fetches.endWhere((from, target) => this.#reachable(from) !== target);
   }
 
-  /** Whether a hello of that peer would pass the checks that need no replica. */
-  accepts(peer: TransportIdentity): boolean {
-    const started = this.#handlers !== undefined && !this.#closed;
-    return started && peer.clusterId === this.identity.clusterId && this.#links.has(peer.memberId);
+  /** Whether it can hear a peer, whatever it then thinks of it. */
+  hears(peer: TransportIdentity): boolean {
+    return this.#handlers !== undefined && !this.#closed && peer.clusterId === this.identity.clusterId;
+  }
+
+  hasPeer(id: MemberId): boolean {
+    return this.#links.has(id);
+  }
+
+  #reachable(id: MemberId): InProcessTransport | undefined {
+    const target = this.#links.has(id) ? this.#network.find(id) : undefined;
+    return target?.hears(this.identity) === true && !this.#network.isCut(this.identity.memberId, id)
+      ? target
+      : undefined;
   }
 
   async #introduce(link: Link, target: InProcessTransport): Promise<void> {
     link.asked = target;
     const accepted = await target.receiveHello(this.identity);
-    if (!accepted || link.asked !== target) return;
-    link.target = target;
-    link.counters.connected = true;
+    if (link.asked !== target) return;
+    if (accepted) {
+      link.target = target;
+      link.counters.connected = true;
+      return;
+    }
+    clearTimeout(link.askAgainTimer);
+    link.askAgainTimer = setTimeout(() => {
+      if (link.asked === target) link.asked = undefined;
+      this.relink();
+    }, this.#limits.reconnectMinMs);
   }
 
+  /** A peer introduces itself; resolves to whether it is heard from now on. */
   async receiveHello(peer: TransportIdentity): Promise<boolean> {
     try {
-      await this.#handlers?.onHello(peer);
-      return this.accepts(peer);
+      // Nothing but its id is needed to answer it, so that is its address.
+      await this.#handlers?.onHello({ peerAddress: peer.memberId, ...peer });
+      return this.hears(peer) && this.hasPeer(peer.memberId);
     } catch {
       return false;
     }
@@ -213,10 +219,7 @@ function newLink(): Link {
     queue: [],
     target: undefined,
     asked: undefined,
+    askAgainTimer: undefined,
     deliveryScheduled: false,
   };
-}
-
-function pairOf(a: MemberId, b: MemberId): string {
-  return a < b ? `${a} ${b}` : `${b} ${a}`;
 }

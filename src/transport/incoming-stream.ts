@@ -1,5 +1,6 @@
-import { Metadata, type ServerReadableStream, type sendUnaryData, status } from "@grpc/grpc-js";
-import { emptyResponse, type RefusalReason, refusalReasonKey } from "./deliver-method.ts";
+import { Metadata, type ServerReadableStream, type sendUnaryData } from "@grpc/grpc-js";
+import { emptyResponse } from "./deliver-method.ts";
+import { type RefusalReason, refusalStatus } from "./refusal.ts";
 
 /** What happens on an incoming stream; nothing after it is over. */
 export interface IncomingStreamEvents {
@@ -7,20 +8,6 @@ export interface IncomingStreamEvents {
   /** The stream is gone, whoever ended it; called once. */
   onOver(): void;
 }
-
-const statusOf: Record<RefusalReason, status> = {
-  CLUSTER_MISMATCH: status.FAILED_PRECONDITION,
-  MEMBER_MISMATCH: status.FAILED_PRECONDITION,
-  PROTOCOL_MISMATCH: status.FAILED_PRECONDITION,
-  UNKNOWN_MEMBER: status.FAILED_PRECONDITION,
-  HELLO_REFUSED: status.FAILED_PRECONDITION,
-  HELLO_MISSING: status.INVALID_ARGUMENT,
-  MALFORMED_FRAME: status.INVALID_ARGUMENT,
-  HANDSHAKE_TIMEOUT: status.DEADLINE_EXCEEDED,
-  TOO_MANY_STREAMS: status.RESOURCE_EXHAUSTED,
-  REPLACED: status.ABORTED,
-  SHUTTING_DOWN: status.UNAVAILABLE,
-};
 
 /** The receiving end of one stream of a peer: ends exactly once, and is silent from then on. */
 export class IncomingStream {
@@ -60,10 +47,7 @@ export class IncomingStream {
 
   /** Ends the stream with an error that tells people and programs why. */
   refuse(reason: RefusalReason, message: string): void {
-    if (!this.#end()) return;
-    const metadata = new Metadata();
-    metadata.set(refusalReasonKey, reason);
-    this.#respond({ code: statusOf[reason], details: message, metadata });
+    if (this.#end()) this.#respond(refusalStatus(reason, message));
   }
 
   #end(): boolean {
@@ -74,7 +58,7 @@ export class IncomingStream {
   }
 }
 
-/** Views into a plain array are plain arrays, and cheaper than Buffers. */
-function plainView(buffer: Buffer): Uint8Array {
+/** The same bytes as a plain array: views into one are plain arrays, and cheaper than Buffers. */
+export function plainView(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

@@ -1,6 +1,7 @@
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import type { Logger } from "../lib/logger.ts";
 import type { ConfigurationMember } from "../raft/configuration.ts";
+import { helloTo } from "./introduce-peer.ts";
 import type { LinkCounters } from "./link-stats.ts";
 import { encodeMessages } from "./message-encoder.ts";
 import { MessageQueue } from "./message-queue.ts";
@@ -55,16 +56,7 @@ export class PeerLink {
     clearTimeout(this.#retryTimer);
     this.#state = "connecting";
     const { identity, limits } = this.#settings;
-    const hello = {
-      clusterId: identity.clusterId,
-      fromMemberId: identity.memberId,
-      toMemberId: this.peer.id,
-      dataDirectoryId: identity.dataDirectoryId,
-      protocolVersion,
-      name: identity.name,
-      clientAddress: identity.clientAddress,
-      peerAddress: identity.peerAddress ?? "",
-    };
+    const hello = helloTo(this.peer.id, identity, protocolVersion);
     this.#stream = new OutgoingStream(this.peer.peerAddress, hello, this.#settings, {
       onAccepted: () => this.#accepted(),
       onWritten: () => {

@@ -1,6 +1,7 @@
 import type { ConfigurationMember, MemberId } from "../raft/configuration.ts";
 import type { Index, Term } from "../raft/entry.ts";
 import type { Message } from "../raft/message.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "./snapshot-transfer.ts";
 
 /** Client commands on their way to the leader, one batch a turn. */
 export interface ForwardRequest {
@@ -66,6 +67,11 @@ export interface PeerTransportHandlers {
   onHello(hello: PeerHello): Promise<void>;
   /** What was sent to `peer` lately may be lost: a stream broke, none stands, or a queue overflowed. Told of every loss. */
   onUnreachable(peer: MemberId): void;
+  /**
+   * A member that was introduced asks for rows of a snapshot. Rejects with `SNAPSHOT_GONE` when that snapshot is not kept any
+   * more; any other rejection tells the member to ask again.
+   */
+  onSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk>;
 }
 
 /** Counters of one peer link, for metrics. All but `connected` only grow. */
@@ -90,6 +96,12 @@ export interface PeerTransport {
   setPeers(peers: readonly ConfigurationMember[]): void;
   /** Queues messages for one peer. Over the queue's limit they are dropped and the peer is reported unreachable. */
   send(to: MemberId, messages: readonly PeerMessage[]): void;
+  /**
+   * Asks a peer for rows of a snapshot of its state, apart from its link and its queue. Rejects with `SNAPSHOT_GONE` when the
+   * snapshot is to be begun anew, and with `PEER_UNREACHABLE` when there was no answer, or none that can be used: it may be
+   * asked again. It ends within a bounded time.
+   */
+  fetchSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk>;
   /** Counters by peer. */
   stats(): ReadonlyMap<MemberId, PeerLinkStats>;
   /** Sends what is queued if it can be sent at once, then closes every link; idempotent. */

@@ -42,6 +42,14 @@ export interface TransportLimits {
   readonly keepaliveIntervalMs: number;
   /** Time that a ping may stay unanswered before the connection counts as dead. Default 2,000. */
   readonly keepaliveTimeoutMs: number;
+  /** Requests for rows of snapshots that are answered at one time; over it they are refused, to be asked again. Default 4. */
+  readonly fetchesMax: number;
+  /** Time that a request for rows of a snapshot may take, its connection included. Default 30,000. */
+  readonly fetchTimeoutMs: number;
+  /** Time without such a request after which its connection is closed. Default 10,000. */
+  readonly fetchIdleMs: number;
+  /** Bytes of an answer that may be under way to this member. Default 1 MiB. */
+  readonly fetchWindowBytes: number;
   /** Time that `close` waits for the peers to confirm what was sent last. Default 200. */
   readonly closeGraceMs: number;
 }
@@ -77,5 +85,9 @@ export const defaultTransportLimits: TransportLimits = {
   reconnectMaxMs: 1_000,
   keepaliveIntervalMs: 1_000,
   keepaliveTimeoutMs: 2_000,
+  fetchesMax: 4,
+  fetchTimeoutMs: 30_000,
+  fetchIdleMs: 10_000,
+  fetchWindowBytes: 1024 * 1024,
   closeGraceMs: 200,
 };

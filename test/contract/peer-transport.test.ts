@@ -1,9 +1,17 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { RaftKvError } from "../../src/lib/errors.ts";
 import type { ConfigurationMember, MemberId } from "../../src/raft/configuration.ts";
 import { GrpcPeerTransport } from "../../src/transport/grpc-peer-transport.ts";
-import { createInProcessNetwork } from "../../src/transport/in-process-transport.ts";
-import type { PeerHello, PeerMessage, PeerTransport } from "../../src/transport/peer-transport.ts";
+import { createInProcessNetwork } from "../../src/transport/in-process-network.ts";
+import type {
+  PeerHello,
+  PeerMessage,
+  PeerTransport,
+  PeerTransportHandlers,
+} from "../../src/transport/peer-transport.ts";
+import type { SnapshotChunk } from "../../src/transport/snapshot-transfer.ts";
 import { identityOf } from "../transport/identity.ts";
+import { chunkOf, firstChunk } from "../transport/snapshot-rows.ts";
 import {
   heartbeat,
   recordTransport,
@@ -16,6 +24,9 @@ interface OpenOptions {
   readonly clusterId?: string;
   readonly queueMessagesMax?: number;
   readonly onHello?: (hello: PeerHello) => Promise<void>;
+  readonly onSnapshotChunk?: PeerTransportHandlers["onSnapshotChunk"];
+  readonly fetchesMax?: number;
+  readonly fetchTimeoutMs?: number;
   /** Default: a free one. */
   readonly peerAddress?: string;
 }
@@ -29,25 +40,22 @@ interface Node {
 type Open = (id: MemberId, options?: OpenOptions) => Promise<Node>;
 
 async function openGrpc(id: MemberId, options: OpenOptions = {}): Promise<Node> {
-  const { clusterId, queueMessagesMax } = options;
+  const { clusterId, peerAddress, onHello, onSnapshotChunk, ...limits } = options;
   const transport = new GrpcPeerTransport({
     identity: identityOf(id, clusterId === undefined ? {} : { clusterId }),
-    listenAddress: options.peerAddress ?? "127.0.0.1:0",
-    limits: queueMessagesMax === undefined ? {} : { queueMessagesMax },
+    listenAddress: peerAddress ?? "127.0.0.1:0",
+    limits,
   });
-  const recorder = recordTransport(options.onHello);
+  const recorder = recordTransport(onHello, onSnapshotChunk);
   await transport.start(recorder);
   return { transport, recorder, member: { id, name: id, peerAddress: transport.address } };
 }
 
 function inProcess(): Open {
   const network = createInProcessNetwork();
-  return async (id, { clusterId, queueMessagesMax, onHello } = {}) => {
-    const transport = network.createTransport(
-      identityOf(id, clusterId === undefined ? {} : { clusterId }),
-      queueMessagesMax === undefined ? {} : { queueMessagesMax },
-    );
-    const recorder = recordTransport(onHello);
+  return async (id, { clusterId, peerAddress: _, onHello, onSnapshotChunk, ...limits } = {}) => {
+    const transport = network.createTransport(identityOf(id, clusterId === undefined ? {} : { clusterId }), limits);
+    const recorder = recordTransport(onHello, onSnapshotChunk);
     await transport.start(recorder);
     return { transport, recorder, member: { id, name: id, peerAddress: `${id}:0` } };
   };
@@ -298,5 +306,153 @@ describe.each([
     expect(a.recorder.messages).toHaveLength(before);
     expect(a.recorder.unreachable).toEqual([]);
     expect(b.recorder.messages).toEqual([]);
+  });
+
+  test("lets the replica decide about a member that is no peer yet", async () => {
+    const open = opener();
+    const a = await open("a");
+    let welcome = false;
+    const b = await open("b", {
+      onHello: async () => {
+        if (welcome) b.transport.setPeers([a.member]);
+      },
+    });
+    a.transport.setPeers([b.member]);
+    await until(() => b.recorder.hellos.length > 0);
+    a.transport.send("b", [heartbeat("a", "b", 1)]);
+    await until(() => a.recorder.unreachable.length > 0);
+    expect([isConnected(a, b), b.recorder.messages]).toEqual([false, []]);
+    welcome = true;
+    await until(() => isConnected(a, b));
+    a.transport.send("b", [heartbeat("a", "b", 2)]);
+    await until(() => b.recorder.messages.length > 0);
+    expect(roundsOf(b.recorder.messages)).toEqual([2]);
+  });
+
+  describe("rows of snapshots", () => {
+    test("are asked of a peer and answered, whether the links stand or not", async () => {
+      const open = opener();
+      const chunk = chunkOf([1, 2, 3]);
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk: async () => chunk })];
+      introduce(a, b);
+      const request = firstChunk({ minIndex: 9, bytesMax: 5000 });
+      expect(await a.transport.fetchSnapshotChunk("b", request)).toEqual(chunk);
+      const next = { ...request, snapshotId: "s1", after: Uint8Array.of(7, 0) };
+      expect(await a.transport.fetchSnapshotChunk("b", next)).toEqual(chunk);
+      expect(b.recorder.fetches).toEqual([
+        { from: "a", request },
+        { from: "a", request: next },
+      ]);
+      expect(b.recorder.hellos[0]).toMatchObject({ memberId: "a", dataDirectoryId: "directory-a" });
+    });
+
+    test("may be as large as the largest value, and many", async () => {
+      const open = opener();
+      const large = new Uint8Array(2 * 1024 * 1024).map((_, i) => i * 7);
+      const rows = Array.from({ length: 4 }, (_, number) => [Uint8Array.of(number), large] as const);
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk: async () => chunkOf([], { rows }) })];
+      introduce(a, b);
+      const fetched = await a.transport.fetchSnapshotChunk("b", firstChunk());
+      expect(fetched.rows.map(([key]) => key)).toEqual(rows.map(([key]) => key));
+      // Byte by byte is too slow for the matchers.
+      expect(fetched.rows.every(([, value]) => Buffer.compare(value, large) === 0)).toBe(true);
+    });
+
+    test("of a snapshot that is gone are told from those that cannot be had now", async () => {
+      const open = opener();
+      const answers = [new RaftKvError("SNAPSHOT_GONE", "forgotten"), new Error("busy")];
+      const onSnapshotChunk = () => Promise.reject(answers.shift() ?? new Error("asked too often"));
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk })];
+      introduce(a, b);
+      const fetch = () => a.transport.fetchSnapshotChunk("b", firstChunk({ snapshotId: "s1" }));
+      await expect(fetch()).rejects.toMatchObject({
+        code: "SNAPSHOT_GONE",
+        message: expect.stringContaining("forgotten"),
+      });
+      await expect(fetch()).rejects.toMatchObject({
+        code: "PEER_UNREACHABLE",
+        message: expect.stringContaining("busy"),
+      });
+    });
+
+    test("are refused to members of another cluster, to strangers, and to whom the replica refuses", async () => {
+      const open = opener();
+      const a = await open("a");
+      const elsewhere = await open("b", { clusterId: "c2c2c2c2c2c2c2c2", onSnapshotChunk: async () => chunkOf([1]) });
+      const aloof = await open("c", { onSnapshotChunk: async () => chunkOf([1]) });
+      const wary = await open("d", {
+        onSnapshotChunk: async () => chunkOf([1]),
+        onHello: () => Promise.reject(new Error("another data directory")),
+      });
+      introduce(a, elsewhere, wary);
+      a.transport.setPeers([elsewhere.member, aloof.member, wary.member]);
+      for (const { member } of [elsewhere, aloof, wary]) {
+        const fetched = a.transport.fetchSnapshotChunk(member.id, firstChunk());
+        await expect(fetched).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+      }
+      await expect(a.transport.fetchSnapshotChunk("e", firstChunk())).rejects.toMatchObject({
+        code: "PEER_UNREACHABLE",
+      });
+      expect([elsewhere, aloof, wary].flatMap(({ recorder }) => recorder.fetches)).toEqual([]);
+    });
+
+    test("over the limit of requests at one time are refused, and given later", async () => {
+      const open = opener();
+      const answers: (() => void)[] = [];
+      const onSnapshotChunk = () => new Promise<SnapshotChunk>((resolve) => answers.push(() => resolve(chunkOf([1]))));
+      const [a, b] = [await open("a"), await open("b", { fetchesMax: 2, onSnapshotChunk })];
+      introduce(a, b);
+      const fetch = () => a.transport.fetchSnapshotChunk("b", firstChunk());
+      const first = [fetch(), fetch()];
+      await until(() => answers.length === 2);
+      await expect(fetch()).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+      for (const answer of answers.splice(0)) answer();
+      expect((await Promise.all(first)).map(({ rows }) => rows.length)).toEqual([1, 1]);
+      const again = fetch();
+      await until(() => answers.length === 1);
+      answers[0]?.();
+      await again;
+    });
+
+    test("that do not come in time are given up", async () => {
+      const open = opener();
+      const a = await open("a", { fetchTimeoutMs: 100 });
+      const b = await open("b", { onSnapshotChunk: () => new Promise(() => {}) });
+      introduce(a, b);
+      const fetched = a.transport.fetchSnapshotChunk("b", firstChunk());
+      await expect(fetched).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+    });
+
+    test.each(["asks", "is asked"])("end when the member that %s closes, or is no peer any more", async (who) => {
+      const open = opener();
+      const a = await open("a");
+      const b = await open("b", { onSnapshotChunk: () => new Promise(() => {}) });
+      introduce(a, b);
+      const fetched = a.transport.fetchSnapshotChunk("b", firstChunk());
+      const rejected = expect(fetched).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
+      await until(() => b.recorder.fetches.length === 1);
+      if (who === "asks") a.transport.setPeers([]);
+      else await b.transport.close();
+      await rejected;
+      await a.transport.close();
+      await expect(a.transport.fetchSnapshotChunk("b", firstChunk())).rejects.toMatchObject({
+        code: "PEER_UNREACHABLE",
+      });
+    });
+
+    test("are had again from a peer that came back", async () => {
+      const open = opener();
+      const onSnapshotChunk = async () => chunkOf([1]);
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk })];
+      introduce(a, b);
+      await a.transport.fetchSnapshotChunk("b", firstChunk());
+      await b.transport.close();
+      await expect(a.transport.fetchSnapshotChunk("b", firstChunk())).rejects.toMatchObject({
+        code: "PEER_UNREACHABLE",
+      });
+      const again = await open("b", { peerAddress: b.member.peerAddress, onSnapshotChunk });
+      again.transport.setPeers([a.member]);
+      expect((await a.transport.fetchSnapshotChunk("b", firstChunk())).rows).toHaveLength(1);
+    });
   });
 });

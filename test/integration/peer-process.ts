@@ -8,6 +8,7 @@ await transport.start({
   onMessages: (from, messages) => void process.stdout.write(`${messages.length} from ${from}\n`),
   onHello: async () => {},
   onUnreachable: () => {},
+  onSnapshotChunk: () => Promise.reject(new Error("nothing is kept here")),
 });
 transport.setPeers([{ id: "a", name: "a", peerAddress: process.argv[2] ?? "" }]);
 process.stdout.write(`${transport.address}\n`);

@@ -1,6 +1,7 @@
 import { Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
-import { bufferOver, deliverMethod, refusalReasonKey } from "../../src/transport/deliver-method.ts";
+import { bufferOver, deliverMethod } from "../../src/transport/deliver-method.ts";
 import { encodeHello, type WireHello } from "../../src/transport/message-encoder.ts";
+import { refusalReasonKey } from "../../src/transport/refusal.ts";
 import { protocolVersion } from "../../src/transport/transport-options.ts";
 import { identityOf } from "../transport/identity.ts";
 

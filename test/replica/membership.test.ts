@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { type Configuration, isJoint } from "../../src/raft/configuration.ts";
 import { defaultRaftOptions } from "../../src/raft/options.ts";
-import { openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import {
   type ClusterMember,
   change,
@@ -15,10 +15,10 @@ import {
 
 const clusters: ReplicaCluster[] = [];
 
-async function startCluster(size = 3): Promise<ReplicaCluster> {
+async function startCluster(size = 3, engine = (_id: string) => openMemoryEngine()): Promise<ReplicaCluster> {
   // Longer than usual: an election in between would end a change as unknown.
   const raft = { ...defaultRaftOptions, electionTimeoutMs: 250, heartbeatIntervalMs: 20 };
-  const cluster = new ReplicaCluster({ engine: () => openMemoryEngine(), size, options: { raft } });
+  const cluster = new ReplicaCluster({ engine, size, options: { raft } });
   clusters.push(cluster);
   return cluster.startAll();
 }
@@ -144,6 +144,22 @@ describe("changing the membership", () => {
       ["a", "b", "c", "d"].filter((id) => id !== gone),
     );
     expect(await readTotal(cluster.members.get("d") ?? expect.fail("no new member"))).toBe(1);
+  });
+
+  test("a voter that was down while the member was added that leads now takes part again", async () => {
+    const disks = new Map(["a", "b", "c", "d"].map((id) => [id, new MemoryRows()] as const));
+    const cluster = await startCluster(3, (id) => openMemoryEngine(disks.get(id)));
+    const leader = await leaderAtWork(cluster);
+    const behind = (await cluster.follower()).id;
+    await cluster.stop(behind);
+    const added = await cluster.join("d");
+    expect(await change(leader, { type: "add", member: configured("d") })).toMatchObject({ type: "changed" });
+    await until(() => (added.replica.status().configuration.voters.includes("d") ? true : undefined));
+    expect(await transfer(await cluster.leader(), "d")).toMatchObject({ type: "transferred", to: "d" });
+    const member = await cluster.start(behind);
+    await until(() => (member.replica.status().caughtUp ? true : undefined));
+    expect(member.replica.status()).toMatchObject({ leaderId: "d", configuration: { voters: ["a", "b", "c", "d"] } });
+    expect(await readTotal(member)).toBe(1);
   });
 
   test("a change that would cost the quorum is refused, one that drops who is gone is not", async () => {

@@ -11,7 +11,7 @@ import { processRuntime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
-import { createInProcessNetwork } from "../../src/transport/in-process-transport.ts";
+import { createInProcessNetwork } from "../../src/transport/in-process-network.ts";
 
 const totalKey = new Uint8Array([1]);
 

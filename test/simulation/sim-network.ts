@@ -2,6 +2,8 @@ import type { MemberId } from "../../src/raft/configuration.ts";
 import { decodeMessages } from "../../src/transport/message-decoder.ts";
 import { encodeMessages } from "../../src/transport/message-encoder.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
+import { decodeSnapshotChunk, encodeSnapshotChunk } from "../../src/transport/snapshot-codec.ts";
+import type { SnapshotChunk } from "../../src/transport/snapshot-transfer.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import type { NetworkPlan } from "./plan.ts";
 import type { SimTransport } from "./sim-transport.ts";
@@ -67,6 +69,13 @@ export class SimNetwork {
     if (!this.dice.chance(this.conditions.codecShare)) return messages;
     this.#world.coverage.saw("messageThroughCodec");
     return decodeMessages(encodeMessages(messages), { from, to });
+  }
+
+  /** Rows of a snapshot as the one who asked for them gets them. */
+  carryChunk(chunk: SnapshotChunk): SnapshotChunk {
+    if (!this.dice.chance(this.conditions.codecShare)) return chunk;
+    const request = { snapshotId: chunk.snapshotId, minIndex: 0, after: null, bytesMax: 0 };
+    return decodeSnapshotChunk(encodeSnapshotChunk(chunk), request);
   }
 
   /** Everything that is slow or cut is well again. */

@@ -1,3 +1,4 @@
+import { RaftKvError } from "../../src/lib/errors.ts";
 import type { ConfigurationMember, MemberId } from "../../src/raft/configuration.ts";
 import { checkHello } from "../../src/transport/hello-check.ts";
 import { type LinkCounters, newLinkCounters } from "../../src/transport/link-stats.ts";
@@ -9,6 +10,7 @@ import type {
   PeerTransport,
   PeerTransportHandlers,
 } from "../../src/transport/peer-transport.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "../../src/transport/snapshot-transfer.ts";
 import { protocolVersion, type TransportIdentity } from "../../src/transport/transport-options.ts";
 import { describeMessage } from "./describe-message.ts";
 import type { MemberProcess } from "./member-process.ts";
@@ -32,6 +34,16 @@ interface Link {
   /** Of messages lost while there is no stream, only the first loss is reported. */
   lossReported: boolean;
 }
+
+/** How to end a request for rows of a snapshot, once. */
+interface Fetch {
+  readonly resolve: (chunk: SnapshotChunk) => void;
+  readonly reject: (error: Error) => void;
+  readonly endAfter: (delayMs: number, settle: () => void) => void;
+}
+
+/** When a request for rows of a snapshot counts as lost. */
+const fetchTimeoutMs = 2000;
 
 /** What watches the messages that leave a process. */
 export type ReleaseObserver = (messages: readonly PeerMessage[]) => void;
@@ -98,6 +110,73 @@ export class SimTransport implements PeerTransport {
     } else {
       for (const message of messages) this.#sendAlone(to, stream, message);
     }
+  }
+
+  fetchSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    this.#world.touch();
+    return new Promise((resolve, reject) => {
+      let ended = false;
+      const endAfter = (delayMs: number, settle: () => void): void =>
+        this.#later(delayMs, () => {
+          if (ended) return;
+          ended = true;
+          this.#world.touch();
+          settle();
+        });
+      const lose = (why: string) => () => reject(new RaftKvError("PEER_UNREACHABLE", why));
+      if (!this.#links.has(from)) {
+        endAfter(0, lose("no peer"));
+        return;
+      }
+      endAfter(fetchTimeoutMs, lose("no answer"));
+      const { memberId } = this.identity;
+      if (!this.process.pass("send") || this.#network.drawLoss(memberId, from)) return;
+      this.#world.trace.note(memberId, () => `=> ${from} rows? ${request.snapshotId} min ${request.minIndex}`);
+      this.#world.queue.after(this.#network.drawDelayMs(memberId, from), () => {
+        const target = this.#network.find(from);
+        if (target === undefined) endAfter(this.#network.drawDelayMs(from, memberId), lose("nobody listens"));
+        else
+          target.#answerFetch(this, request, (answer) => this.#fetched(target, answer, { resolve, reject, endAfter }));
+      });
+    });
+  }
+
+  #fetched(from: SimTransport, answer: SnapshotChunk | Error, call: Fetch): void {
+    const sender = from.identity.memberId;
+    const { memberId } = this.identity;
+    if (this.#network.drawLoss(sender, memberId)) return;
+    call.endAfter(this.#network.drawDelayMs(sender, memberId), () => {
+      if (answer instanceof Error) call.reject(answer);
+      else call.resolve(this.#network.carryChunk(answer));
+    });
+  }
+
+  /** Answers a request for rows; never when this process dies meanwhile. */
+  #answerFetch(from: SimTransport, request: SnapshotChunkRequest, answer: (what: SnapshotChunk | Error) => void): void {
+    const refuse = (why: unknown) => answer(new RaftKvError("PEER_UNREACHABLE", String(why)));
+    this.#greeted(from, (accepted) =>
+      this.#later(0, () => {
+        const handlers = this.#handlers;
+        if (handlers === undefined || !accepted || this.#closed) {
+          refuse("not heard");
+          return;
+        }
+        this.process.openCalls++;
+        const ended = (tell: () => void): void => {
+          this.process.openCalls--;
+          if (this.process.alive) tell();
+        };
+        this.#world.touch();
+        handlers.onSnapshotChunk(from.identity.memberId, request).then(
+          (chunk) => ended(() => answer(chunk)),
+          (error: unknown) =>
+            ended(() => {
+              if (error instanceof RaftKvError && error.code === "SNAPSHOT_GONE") answer(error);
+              else refuse(error);
+            }),
+        );
+      }),
+    );
   }
 
   stats(): ReadonlyMap<MemberId, PeerLinkStats> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createInProcessNetwork, type InProcessNetwork } from "../../src/transport/in-process-transport.ts";
+import { createInProcessNetwork, type InProcessNetwork } from "../../src/transport/in-process-network.ts";
 import { identityOf } from "./identity.ts";
 import { heartbeat, recordTransport, roundsOf, until } from "./transport-recorder.ts";
 

@@ -1,6 +1,7 @@
 import { vi } from "vitest";
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { PeerHello, PeerMessage, PeerTransportHandlers } from "../../src/transport/peer-transport.ts";
+import type { SnapshotChunkRequest } from "../../src/transport/snapshot-transfer.ts";
 
 /** Handlers that remember what they were called with. */
 export interface TransportRecorder extends PeerTransportHandlers {
@@ -8,15 +9,20 @@ export interface TransportRecorder extends PeerTransportHandlers {
   readonly frames: { readonly from: MemberId; readonly count: number; readonly wireBytes: number }[];
   readonly hellos: PeerHello[];
   readonly unreachable: MemberId[];
+  readonly fetches: { readonly from: MemberId; readonly request: SnapshotChunkRequest }[];
 }
 
-/** Records; `onHello` decides about peers, default: everyone is welcome. */
-export function recordTransport(onHello: (hello: PeerHello) => Promise<void> = async () => {}): TransportRecorder {
+/** Records; `onHello` decides about peers, default: everyone is welcome. `answer` gives rows of snapshots, default: there are none. */
+export function recordTransport(
+  onHello: (hello: PeerHello) => Promise<void> = async () => {},
+  answer: PeerTransportHandlers["onSnapshotChunk"] = () => Promise.reject(new Error("no snapshots here")),
+): TransportRecorder {
   const recorder: TransportRecorder = {
     messages: [],
     frames: [],
     hellos: [],
     unreachable: [],
+    fetches: [],
     onMessages(from, messages, wireBytes) {
       recorder.messages.push(...messages);
       recorder.frames.push({ from, count: messages.length, wireBytes });
@@ -27,6 +33,10 @@ export function recordTransport(onHello: (hello: PeerHello) => Promise<void> = a
     },
     onUnreachable(peer) {
       recorder.unreachable.push(peer);
+    },
+    onSnapshotChunk(from, request) {
+      recorder.fetches.push({ from, request });
+      return answer(from, request);
     },
   };
   return recorder;

@@ -6,7 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { EntryKind } from "../../storage/v1/storage_pb.ts";
+import type { Configuration, EntryKind } from "../../storage/v1/storage_pb.ts";
 import { file_raftkv_storage_v1_storage } from "../../storage/v1/storage_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,182 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/raft/v1/raft_service.proto.
  */
 export const file_raftkv_raft_v1_raft_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAkivAYKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SAASSgoYaW5zdGFsbF9zbmFwc2hvdF9yZXF1ZXN0GAwgASgLMiYucmFmdGt2LnJhZnQudjEuSW5zdGFsbFNuYXBzaG90UmVxdWVzdEgAQgkKB21lc3NhZ2UigAEKElJlcXVlc3RWb3RlUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIcHJlX3ZvdGUYBCABKAgSGwoTbGVhZGVyc2hpcF90cmFuc2ZlchgFIAEoCCJGChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHZ3JhbnRlZBgCIAEoCBIQCghwcmVfdm90ZRgDIAEoCCJjCgVFbnRyeRIMCgR0ZXJtGAEgASgEEioKBGtpbmQYAiABKA4yHC5yYWZ0a3Yuc3RvcmFnZS52MS5FbnRyeUtpbmQSDwoHdGltZV9tcxgDIAEoBBIPCgdwYXlsb2FkGAQgASgMIpEBChRBcHBlbmRFbnRyaWVzUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDnByZXZfbG9nX2luZGV4GAIgASgEEhUKDXByZXZfbG9nX3Rlcm0YAyABKAQSJgoHZW50cmllcxgEIAMoCzIVLnJhZnRrdi5yYWZ0LnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgFIAEoBCKKAQoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHc3VjY2VzcxgCIAEoCBITCgttYXRjaF9pbmRleBgDIAEoBBIWCg5yZWplY3RlZF9pbmRleBgEIAEoBBISCgpoaW50X2luZGV4GAUgASgEEhEKCWhpbnRfdGVybRgGIAEoBCJFChBIZWFydGJlYXRSZXF1ZXN0EgwKBHRlcm0YASABKAQSFAoMY29tbWl0X2luZGV4GAIgASgEEg0KBXJvdW5kGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEgwKBHRlcm0YASABKAQSDQoFcm91bmQYAiABKAQSEwoLcHJvbWlzZWRfbXMYAyABKA0iLAoQUmVhZEluZGV4UmVxdWVzdBIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEIk0KEVJlYWRJbmRleFJlc3BvbnNlEgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQSDQoFaW5kZXgYAyABKAQSDwoHcmVmdXNlZBgEIAEoCCIhChFUaW1lb3V0Tm93UmVxdWVzdBIMCgR0ZXJtGAEgASgEIl8KFkluc3RhbGxTbmFwc2hvdFJlcXVlc3QSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBISCgppbmRleF90ZXJtGAMgASgEEhQKDGNvbW1pdF9pbmRleBgEIAEoBCJQCg5Gb3J3YXJkUmVxdWVzdBIKCgJpZBgBIAEoBBIyCghjb21tYW5kcxgCIAMoCzIgLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZENvbW1hbmQiNwoQRm9yd2FyZGVkQ29tbWFuZBIPCgdjb21tYW5kGAEgASgMEhIKCnRpbWVvdXRfbXMYAiABKA0iTwoPRm9yd2FyZFJlc3BvbnNlEgoKAmlkGAEgASgEEjAKB3Jlc3VsdHMYAiADKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQigwIKD0ZvcndhcmRlZFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoDRI4CgdvdXRjb21lGAIgASgOMicucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0Lk91dGNvbWUSDgoGcmVzdWx0GAMgASgMEg4KBnJlYXNvbhgEIAEoCRINCgVpbmRleBgFIAEoBBISCgplbnRyeV90ZXJtGAYgASgEImEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQVBQTElFRBABEhMKD09VVENPTUVfRFJPUFBFRBACEhMKD09VVENPTUVfVU5LTk9XThADMlsKC1JhZnRTZXJ2aWNlEkwKB0RlbGl2ZXISHi5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVxdWVzdBofLnJhZnRrdi5yYWZ0LnYxLkRlbGl2ZXJSZXNwb25zZSgBYgZwcm90bzM", [file_raftkv_storage_v1_storage]);
+  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxIq8BChlGZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SGAoLc25hcHNob3RfaWQYAiABKAlIAIgBARIRCgltaW5faW5kZXgYAyABKAQSEgoFYWZ0ZXIYBCABKAxIAYgBARIRCglieXRlc19tYXgYBSABKA1CDgoMX3NuYXBzaG90X2lkQggKBl9hZnRlciI9ChpGZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIQCghjaGVja3N1bRgCIAEoByLlAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBIMCgR0ZXJtGAMgASgEEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKAQSNwoNY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SKQoEcm93cxgGIAMoCzIbLnJhZnRrdi5yYWZ0LnYxLlNuYXBzaG90Um93EgwKBGRvbmUYByABKAgSEwoLdG90YWxfYnl0ZXMYCCABKAQiKQoLU25hcHNob3RSb3cSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAkivAYKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SAASSgoYaW5zdGFsbF9zbmFwc2hvdF9yZXF1ZXN0GAwgASgLMiYucmFmdGt2LnJhZnQudjEuSW5zdGFsbFNuYXBzaG90UmVxdWVzdEgAQgkKB21lc3NhZ2UigAEKElJlcXVlc3RWb3RlUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIcHJlX3ZvdGUYBCABKAgSGwoTbGVhZGVyc2hpcF90cmFuc2ZlchgFIAEoCCJGChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHZ3JhbnRlZBgCIAEoCBIQCghwcmVfdm90ZRgDIAEoCCJjCgVFbnRyeRIMCgR0ZXJtGAEgASgEEioKBGtpbmQYAiABKA4yHC5yYWZ0a3Yuc3RvcmFnZS52MS5FbnRyeUtpbmQSDwoHdGltZV9tcxgDIAEoBBIPCgdwYXlsb2FkGAQgASgMIpEBChRBcHBlbmRFbnRyaWVzUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDnByZXZfbG9nX2luZGV4GAIgASgEEhUKDXByZXZfbG9nX3Rlcm0YAyABKAQSJgoHZW50cmllcxgEIAMoCzIVLnJhZnRrdi5yYWZ0LnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgFIAEoBCKKAQoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHc3VjY2VzcxgCIAEoCBITCgttYXRjaF9pbmRleBgDIAEoBBIWCg5yZWplY3RlZF9pbmRleBgEIAEoBBISCgpoaW50X2luZGV4GAUgASgEEhEKCWhpbnRfdGVybRgGIAEoBCJFChBIZWFydGJlYXRSZXF1ZXN0EgwKBHRlcm0YASABKAQSFAoMY29tbWl0X2luZGV4GAIgASgEEg0KBXJvdW5kGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEgwKBHRlcm0YASABKAQSDQoFcm91bmQYAiABKAQSEwoLcHJvbWlzZWRfbXMYAyABKA0iLAoQUmVhZEluZGV4UmVxdWVzdBIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEIk0KEVJlYWRJbmRleFJlc3BvbnNlEgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQSDQoFaW5kZXgYAyABKAQSDwoHcmVmdXNlZBgEIAEoCCIhChFUaW1lb3V0Tm93UmVxdWVzdBIMCgR0ZXJtGAEgASgEIl8KFkluc3RhbGxTbmFwc2hvdFJlcXVlc3QSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBISCgppbmRleF90ZXJtGAMgASgEEhQKDGNvbW1pdF9pbmRleBgEIAEoBCJQCg5Gb3J3YXJkUmVxdWVzdBIKCgJpZBgBIAEoBBIyCghjb21tYW5kcxgCIAMoCzIgLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZENvbW1hbmQiNwoQRm9yd2FyZGVkQ29tbWFuZBIPCgdjb21tYW5kGAEgASgMEhIKCnRpbWVvdXRfbXMYAiABKA0iTwoPRm9yd2FyZFJlc3BvbnNlEgoKAmlkGAEgASgEEjAKB3Jlc3VsdHMYAiADKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQigwIKD0ZvcndhcmRlZFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoDRI4CgdvdXRjb21lGAIgASgOMicucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0Lk91dGNvbWUSDgoGcmVzdWx0GAMgASgMEg4KBnJlYXNvbhgEIAEoCRINCgVpbmRleBgFIAEoBBISCgplbnRyeV90ZXJtGAYgASgEImEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQVBQTElFRBABEhMKD09VVENPTUVfRFJPUFBFRBACEhMKD09VVENPTUVfVU5LTk9XThADMsgBCgtSYWZ0U2VydmljZRJMCgdEZWxpdmVyEh4ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlcXVlc3QaHy5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVzcG9uc2UoARJrChJGZXRjaFNuYXBzaG90Q2h1bmsSKS5yYWZ0a3YucmFmdC52MS5GZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0GioucmFmdGt2LnJhZnQudjEuRmV0Y2hTbmFwc2hvdENodW5rUmVzcG9uc2ViBnByb3RvMw", [file_raftkv_storage_v1_storage]);
+
+/**
+ * Asks for the next rows of a snapshot.
+ *
+ * @generated from message raftkv.raft.v1.FetchSnapshotChunkRequest
+ */
+export type FetchSnapshotChunkRequest = Message<"raftkv.raft.v1.FetchSnapshotChunkRequest"> & {
+  /**
+   * Who asks whom; checked as that of a stream.
+   *
+   * @generated from field: raftkv.raft.v1.Hello hello = 1;
+   */
+  hello?: Hello | undefined;
+
+  /**
+   * Names the snapshot to go on with; absent asks for a new one.
+   *
+   * @generated from field: optional string snapshot_id = 2;
+   */
+  snapshotId?: string | undefined;
+
+  /**
+   * A new snapshot must stand at this index or later.
+   *
+   * @generated from field: uint64 min_index = 3;
+   */
+  minIndex: bigint;
+
+  /**
+   * Key of the last row that the sender has; absent before the first.
+   *
+   * @generated from field: optional bytes after = 4;
+   */
+  after?: Uint8Array | undefined;
+
+  /**
+   * Bytes of rows that the answer may hold; a single row may be larger.
+   *
+   * @generated from field: uint32 bytes_max = 5;
+   */
+  bytesMax: number;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.FetchSnapshotChunkRequest.
+ * Use `create(FetchSnapshotChunkRequestSchema)` to create a new message.
+ */
+export const FetchSnapshotChunkRequestSchema: GenMessage<FetchSnapshotChunkRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 0);
+
+/**
+ * Some rows of a snapshot, under a checksum.
+ *
+ * @generated from message raftkv.raft.v1.FetchSnapshotChunkResponse
+ */
+export type FetchSnapshotChunkResponse = Message<"raftkv.raft.v1.FetchSnapshotChunkResponse"> & {
+  /**
+   * Encoded SnapshotChunk.
+   *
+   * @generated from field: bytes chunk = 1;
+   */
+  chunk: Uint8Array;
+
+  /**
+   * CRC-32C of chunk.
+   *
+   * @generated from field: fixed32 checksum = 2;
+   */
+  checksum: number;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.FetchSnapshotChunkResponse.
+ * Use `create(FetchSnapshotChunkResponseSchema)` to create a new message.
+ */
+export const FetchSnapshotChunkResponseSchema: GenMessage<FetchSnapshotChunkResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 1);
+
+/**
+ * Rows of a snapshot that follow the one asked for, without a gap.
+ *
+ * @generated from message raftkv.raft.v1.SnapshotChunk
+ */
+export type SnapshotChunk = Message<"raftkv.raft.v1.SnapshotChunk"> & {
+  /**
+   * Names the snapshot for the requests that follow.
+   *
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * What the whole snapshot comes to: the effects of every entry up to this index.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * Term of the entry at that index.
+   *
+   * @generated from field: uint64 term = 3;
+   */
+  term: bigint;
+
+  /**
+   * Index of the configuration in force there.
+   *
+   * @generated from field: uint64 configuration_index = 4;
+   */
+  configurationIndex: bigint;
+
+  /**
+   * That configuration.
+   *
+   * @generated from field: raftkv.storage.v1.Configuration configuration = 5;
+   */
+  configuration?: Configuration | undefined;
+
+  /**
+   * Rows in the order of their keys.
+   *
+   * @generated from field: repeated raftkv.raft.v1.SnapshotRow rows = 6;
+   */
+  rows: SnapshotRow[];
+
+  /**
+   * These are the last rows.
+   *
+   * @generated from field: bool done = 7;
+   */
+  done: boolean;
+
+  /**
+   * About how many bytes the rows of the whole snapshot come to; 0 when not known.
+   *
+   * @generated from field: uint64 total_bytes = 8;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.SnapshotChunk.
+ * Use `create(SnapshotChunkSchema)` to create a new message.
+ */
+export const SnapshotChunkSchema: GenMessage<SnapshotChunk> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 2);
+
+/**
+ * A row of the state.
+ *
+ * @generated from message raftkv.raft.v1.SnapshotRow
+ */
+export type SnapshotRow = Message<"raftkv.raft.v1.SnapshotRow"> & {
+  /**
+   * Key, not empty.
+   *
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Value.
+   *
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.SnapshotRow.
+ * Use `create(SnapshotRowSchema)` to create a new message.
+ */
+export const SnapshotRowSchema: GenMessage<SnapshotRow> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 3);
 
 /**
  * One frame. The first of a stream holds the hello and nothing else; all others hold messages. The receiver acknowledges the
@@ -43,7 +218,7 @@ export type DeliverRequest = Message<"raftkv.raft.v1.DeliverRequest"> & {
  * Use `create(DeliverRequestSchema)` to create a new message.
  */
 export const DeliverRequestSchema: GenMessage<DeliverRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 0);
+  messageDesc(file_raftkv_raft_v1_raft_service, 4);
 
 /**
  * Sent when the sender has ended the stream.
@@ -58,7 +233,7 @@ export type DeliverResponse = Message<"raftkv.raft.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 1);
+  messageDesc(file_raftkv_raft_v1_raft_service, 5);
 
 /**
  * Identities and versions of a stream.
@@ -130,7 +305,7 @@ export type Hello = Message<"raftkv.raft.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 2);
+  messageDesc(file_raftkv_raft_v1_raft_service, 6);
 
 /**
  * One message. Sender and receiver are those of the stream.
@@ -247,7 +422,7 @@ export type PeerMessage = Message<"raftkv.raft.v1.PeerMessage"> & {
  * Use `create(PeerMessageSchema)` to create a new message.
  */
 export const PeerMessageSchema: GenMessage<PeerMessage> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 3);
+  messageDesc(file_raftkv_raft_v1_raft_service, 7);
 
 /**
  * Asks for a vote (Raft paper, section 5.2).
@@ -296,7 +471,7 @@ export type RequestVoteRequest = Message<"raftkv.raft.v1.RequestVoteRequest"> & 
  * Use `create(RequestVoteRequestSchema)` to create a new message.
  */
 export const RequestVoteRequestSchema: GenMessage<RequestVoteRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 4);
+  messageDesc(file_raftkv_raft_v1_raft_service, 8);
 
 /**
  * Answers RequestVoteRequest.
@@ -331,7 +506,7 @@ export type RequestVoteResponse = Message<"raftkv.raft.v1.RequestVoteResponse"> 
  * Use `create(RequestVoteResponseSchema)` to create a new message.
  */
 export const RequestVoteResponseSchema: GenMessage<RequestVoteResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 5);
+  messageDesc(file_raftkv_raft_v1_raft_service, 9);
 
 /**
  * An entry; its index follows from its place in the message.
@@ -373,7 +548,7 @@ export type Entry = Message<"raftkv.raft.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 6);
+  messageDesc(file_raftkv_raft_v1_raft_service, 10);
 
 /**
  * Entries for the log (Raft paper, section 5.3).
@@ -422,7 +597,7 @@ export type AppendEntriesRequest = Message<"raftkv.raft.v1.AppendEntriesRequest"
  * Use `create(AppendEntriesRequestSchema)` to create a new message.
  */
 export const AppendEntriesRequestSchema: GenMessage<AppendEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 7);
+  messageDesc(file_raftkv_raft_v1_raft_service, 11);
 
 /**
  * Answers AppendEntriesRequest, after the entries are durable.
@@ -478,7 +653,7 @@ export type AppendEntriesResponse = Message<"raftkv.raft.v1.AppendEntriesRespons
  * Use `create(AppendEntriesResponseSchema)` to create a new message.
  */
 export const AppendEntriesResponseSchema: GenMessage<AppendEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 8);
+  messageDesc(file_raftkv_raft_v1_raft_service, 12);
 
 /**
  * The leader lives; also a round of ReadIndex.
@@ -513,7 +688,7 @@ export type HeartbeatRequest = Message<"raftkv.raft.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 9);
+  messageDesc(file_raftkv_raft_v1_raft_service, 13);
 
 /**
  * Answers HeartbeatRequest.
@@ -549,7 +724,7 @@ export type HeartbeatResponse = Message<"raftkv.raft.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 10);
+  messageDesc(file_raftkv_raft_v1_raft_service, 14);
 
 /**
  * A follower asks for a read index (thesis, section 6.4).
@@ -577,7 +752,7 @@ export type ReadIndexRequest = Message<"raftkv.raft.v1.ReadIndexRequest"> & {
  * Use `create(ReadIndexRequestSchema)` to create a new message.
  */
 export const ReadIndexRequestSchema: GenMessage<ReadIndexRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 11);
+  messageDesc(file_raftkv_raft_v1_raft_service, 15);
 
 /**
  * Answers ReadIndexRequest, after a quorum confirmed the leader.
@@ -619,7 +794,7 @@ export type ReadIndexResponse = Message<"raftkv.raft.v1.ReadIndexResponse"> & {
  * Use `create(ReadIndexResponseSchema)` to create a new message.
  */
 export const ReadIndexResponseSchema: GenMessage<ReadIndexResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 12);
+  messageDesc(file_raftkv_raft_v1_raft_service, 16);
 
 /**
  * The leader asks the receiver to campaign at once (thesis, section 3.10).
@@ -640,7 +815,7 @@ export type TimeoutNowRequest = Message<"raftkv.raft.v1.TimeoutNowRequest"> & {
  * Use `create(TimeoutNowRequestSchema)` to create a new message.
  */
 export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 13);
+  messageDesc(file_raftkv_raft_v1_raft_service, 17);
 
 /**
  * The leader's log no longer has what the receiver lacks: it is to fetch a snapshot of the leader's state with
@@ -683,7 +858,7 @@ export type InstallSnapshotRequest = Message<"raftkv.raft.v1.InstallSnapshotRequ
  * Use `create(InstallSnapshotRequestSchema)` to create a new message.
  */
 export const InstallSnapshotRequestSchema: GenMessage<InstallSnapshotRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+  messageDesc(file_raftkv_raft_v1_raft_service, 18);
 
 /**
  * Client commands that the sender asks the leader to propose.
@@ -711,7 +886,7 @@ export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 15);
+  messageDesc(file_raftkv_raft_v1_raft_service, 19);
 
 /**
  * A command on its way to the leader.
@@ -739,7 +914,7 @@ export type ForwardedCommand = Message<"raftkv.raft.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 16);
+  messageDesc(file_raftkv_raft_v1_raft_service, 20);
 
 /**
  * What became of some commands of one ForwardRequest; results may come in several messages.
@@ -767,7 +942,7 @@ export type ForwardResponse = Message<"raftkv.raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 17);
+  messageDesc(file_raftkv_raft_v1_raft_service, 21);
 
 /**
  * Outcome of a forwarded command.
@@ -823,7 +998,7 @@ export type ForwardedResult = Message<"raftkv.raft.v1.ForwardedResult"> & {
  * Use `create(ForwardedResultSchema)` to create a new message.
  */
 export const ForwardedResultSchema: GenMessage<ForwardedResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 18);
+  messageDesc(file_raftkv_raft_v1_raft_service, 22);
 
 /**
  * How it ended.
@@ -864,7 +1039,7 @@ export enum ForwardedResult_Outcome {
  * Describes the enum raftkv.raft.v1.ForwardedResult.Outcome.
  */
 export const ForwardedResult_OutcomeSchema: GenEnum<ForwardedResult_Outcome> = /*@__PURE__*/
-  enumDesc(file_raftkv_raft_v1_raft_service, 18, 0);
+  enumDesc(file_raftkv_raft_v1_raft_service, 22, 0);
 
 /**
  * Between members only: never behind the client port's reflection.
@@ -882,6 +1057,18 @@ export const RaftService: GenService<{
     methodKind: "client_streaming";
     input: typeof DeliverRequestSchema;
     output: typeof DeliverResponseSchema;
+  },
+  /**
+   * FetchSnapshotChunk answers with some rows of a snapshot of the receiver's state. A member that is to install a snapshot
+   * asks again and again, on a connection of its own, and goes on where it broke off. Refusals name their reason in the
+   * trailer raftkv-refusal-reason; SNAPSHOT_GONE means that the snapshot is to be begun anew, anything else may pass.
+   *
+   * @generated from rpc raftkv.raft.v1.RaftService.FetchSnapshotChunk
+   */
+  fetchSnapshotChunk: {
+    methodKind: "unary";
+    input: typeof FetchSnapshotChunkRequestSchema;
+    output: typeof FetchSnapshotChunkResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_raftkv_raft_v1_raft_service, 0);

@@ -35,7 +35,7 @@ export const rooms: readonly Room[] = [
     name: "storage",
     purpose: "durable log, hard state and state rows",
     imports: ["lib", "raft", "gen"],
-    packages: ["@bufbuild/protobuf", "@node-rs/crc32", "classic-level"],
+    packages: ["@bufbuild/protobuf", "@node-rs/crc32", "classic-level", "@nxtedition/rocksdb"],
     ...runtime,
   },
   {

@@ -95,7 +95,7 @@ export const optionTable = {
   ),
   requestTimeout: option(durationBetween("100ms", "1m"), "10s", "Deadline of a client request that names none"),
   drainTimeout: option(durationBetween("0ms", "10m"), "20s", "How long SIGTERM waits for requests under way"),
-  storageEngine: option(oneOf(["classic-level"]), "classic-level", "Engine of the data directory"),
+  storageEngine: option(oneOf(["classic-level", "rocksdb"]), "classic-level", "Engine of the data directory"),
   logLevel: option(oneOf(["debug", "info", "warn", "error"]), "info", "Least severe log lines to write"),
 } as const;
 

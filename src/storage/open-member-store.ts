@@ -9,15 +9,17 @@ import { lockDirectory } from "./directory-lock.ts";
 import type { DirectoryIdentity, MemberStore } from "./member-store.ts";
 import { readIdentity } from "./meta-rows.ts";
 import { openStoreOver } from "./open-store-over.ts";
+import { openRocksdbEngine } from "./rocksdb-engine.ts";
 import { metaKeys } from "./row-keys.ts";
 import type { StorageEngine } from "./storage-engine.ts";
 import { watermarkFileAt } from "./watermark-file.ts";
 
 /** Engines that keep a directory. */
-export type EngineName = "classic-level";
+export type EngineName = "classic-level" | "rocksdb";
 
 const openEngine: Readonly<Record<EngineName, (directory: string) => Promise<StorageEngine>>> = {
   "classic-level": (directory) => openClassicLevelEngine(directory),
+  rocksdb: (directory) => openRocksdbEngine(directory),
 };
 
 const engineDirectoryPrefix = "engine-";
@@ -56,7 +58,7 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
     const engine = await openEngine[engineName](engineDirectory);
     const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
     try {
-      // LevelDB made names in there, some of them without a sync of their own.
+      // The engine made names in there, some of them without a sync of their own.
       await syncDirectory(engineDirectory);
       await syncDirectory(directory);
       const row = engine.get(metaKeys.identity);

@@ -157,7 +157,7 @@ describe("refusals", () => {
     [{ maxPendingProposals: "-1" }, "a count is a whole number"],
     [{ maxPendingProposals: "0" }, "it must lie between 1 and 1000000"],
     [{ logLevel: "loud" }, 'log-level is "loud" (--log-level): it must be one of debug, info, warn, error'],
-    [{ storageEngine: "rocksdb" }, "it must be only classic-level"],
+    [{ storageEngine: "lmdb" }, "it must be one of classic-level, rocksdb"],
     [{ clusterToken: "a\u0000" }, "it must not hold control characters"],
     [{ clusterToken: "x".repeat(129) }, "it has 129 characters; the limit is 128"],
     [

@@ -7,7 +7,9 @@ import { projectFiles } from "../repository/source-files.ts";
 const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8")) as {
   readonly dependencies: Record<string, string>;
   readonly devDependencies: Record<string, string>;
+  readonly optionalDependencies: Record<string, string>;
 };
+const inProduction = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
 const records = projectFiles((path) => /^docs\/adr\/\d{4}-[a-z0-9-]+\.md$/.test(path));
 const [index] = projectFiles((path) => path === "docs/adr/README.md");
 
@@ -20,7 +22,7 @@ function packagesOf(text: string): string[] {
 describe("the decisions", () => {
   test("argue for each dependency once, and for nothing else", () => {
     const argued = records.flatMap(({ text }) => packagesOf(text));
-    const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    const names = [...inProduction, ...Object.keys(manifest.devDependencies)];
     expect(argued.toSorted()).toEqual(names.toSorted());
   });
 
@@ -33,6 +35,6 @@ describe("the decisions", () => {
 describe("the packages that rooms may import", () => {
   test("are installed in production, and every one of those has a room", () => {
     const allowed = new Set(rooms.flatMap((room) => room.packages));
-    expect([...allowed].toSorted()).toEqual(Object.keys(manifest.dependencies).toSorted());
+    expect([...allowed].toSorted()).toEqual(inProduction.toSorted());
   });
 });

@@ -25,7 +25,7 @@ describe("every source file", () => {
 
   test("is named in kebab case after what it holds", () => {
     const odd = typeScript.filter(
-      ({ path }) => !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|config))?\.ts$/.test(basename(path)),
+      ({ path }) => !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|config|d))?\.ts$/.test(basename(path)),
     );
     expect(odd.map(({ path }) => path)).toEqual([]);
     const vague = /^(?:utils?|helpers?|common|misc|shared)\.ts$/;

@@ -60,4 +60,9 @@ export class ConfigurationHistory {
     this.#history = kept;
     return changed;
   }
+
+  /** The configurations, oldest first. */
+  toJSON(): readonly ConfigurationAt[] {
+    return this.#history;
+  }
 }

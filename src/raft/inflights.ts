@@ -57,4 +57,9 @@ export class Inflights {
     this.#head = 0;
     this.#bytes = 0;
   }
+
+  /** The messages under way, oldest first. */
+  toJSON(): readonly object[] {
+    return this.#queue.slice(this.#head);
+  }
 }

@@ -242,6 +242,21 @@ export class RaftLog {
     this.#submittedIndex = base.index;
   }
 
+  /** What is known of the log, as plain values. */
+  toJSON(): object {
+    return {
+      base: this.base,
+      termRuns: this.#termRuns,
+      lastIndex: this.#lastIndex,
+      tail: this.#tail,
+      tailFirstIndex: this.#tailFirstIndex,
+      durableIndex: this.#durableIndex,
+      submittedIndex: this.#submittedIndex,
+      writingTo: this.#writingTo,
+      truncateFrom: this.#truncateFrom,
+    };
+  }
+
   #run(position: number): TermRun {
     const run = this.#termRuns[position];
     invariant(run !== undefined, `term run ${position} exists`);

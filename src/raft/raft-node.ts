@@ -19,6 +19,7 @@ import {
   configurationOf,
   type ElectionCounts,
   type LogRead,
+  pictureOf,
   type RaftState,
   type ReadCounts,
   type ReadState,
@@ -259,5 +260,10 @@ export class RaftNode {
   /** Whether this member has a vote in the configuration in force. */
   get isVoter(): boolean {
     return isVoter(this.configuration, this.#state.id);
+  }
+
+  /** Everything that this member knows, in plain values: what `JSON.stringify` shows of it. See {@link pictureOf}. */
+  toJSON(): object {
+    return pictureOf(this.#state);
   }
 }

@@ -157,6 +157,26 @@ export interface RaftState {
   readonly readCounts: ReadCounts;
 }
 
+/**
+ * A picture of the state in plain values, without options and chance. Members with equal pictures, options and chance answer
+ * equal events equally: so a search through states knows where it has been, and a report can say how things stood.
+ */
+export function pictureOf({
+  options: _options,
+  random: _random,
+  votes,
+  progress,
+  forwardedReads,
+  ...rest
+}: RaftState): object {
+  return {
+    ...rest,
+    votes: Object.fromEntries(votes),
+    progress: Object.fromEntries(progress),
+    forwardedReads: Object.fromEntries(forwardedReads),
+  };
+}
+
 /** The configuration in force. */
 export function configurationOf(state: RaftState): Configuration {
   return state.configurations.current.configuration;

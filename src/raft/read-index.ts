@@ -74,4 +74,9 @@ export class ReadIndexQueue {
     this.#gathering = [];
     return origins;
   }
+
+  /** The reads that wait, as plain values. */
+  toJSON(): object {
+    return { gathering: this.#gathering, rounds: this.#rounds };
+  }
 }

@@ -28,4 +28,9 @@ export class RoundTimes {
   clear(): void {
     this.#times = [];
   }
+
+  /** The rounds that are known, oldest first. */
+  toJSON(): readonly object[] {
+    return this.#times;
+  }
 }

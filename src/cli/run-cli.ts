@@ -11,6 +11,7 @@ import { reportError } from "./report-error.ts";
 import type { StartMember } from "./running-member.ts";
 import { addServeCommand } from "./serve-command.ts";
 import { addStatusCommand } from "./status-command.ts";
+import { addStorageCommands } from "./storage-commands.ts";
 
 /** What the commands run on. */
 export interface CliHost {
@@ -44,6 +45,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addKvCommands(program, io, act);
   addMemberCommands(program, io, act);
   addStatusCommand(program, io, act);
+  addStorageCommands(program, io, act);
   addVersionCommand(program, io);
   try {
     await program.parseAsync(given, { from: "user" });

@@ -1,28 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
-import { openClassicLevelEngine } from "./classic-level-engine.ts";
 import { makeDirectory, syncDirectory, unusable } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { type EngineName, engineDirectory, openEngine, refuseOtherEngine } from "./engine-directory.ts";
 import type { DirectoryIdentity, MemberStore } from "./member-store.ts";
 import { readIdentity } from "./meta-rows.ts";
 import { openStoreOver } from "./open-store-over.ts";
-import { openRocksdbEngine } from "./rocksdb-engine.ts";
 import { metaKeys } from "./row-keys.ts";
-import type { StorageEngine } from "./storage-engine.ts";
 import { watermarkFileAt } from "./watermark-file.ts";
-
-/** Engines that keep a directory. */
-export type EngineName = "classic-level" | "rocksdb";
-
-const openEngine: Readonly<Record<EngineName, (directory: string) => Promise<StorageEngine>>> = {
-  "classic-level": (directory) => openClassicLevelEngine(directory),
-  rocksdb: (directory) => openRocksdbEngine(directory),
-};
-
-const engineDirectoryPrefix = "engine-";
 
 /** Whose a directory is to be. */
 export type StoreOwner = Omit<DirectoryIdentity, "dataDirectoryId">;
@@ -54,12 +41,11 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
   const unlock = await lockDirectory(directory);
   try {
     await refuseOtherEngine(directory, engineName);
-    const engineDirectory = join(directory, engineDirectoryPrefix + engineName);
-    const engine = await openEngine[engineName](engineDirectory);
+    const engine = await openEngine(engineName, engineDirectory(directory, engineName));
     const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
     try {
       // The engine made names in there, some of them without a sync of their own.
-      await syncDirectory(engineDirectory);
+      await syncDirectory(engineDirectory(directory, engineName));
       await syncDirectory(directory);
       const row = engine.get(metaKeys.identity);
       const owner = await options.chooseOwner(row && readIdentity(row));
@@ -80,17 +66,4 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
 function named(directory: string, error: unknown): unknown {
   if (!(error instanceof RaftKvError)) return error;
   return new RaftKvError(error.code, `${directory}: ${error.message}`, { cause: error });
-}
-
-async function refuseOtherEngine(directory: string, engineName: EngineName): Promise<void> {
-  const names = await readdir(directory);
-  const found = names.find(
-    (name) => name.startsWith(engineDirectoryPrefix) && name !== engineDirectoryPrefix + engineName,
-  );
-  if (found === undefined) return;
-  const other = found.slice(engineDirectoryPrefix.length);
-  throw new RaftKvError(
-    "DIRECTORY_MISMATCH",
-    `${directory} has storage engine ${other}; it was opened with ${engineName}`,
-  );
 }

@@ -1,0 +1,112 @@
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { RaftKvError } from "../lib/errors.ts";
+import { syncDirectory } from "./data-directory.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import {
+  type EngineName,
+  engineDirectory,
+  engineNames,
+  enginesIn,
+  openEngine,
+  unfinishedDirectory,
+} from "./engine-directory.ts";
+import { identityRow, readIdentity } from "./meta-rows.ts";
+import { recoverStore } from "./recover-store.ts";
+import { everyRow, metaKeys } from "./row-keys.ts";
+import type { Row, StorageEngine } from "./storage-engine.ts";
+import { watermarkFileAt } from "./watermark-file.ts";
+
+const pageBytes = 1024 * 1024;
+
+/** What {@link convertStore} did. */
+export interface Conversion {
+  readonly from: EngineName;
+  readonly rows: number;
+  /** Bytes of keys and values. */
+  readonly bytes: number;
+}
+
+/**
+ * Moves the store of a stopped member to another engine: verifies it, copies every row, and removes the old files when the
+ * new ones are durable. Cut short at any point it leaves a directory that opens as before, or one for which it has to be run
+ * again. `onProgress` is told the bytes copied so far.
+ *
+ * Rejects with `DIRECTORY_LOCKED`, `DIRECTORY_MISMATCH` (no store, or it has that engine already), and as opening a store does.
+ */
+export async function convertStore(
+  directory: string,
+  to: EngineName,
+  onProgress: (bytes: number) => void = () => {},
+): Promise<Conversion> {
+  const unlock = await lockDirectory(directory);
+  try {
+    const from = await engineToConvert(directory, to);
+    const copied = (await enginesIn(directory)).includes(to)
+      ? { rows: 0, bytes: 0 }
+      : await copyEngine(directory, from, to, onProgress);
+    await rm(engineDirectory(directory, from), { recursive: true });
+    await syncDirectory(directory);
+    return { from, ...copied };
+  } finally {
+    await unlock();
+  }
+}
+
+async function engineToConvert(directory: string, to: EngineName): Promise<EngineName> {
+  const found = await enginesIn(directory);
+  const from = engineNames.find((name) => name !== to && found.includes(name));
+  if (from !== undefined) return from;
+  const what = found.includes(to) ? `has storage engine ${to} already` : "holds no store of a known engine";
+  throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} ${what}`);
+}
+
+async function copyEngine(directory: string, from: EngineName, to: EngineName, onProgress: (bytes: number) => void) {
+  const source = await openEngine(from, engineDirectory(directory, from));
+  try {
+    await verify(directory, source);
+    const unfinished = unfinishedDirectory(directory, to);
+    await rm(unfinished, { recursive: true, force: true });
+    const target = await openEngine(to, unfinished);
+    const copied = await copyRows(source, target, onProgress).finally(() => target.close());
+    await syncDirectory(unfinished);
+    // From here on the directory has both, and each of them is whole.
+    await rename(unfinished, engineDirectory(directory, to));
+    await syncDirectory(directory);
+    return copied;
+  } finally {
+    await source.close();
+  }
+}
+
+/** What is damaged must not be carried into files that have checksums of their own. */
+async function verify(directory: string, source: StorageEngine): Promise<void> {
+  const row = source.get(metaKeys.identity);
+  if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
+  const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+  try {
+    await recoverStore(source, readIdentity(row), await watermarkFile.read());
+  } finally {
+    await watermarkFile.close();
+  }
+}
+
+/** Copies every row; the identity, without which nothing is a store, comes last. */
+async function copyRows(source: StorageEngine, target: StorageEngine, onProgress: (bytes: number) => void) {
+  let rows = 0;
+  let bytes = 0;
+  for await (const page of source.iterate(everyRow, { pageBytes, readAhead: true })) {
+    const others = page.filter(([key]) => Buffer.compare(key, metaKeys.identity) !== 0);
+    await target.write(others.map(([key, value]) => ({ type: "put", key, value })));
+    rows += page.length;
+    bytes += sizeOf(page);
+    onProgress(bytes);
+  }
+  const identity = readIdentity(source.get(metaKeys.identity) ?? new Uint8Array(0));
+  await target.write([identityRow({ ...identity, engine: target.name })]);
+  return { rows, bytes };
+}
+
+function sizeOf(rows: readonly Row[]): number {
+  return rows.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+}

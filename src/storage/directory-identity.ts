@@ -4,7 +4,7 @@ import type { Configuration } from "../raft/configuration.ts";
 import type { StoredIdentity } from "./meta-rows.ts";
 
 /** What a directory has to say about itself, apart from its own random identity. */
-export type ExpectedIdentity = Omit<StoredIdentity, "dataDirectoryId">;
+export type ExpectedIdentity = Omit<StoredIdentity, "dataDirectoryId" | "formatVersion">;
 
 /** Throws `DIRECTORY_MISMATCH`, naming what was found and what was expected, unless the directory is the expected one. */
 export function checkIdentity(found: StoredIdentity, expected: ExpectedIdentity): void {

@@ -1,104 +1,109 @@
 import { assert } from "../lib/assert.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
-import type { Entry, HardState, Index } from "../raft/entry.ts";
+import type { Entry, Index } from "../raft/entry.ts";
+import type { LogBase } from "../raft/log-base.ts";
 import { checkBatch } from "./batch-rules.ts";
-import { unwrapRow, wrapRow } from "./checksummed-row.ts";
-import { encodeRecord, type LogTail, recordChecksum } from "./log-record.ts";
+import { compactLog } from "./compact-log.ts";
+import { beginInstallation } from "./engine-installation.ts";
+import { openStateSnapshot } from "./engine-state-snapshot.ts";
+import type { Installation, InstallationSource } from "./installation.ts";
+import { encodeRecord, recordChecksum } from "./log-record.ts";
 import type { DirectoryIdentity, MemberStore, RecoveredState, StoreBatch } from "./member-store.ts";
-import { hardStateRow, type Progress, peerDirectoryRow, progressRow } from "./meta-rows.ts";
+import { hardStateRow, peerDirectoryRow } from "./meta-rows.ts";
 import { readLog } from "./read-log.ts";
-import { logKey, stateKey, stateKeyOf } from "./row-keys.ts";
-import type { KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
-import { planTruncation } from "./truncation.ts";
-import type { UseGuard } from "./use-guard.ts";
-import type { WatermarkKeeper } from "./watermark-keeper.ts";
+import { logKey, stateKey } from "./row-keys.ts";
+import { readStateRow, readStateRows, stateChange } from "./state-rows.ts";
+import type { StateSnapshot } from "./state-snapshot.ts";
+import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
+import { commit, type StoreState } from "./store-state.ts";
+import { truncate } from "./truncate-log.ts";
 
 /** What a store is made of; everything is open and verified. */
 export interface MemberStoreParts {
-  readonly engine: StorageEngine;
+  readonly state: StoreState;
   readonly identity: DirectoryIdentity;
   readonly recovered: RecoveredState;
-  readonly progress: Progress;
-  /** What stands before the first entry of the log. */
-  readonly base: LogTail;
   readonly peerDirectories: ReadonlyMap<MemberId, string>;
-  /** `undefined` where nothing outside the engine is kept. */
-  readonly keeper: WatermarkKeeper | undefined;
-  readonly guard: UseGuard;
   /** Runs last in a close. */
   readonly release: () => Promise<void>;
-  /** Records that one batch removes at most. */
-  readonly truncationStep: number;
 }
 
 /** The one {@link MemberStore}, over any engine. */
 export class EngineMemberStore implements MemberStore {
   readonly identity: DirectoryIdentity;
   readonly recovered: RecoveredState;
-  readonly #parts: MemberStoreParts;
-  readonly #engine: StorageEngine;
-  readonly #guard: UseGuard;
+  readonly #state: StoreState;
+  readonly #release: () => Promise<void>;
   readonly #peerDirectories: Map<MemberId, string>;
   /** Writes of peer directories, those done among them; one for each member met since the store was opened. */
   readonly #remembering = new Map<MemberId, Promise<void>>();
-  #hardState: HardState;
-  /** What the engine holds; while a write is under way, what it will hold. */
-  #progress: Progress;
-  #logSizeBytes: number;
-  /** Last entry that may be read; below the log's end while the entries after it are being written or replaced. */
-  #readableIndex: Index;
-  /** Whether a turn is being written, or waits for its turn. */
-  #inTurn = false;
-  /** The engine write under way; never rejects. */
-  #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(parts: MemberStoreParts) {
-    this.#parts = parts;
-    this.identity = parts.identity;
-    this.recovered = parts.recovered;
-    this.#engine = parts.engine;
-    this.#guard = parts.guard;
-    this.#peerDirectories = new Map(parts.peerDirectories);
-    this.#hardState = parts.recovered.hardState;
-    this.#progress = parts.progress;
-    this.#logSizeBytes = parts.recovered.logSizeBytes;
-    this.#readableIndex = parts.progress.tail.index;
+  constructor({ state, identity, recovered, peerDirectories, release }: MemberStoreParts) {
+    this.#state = state;
+    this.identity = identity;
+    this.recovered = recovered;
+    this.#release = release;
+    this.#peerDirectories = new Map(peerDirectories);
   }
 
   get logSizeBytes(): number {
-    return this.#logSizeBytes;
+    return this.#state.logSizeBytes;
+  }
+
+  get logFirstIndex(): Index {
+    return this.#state.base.index + 1;
+  }
+
+  get installation(): Installation | undefined {
+    return this.#state.installation;
+  }
+
+  get failure(): Promise<RaftKvError> {
+    return this.#state.guard.failure;
   }
 
   async write(batch: StoreBatch): Promise<void> {
-    this.#guard.check();
-    assert(!this.#inTurn, "a write began while another was under way");
-    checkBatch(batch, { hardState: this.#hardState, ...this.#progress });
-    this.#inTurn = true;
-    try {
-      await this.#alone(() => this.#writeTurn(batch));
-    } finally {
-      this.#inTurn = false;
-    }
+    const { guard, lane, hardState, progress } = this.#state;
+    guard.check();
+    lane.checkTurn();
+    checkBatch(batch, { hardState, ...progress });
+    await lane.turn(() => writeTurn(this.#state, batch));
   }
 
   async readEntries(from: Index, to: Index, bytesMax: number): Promise<Entry[]> {
-    this.#guard.check();
-    return readLog(this.#engine, { base: this.#parts.base, lastIndex: this.#readableIndex }, from, to, bytesMax);
+    const { guard, engine, base, readableIndex: lastIndex } = this.#state;
+    guard.check();
+    return readLog(engine, { base, lastIndex }, from, to, bytesMax);
   }
 
   stateRow(key: Uint8Array): Uint8Array | undefined {
-    this.#guard.check();
-    const rowKey = stateKey(key);
-    const value = this.#engine.get(rowKey);
-    return value === undefined ? undefined : unwrapRow(rowKey, value, "state row");
+    const { guard, engine, base } = this.#state;
+    guard.check();
+    return readStateRow(engine, base.generation, key);
   }
 
   async *iterateState({ start, end }: KeyRange): AsyncGenerator<Row> {
-    this.#guard.check();
-    for await (const page of this.#engine.iterate({ start: stateKey(start), end: stateKey(end) })) {
-      for (const [key, value] of page) yield [stateKeyOf(key), unwrapRow(key, value, "state row")];
-    }
+    const { guard, engine, base } = this.#state;
+    guard.check();
+    const range = { start: stateKey(base.generation, start), end: stateKey(base.generation, end) };
+    for await (const page of readStateRows(engine, range)) yield* page;
+  }
+
+  async compact(base: LogBase): Promise<void> {
+    this.#state.guard.check();
+    await compactLog(this.#state, base);
+  }
+
+  openSnapshot(): StateSnapshot {
+    this.#state.guard.check();
+    return openStateSnapshot(this.#state.engine);
+  }
+
+  async beginInstallation(source: InstallationSource): Promise<Installation> {
+    this.#state.guard.check();
+    return beginInstallation(this.#state, source);
   }
 
   peerDirectory(memberId: MemberId): string | undefined {
@@ -106,7 +111,7 @@ export class EngineMemberStore implements MemberStore {
   }
 
   async rememberPeerDirectory(memberId: MemberId, dataDirectoryId: string): Promise<void> {
-    this.#guard.check();
+    this.#state.guard.check();
     const known = this.#peerDirectories.get(memberId);
     assert(known === undefined || known === dataDirectoryId, `member ${memberId} already has directory ${known}`);
     if (known === undefined) {
@@ -115,104 +120,61 @@ export class EngineMemberStore implements MemberStore {
       const row = peerDirectoryRow(memberId, dataDirectoryId);
       this.#remembering.set(
         memberId,
-        this.#alone(() => this.#commit([row])),
+        this.#state.lane.run(() => commit(this.#state, [row])),
       );
     }
     await this.#remembering.get(memberId);
   }
 
   close(): Promise<void> {
-    this.#guard.close();
+    this.#state.guard.close();
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Runs one write after another: each builds on the progress that the one before it left. A failed one is the last. */
-  async #alone(write: () => Promise<void>): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
-    this.#guard.check();
-    const writing = write();
-    this.#writing = writing.catch(() => {});
-    try {
-      await writing;
-    } catch (error) {
-      throw this.#guard.fail(error);
-    } finally {
-      this.#writing = undefined;
-    }
-  }
-
-  async #writeTurn(batch: StoreBatch): Promise<void> {
-    const rows: RowChange[] = [];
-    if (batch.hardState !== undefined) {
-      rows.push(hardStateRow(batch.hardState));
-      this.#hardState = batch.hardState;
-    }
-    if (batch.truncateFrom !== undefined) await this.#truncate(batch.truncateFrom, rows);
-    this.#addEntries(batch.entries, rows);
-    this.#addState(batch, rows);
-    await this.#commit(rows);
-  }
-
-  /**
-   * Adds the removal of everything from `from` on to `rows`. Only where that is more than one batch may remove, all but the
-   * last step are written here, the end of the log first: a crash in between leaves a log that is whole and still too long.
-   */
-  async #truncate(from: Index, rows: RowChange[]): Promise<void> {
-    const { base, keeper, truncationStep } = this.#parts;
-    for (let last = this.#progress.tail.index; last >= from; last = this.#progress.tail.index) {
-      const first = Math.max(from, last - truncationStep + 1);
-      const { deletes, tail, removedBytes } = await planTruncation(this.#engine, base, first, last);
-      this.#readableIndex = tail.index;
-      await keeper?.lowerTo(tail);
-      for (const change of deletes) rows.push(change);
-      this.#progress = { ...this.#progress, tail };
-      this.#logSizeBytes -= removedBytes;
-      if (first > from) await this.#commit(rows.splice(0));
-    }
-  }
-
-  #addEntries(entries: readonly Entry[], rows: RowChange[]): void {
-    let { tail } = this.#progress;
-    for (const entry of entries) {
-      const { index, term } = entry;
-      assert(term >= tail.term, `entry ${index} has term ${term}, below the ${tail.term} before it`);
-      const record = encodeRecord(entry, tail.checksum);
-      rows.push({ type: "put", key: logKey(index), value: record });
-      this.#logSizeBytes += record.length;
-      tail = { index, term, checksum: recordChecksum(record) };
-    }
-    this.#progress = { ...this.#progress, tail };
-  }
-
-  #addState({ stateChanges, appliedIndex = this.#progress.appliedIndex }: StoreBatch, rows: RowChange[]): void {
-    for (const change of stateChanges) {
-      const key = stateKey(change.key);
-      if (change.type === "delete") rows.push({ type: "delete", key });
-      else rows.push({ type: "put", key, value: wrapRow(key, change.value) });
-    }
-    this.#progress = { ...this.#progress, appliedIndex };
-  }
-
-  /** The one engine write of a batch. */
-  async #commit(rows: RowChange[]): Promise<void> {
-    this.#progress = { ...this.#progress, writes: this.#progress.writes + 1 };
-    rows.push(progressRow(this.#progress));
-    await this.#engine.write(rows);
-    const { writes, tail } = this.#progress;
-    this.#readableIndex = tail.index;
-    this.#parts.keeper?.advance({ writes, tail, hardStateTerm: this.#hardState.term });
-  }
-
   async #close(): Promise<void> {
-    await this.#writing;
+    const { lane, sweeper, engine, keeper, guard } = this.#state;
+    sweeper.stop();
+    await lane.settled();
     try {
-      await this.#engine.close();
-      await this.#parts.keeper?.close(this.#guard.failed);
+      await engine.close();
+      await sweeper.settled();
+      await keeper?.close(guard.failed);
     } catch (error) {
-      throw this.#guard.fail(error);
+      throw guard.fail(error);
     } finally {
-      await this.#parts.release();
+      await this.#release();
     }
   }
+}
+
+async function writeTurn(state: StoreState, batch: StoreBatch): Promise<void> {
+  const rows: RowChange[] = [];
+  if (batch.hardState !== undefined) {
+    rows.push(hardStateRow(batch.hardState));
+    state.hardState = batch.hardState;
+  }
+  if (batch.truncateFrom !== undefined) await truncate(state, batch.truncateFrom, rows);
+  addEntries(state, batch.entries, rows);
+  addStateRows(state, batch, rows);
+  await commit(state, rows);
+}
+
+function addEntries(state: StoreState, entries: readonly Entry[], rows: RowChange[]): void {
+  let { tail } = state.progress;
+  for (const entry of entries) {
+    const { index, term } = entry;
+    assert(term >= tail.term, `entry ${index} has term ${term}, below the ${tail.term} before it`);
+    const record = encodeRecord(entry, tail.checksum);
+    rows.push({ type: "put", key: logKey(index), value: record });
+    state.logSizeBytes += record.length;
+    tail = { index, term, checksum: recordChecksum(record) };
+  }
+  state.progress = { ...state.progress, tail };
+}
+
+function addStateRows(state: StoreState, batch: StoreBatch, rows: RowChange[]): void {
+  for (const change of batch.stateChanges) rows.push(stateChange(state.base.generation, change));
+  const { appliedIndex = state.progress.appliedIndex } = batch;
+  state.progress = { ...state.progress, appliedIndex };
 }

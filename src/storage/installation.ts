@@ -22,16 +22,20 @@ export interface Installation {
   readonly rowCount: number;
   /** Bytes of keys and values added. */
   readonly bytes: number;
-  /** Adds rows durably, in byte order after {@link Installation.lastKey}. One call at a time; turns may be written meanwhile. */
+  /**
+   * Adds rows durably, in byte order after {@link Installation.lastKey}: rows in another order come from a bug, so what a peer
+   * sent has to be checked before. One call at a time; turns may be written meanwhile.
+   */
   addRows(rows: readonly Row[]): Promise<void>;
   /** Rows added so far, in byte order. */
   iterate(range: KeyRange): AsyncIterable<Row>;
   /**
    * Makes the new generation the state, in one synced batch: rows, log base, configuration, applied and commit index. The
    * log is kept after the base when it has the base's entry, and given up otherwise. `switched` is called at the moment from
-   * which reads see the new rows. No other write may be under way or begin before the promise resolves.
+   * which reads see the new rows. The base must be beyond what is committed and applied. No turn may be under way or begin
+   * before the promise resolves.
    */
   finish(switched: () => void): Promise<void>;
-  /** Gives it up; its rows are removed in the background. */
+  /** Gives it up, once rows that are being added are there; they are all removed in the background. Does nothing when it has ended. */
   abandon(): Promise<void>;
 }

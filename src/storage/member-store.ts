@@ -1,5 +1,10 @@
+import type { RaftKvError } from "../lib/errors.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
+import type { ConfigurationAt } from "../raft/configuration-history.ts";
 import type { ConfigurationEntry, Entry, HardState, Index, LogPosition, Term } from "../raft/entry.ts";
+import type { LogBase } from "../raft/log-base.ts";
+import type { Installation, InstallationSource } from "./installation.ts";
+import type { StateSnapshot } from "./state-snapshot.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
 
 /** Whose directory this is; checked at every open. */
@@ -10,7 +15,7 @@ export interface DirectoryIdentity {
   readonly memberId: MemberId;
   /** Random identity of this very directory, 32 hexadecimal digits, made when it is first opened. */
   readonly dataDirectoryId: string;
-  /** Configuration before the first configuration entry of the log. */
+  /** Configuration before the first configuration entry there ever was. */
   readonly bootstrapConfiguration: Configuration;
 }
 
@@ -25,6 +30,8 @@ export interface RecoveredState {
   readonly hardState: HardState;
   /** Position before the first entry that is still in the log; (0, 0) while nothing was compacted. */
   readonly logBase: LogPosition;
+  /** In force at `logBase`; the bootstrap configuration, at index 0, while nothing was compacted. */
+  readonly baseConfiguration: ConfigurationAt;
   readonly lastIndex: Index;
   /** Ordered by `firstIndex`; covers `logBase.index + 1` to `lastIndex`. */
   readonly termRuns: readonly TermRun[];
@@ -53,13 +60,22 @@ export interface StoreBatch {
 /**
  * A member's durable log, hard state and state rows, in one engine and one synced batch a turn.
  *
- * Writes run one at a time. A rejected write is fatal: the outcome is unknown and the store refuses everything after it.
+ * Turns are written one at a time. A rejected write is fatal: the outcome is unknown and the store refuses everything after it.
  */
 export interface MemberStore {
   readonly identity: DirectoryIdentity;
   readonly recovered: RecoveredState;
-  /** Bytes of log at present, as encoded. */
+  /** Bytes of log at present, as encoded; records that are about to be removed do not count. */
   readonly logSizeBytes: number;
+  /** First index that the log may hold: one behind its base. */
+  readonly logFirstIndex: Index;
+  /** The installation that was begun, now or before a restart, and has not ended; `undefined` when there is none. */
+  readonly installation: Installation | undefined;
+  /**
+   * Resolves with the first failure of a write, that of one which no caller waits for among them (removal in the background,
+   * watermark): the member must stop. Never rejects.
+   */
+  readonly failure: Promise<RaftKvError>;
   /** Makes a turn durable. Must not be called while another write is under way. */
   write(batch: StoreBatch): Promise<void>;
   /**
@@ -71,6 +87,15 @@ export interface MemberStore {
   stateRow(key: Uint8Array): Uint8Array | undefined;
   /** Durable state rows of a range, in byte order. */
   iterateState(range: KeyRange): AsyncIterable<Row>;
+  /**
+   * Moves the log's base, durably; the records up to there are removed in the background afterwards. `base` lies between the
+   * present one and the durable applied index. Turns may be written meanwhile; one compaction at a time.
+   */
+  compact(base: LogBase): Promise<void>;
+  /** The durable state as it is now. */
+  openSnapshot(): StateSnapshot;
+  /** Begins to fill a new generation of state rows; the installation under way, if there is one, is given up. */
+  beginInstallation(source: InstallationSource): Promise<Installation>;
   /** Directory under which `memberId` was first met; `undefined` when it never was. */
   peerDirectory(memberId: MemberId): string | undefined;
   /** Remembers, durably, the directory of a member met for the first time. */

@@ -1,4 +1,4 @@
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { DirectoryIdentitySchema, HardStateSchema, PeerDirectorySchema } from "../gen/raftkv/storage/v1/storage_pb.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { toSafeNumber } from "../lib/safe-integer.ts";
@@ -8,15 +8,21 @@ import { unwrapRow, wrapRow } from "./checksummed-row.ts";
 import { configurationFromMessage, configurationToMessage } from "./configuration-codec.ts";
 import type { LogTail } from "./log-record.ts";
 import type { DirectoryIdentity } from "./member-store.ts";
+import { messageRow, readMessage, undecodable } from "./message-row.ts";
 import { metaKeys, peerKey } from "./row-keys.ts";
 import type { RowChange } from "./storage-engine.ts";
 
-/** Version of everything in a directory. A version that reads older directories too names those here. */
-export const formatVersion = 1;
+/**
+ * Versions of everything in a directory that are read: 2 is 1 with a base row and an installation row. A directory is made
+ * with the first, and becomes the second with the first row that the first does not have, so that an earlier version of
+ * raftkv opens what it understands and refuses the rest for its format.
+ */
+export const formatVersions = { oldest: 1, newest: 2 } as const;
 
 /** What a directory says about itself. */
 export interface StoredIdentity extends DirectoryIdentity {
   readonly engine: string;
+  readonly formatVersion: number;
 }
 
 /** How far a store has come; part of every batch, so that what a batch wrote is there whole. */
@@ -29,7 +35,7 @@ export interface Progress {
 
 /** Row of the identity. */
 export function identityRow(identity: StoredIdentity): RowChange {
-  const { clusterId, memberId, dataDirectoryId, engine } = identity;
+  const { clusterId, memberId, dataDirectoryId, engine, formatVersion } = identity;
   const bootstrapConfiguration = configurationToMessage(identity.bootstrapConfiguration);
   const message = { formatVersion, clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration };
   return messageRow(metaKeys.identity, DirectoryIdentitySchema, create(DirectoryIdentitySchema, message));
@@ -38,16 +44,18 @@ export function identityRow(identity: StoredIdentity): RowChange {
 /** Reverses {@link identityRow}. Throws `FORMAT_UNSUPPORTED` before it looks any further, and `STATE_CORRUPT`. */
 export function readIdentity(value: Uint8Array): StoredIdentity {
   const message = readMessage(metaKeys.identity, value, DirectoryIdentitySchema, "identity row");
-  if (message.formatVersion !== formatVersion) {
+  const { formatVersion } = message;
+  const { oldest, newest } = formatVersions;
+  if (formatVersion < oldest || formatVersion > newest) {
     throw new RaftKvError(
       "FORMAT_UNSUPPORTED",
-      `the directory has format ${message.formatVersion}; this version reads format ${formatVersion}`,
+      `the directory has format ${formatVersion}; this version reads formats ${oldest} to ${newest}`,
     );
   }
   const { clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration } = message;
   if (bootstrapConfiguration === undefined) throw undecodable("identity row");
   const configuration = configurationFromMessage(bootstrapConfiguration);
-  return { clusterId, memberId, dataDirectoryId, engine, bootstrapConfiguration: configuration };
+  return { clusterId, memberId, dataDirectoryId, engine, formatVersion, bootstrapConfiguration: configuration };
 }
 
 /** Row of term, vote and commit index: one row, so that neither is ever found without the others. */
@@ -101,21 +109,4 @@ export function peerDirectoryRow(memberId: MemberId, dataDirectoryId: string): R
 export function readPeerDirectory(key: Uint8Array, value: Uint8Array): { memberId: MemberId; dataDirectoryId: string } {
   const { memberId, dataDirectoryId } = readMessage(key, value, PeerDirectorySchema, "peer directory row");
   return { memberId, dataDirectoryId };
-}
-
-function messageRow<S extends DescMessage>(key: Uint8Array, schema: S, message: MessageShape<S>): RowChange {
-  return { type: "put", key, value: wrapRow(key, toBinary(schema, message)) };
-}
-
-function readMessage<S extends DescMessage>(key: Uint8Array, value: Uint8Array, schema: S, what: string) {
-  const content = unwrapRow(key, value, what);
-  try {
-    return fromBinary(schema, content);
-  } catch (cause) {
-    throw undecodable(what, cause);
-  }
-}
-
-function undecodable(what: string, cause?: unknown): RaftKvError {
-  return new RaftKvError("STATE_CORRUPT", `${what} cannot be decoded`, { cause });
 }

@@ -1,17 +1,28 @@
 import { RaftKvError } from "../lib/errors.ts";
-import type { Logger } from "../lib/logger.ts";
+import type { LogFields, Logger } from "../lib/logger.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
 import { checkIdentity } from "./directory-identity.ts";
+import { EngineInstallation } from "./engine-installation.ts";
 import { EngineMemberStore } from "./engine-member-store.ts";
 import type { MemberStore } from "./member-store.ts";
-import { hardStateRow, identityRow, progressRow, readIdentity, type StoredIdentity } from "./meta-rows.ts";
-import { emptyLog, recoverStore } from "./recover-store.ts";
-import { everyRow, metaKeys } from "./row-keys.ts";
+import {
+  formatVersions,
+  hardStateRow,
+  identityRow,
+  progressRow,
+  readIdentity,
+  type StoredIdentity,
+} from "./meta-rows.ts";
+import { emptyLog, type RecoveredStore, recoverStore } from "./recover-store.ts";
+import { everyRow, generationRange, logKey, logRange, metaKeys } from "./row-keys.ts";
+import { RowSweeper } from "./row-sweeper.ts";
 import type { StorageEngine } from "./storage-engine.ts";
+import type { StoreState } from "./store-state.ts";
 import { truncationStepMax } from "./truncation.ts";
 import { UseGuard } from "./use-guard.ts";
 import { initialWatermark, lost, type Watermark, type WatermarkFile } from "./watermark.ts";
 import { type StartTimer, startProcessTimer, WatermarkKeeper } from "./watermark-keeper.ts";
+import { WriteLane } from "./write-lane.ts";
 
 /** What {@link openStoreOver} opens, and for whom. */
 export interface OpenStoreOverOptions {
@@ -49,25 +60,72 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
   const row = engine.get(metaKeys.identity);
   const { identity, watermark } = row === undefined ? await makeStore(options, found) : checkStore(options, row, found);
   const store = await recoverStore(engine, identity, watermark);
-  const { recovered, progress } = store;
+  const { recovered, progress, peerDirectories } = store;
   const guard = new UseGuard(`store of member ${identity.memberId}`);
   const keeper = watermarkFile && watermark && startKeeper(watermarkFile, watermark, guard, options);
   keeper?.advance({ writes: progress.writes, tail: progress.tail, hardStateTerm: recovered.hardState.term });
+  const state = storeState(options, identity, store, guard, keeper);
   const { clusterId, memberId, dataDirectoryId, bootstrapConfiguration } = identity;
-  const { lastIndex, appliedIndex, hardState, logSizeBytes } = recovered;
   logger.info(
-    { clusterId, memberId, dataDirectoryId, term: hardState.term, lastIndex, appliedIndex, logSizeBytes },
+    { clusterId, memberId, dataDirectoryId, ...factsOf(store) },
     row === undefined ? "made the store" : "opened the store",
   );
+  sweepLeftovers(state, store);
   return new EngineMemberStore({
-    ...store,
-    engine,
+    state,
     identity: { clusterId, memberId, dataDirectoryId, bootstrapConfiguration },
+    recovered,
+    peerDirectories,
+    release: options.release ?? (async () => {}),
+  });
+}
+
+function storeState(
+  { engine, logger, truncationStep = truncationStepMax }: OpenStoreOverOptions,
+  identity: StoredIdentity,
+  { recovered, progress, base, installation, generations }: RecoveredStore,
+  guard: UseGuard,
+  keeper: WatermarkKeeper | undefined,
+): StoreState {
+  const sweeper = new RowSweeper(engine, (error) => {
+    guard.fail(error);
+    logger.error({ error }, "garbage could not be removed; the store refuses everything from now on");
+  });
+  const state: StoreState = {
+    engine,
     keeper,
     guard,
-    release: options.release ?? (async () => {}),
-    truncationStep: options.truncationStep ?? truncationStepMax,
-  });
+    lane: new WriteLane(guard),
+    sweeper,
+    truncationStep,
+    identity,
+    hardState: recovered.hardState,
+    progress,
+    base,
+    logSizeBytes: recovered.logSizeBytes,
+    readableIndex: progress.tail.index,
+    installation: undefined,
+    highestGeneration: Math.max(base.generation, installation?.generation ?? 0, ...generations),
+  };
+  if (installation !== undefined) state.installation = new EngineInstallation(state, installation);
+  return state;
+}
+
+/** What a log line tells about a store. */
+function factsOf({ recovered, base, installation }: RecoveredStore): LogFields {
+  const { hardState, lastIndex, appliedIndex, logSizeBytes } = recovered;
+  const facts = { term: hardState.term, logFirstIndex: base.index + 1, lastIndex, appliedIndex, logSizeBytes };
+  return installation === undefined ? facts : { ...facts, installedRows: installation.rowCount };
+}
+
+/** Removes what a crash kept from being removed. */
+function sweepLeftovers({ sweeper }: StoreState, { base, installation, generations }: RecoveredStore): void {
+  if (base.index > 0) sweeper.sweep({ start: logRange.start, end: logKey(base.index + 1) });
+  for (const generation of generations) {
+    if (generation !== base.generation && generation !== installation?.generation) {
+      sweeper.sweep(generationRange(generation));
+    }
+  }
 }
 
 interface Opening {
@@ -96,7 +154,8 @@ async function makeStore(options: OpenStoreOverOptions, found: Watermark | undef
   }
   await refuseUnlessEmpty(engine);
   const dataDirectoryId = options.newDirectoryId();
-  const identity = { clusterId, memberId, dataDirectoryId, bootstrapConfiguration, engine: engine.name };
+  const { oldest: formatVersion } = formatVersions;
+  const identity = { clusterId, memberId, dataDirectoryId, bootstrapConfiguration, engine: engine.name, formatVersion };
   const tail = emptyLog(identity);
   const watermark = initialWatermark(tail);
   await watermarkFile?.write(watermark);

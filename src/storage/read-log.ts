@@ -2,8 +2,8 @@ import { assert } from "../lib/assert.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Entry, Index } from "../raft/entry.ts";
 import { checkLoneRecord, damagedEntry, decodeRecord, type LogTail } from "./log-record.ts";
-import { logKey } from "./row-keys.ts";
-import type { StorageEngine } from "./storage-engine.ts";
+import { logKey, logRecords } from "./row-keys.ts";
+import type { RowReader } from "./storage-engine.ts";
 import { checkRow } from "./verify-log.ts";
 
 /** What part of a log may be read. */
@@ -21,7 +21,7 @@ const pageBytesMax = 1024 * 1024;
  * `LOG_CORRUPT`.
  */
 export async function readLog(
-  engine: StorageEngine,
+  engine: RowReader,
   { base, lastIndex }: LogBounds,
   from: Index,
   to: Index,
@@ -34,8 +34,7 @@ export async function readLog(
   const entries: Entry[] = [];
   let bytes = 0;
   let tail = from === base.index + 1 ? base : readTail(engine, from - 1);
-  const range = { start: logKey(from), end: logKey(to + 1) };
-  for await (const page of engine.iterate(range, { pageBytes: Math.min(bytesMax, pageBytesMax) })) {
+  for await (const page of engine.iterate(logRecords(from, to), { pageBytes: Math.min(bytesMax, pageBytesMax) })) {
     for (const row of page) {
       bytes += row[1].length;
       if (bytes > bytesMax && entries.length > 0) return entries;
@@ -48,7 +47,7 @@ export async function readLog(
 }
 
 /** Reads one record for what follows it. Throws `LOG_CORRUPT`. */
-export function readTail(engine: StorageEngine, index: Index): LogTail {
+export function readTail(engine: RowReader, index: Index): LogTail {
   const record = engine.get(logKey(index));
   if (record === undefined) throw damagedEntry(index, "it is missing");
   return checkLoneRecord(record, index);

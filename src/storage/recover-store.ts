@@ -2,19 +2,27 @@ import { crc32c } from "@node-rs/crc32";
 import { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { HardState } from "../raft/entry.ts";
+import { readBase, type StoredBase } from "./base-row.ts";
+import { readInstallation, type StoredInstallation } from "./installation-row.ts";
 import { damagedEntry, type LogTail } from "./log-record.ts";
 import type { DirectoryIdentity, RecoveredState } from "./member-store.ts";
+import { missingRow } from "./message-row.ts";
 import { type Progress, readHardState, readPeerDirectory, readProgress } from "./meta-rows.ts";
-import { metaKeys, metaRange, peerRange, unusedRanges } from "./row-keys.ts";
-import type { StorageEngine } from "./storage-engine.ts";
+import { firstGeneration, metaKeys, metaRange, peerRange, unusedRanges } from "./row-keys.ts";
+import { generationsIn } from "./state-generations.ts";
+import type { RowReader } from "./storage-engine.ts";
 import { type VerifiedLog, verifyLog } from "./verify-log.ts";
 import { checkAgainstWatermark, checkEntryAtWatermark, type Watermark } from "./watermark.ts";
 
 /** A store as its rows describe it, verified. */
 export interface RecoveredStore {
-  readonly base: LogTail;
+  readonly base: StoredBase;
   readonly progress: Progress;
   readonly recovered: RecoveredState;
+  /** The installation that was begun and has not ended. */
+  readonly installation: StoredInstallation | undefined;
+  /** Every generation that has state rows, ascending. */
+  readonly generations: readonly number[];
   readonly peerDirectories: ReadonlyMap<MemberId, string>;
 }
 
@@ -27,11 +35,11 @@ export function emptyLog({ dataDirectoryId }: DirectoryIdentity): LogTail {
 }
 
 /**
- * Reads everything but the state rows and checks that it fits together, and the watermark if there is one.
- * Rejects with `LOG_CORRUPT` or `STATE_CORRUPT`.
+ * Reads everything but the state rows and checks that it fits together, and the watermark if there is one. Records up to the
+ * log's base are garbage, and not looked at. Rejects with `LOG_CORRUPT` or `STATE_CORRUPT`.
  */
 export async function recoverStore(
-  engine: StorageEngine,
+  engine: RowReader,
   identity: DirectoryIdentity,
   watermark: Watermark | undefined,
 ): Promise<RecoveredStore> {
@@ -39,23 +47,34 @@ export async function recoverStore(
   const progress = readProgress(metaRow(engine, "progress"));
   if (watermark !== undefined) checkAgainstWatermark(watermark, progress, hardState.term);
   await refuseStrangeRows(engine);
-  const base = emptyLog(identity);
+  const base = recoverBase(engine, identity);
   const log = await verifyLog(engine, base, watermark?.tail.index ?? 0);
   checkTail(log.tail, progress.tail);
-  checkFit(hardState, progress);
+  checkFit(hardState, progress, base);
   if (watermark !== undefined && log.mark !== undefined) checkEntryAtWatermark(watermark, log.mark);
+  const installation = engine.get(metaKeys.installation);
   return {
     base,
     progress,
     recovered: recoveredState(base, hardState, progress, log),
+    installation: installation && readInstallation(installation),
+    generations: await generationsIn(engine),
     peerDirectories: await readPeers(engine),
   };
 }
 
-function recoveredState(base: LogTail, hardState: HardState, progress: Progress, log: VerifiedLog): RecoveredState {
+function recoverBase(engine: RowReader, identity: DirectoryIdentity): StoredBase {
+  const row = engine.get(metaKeys.base);
+  if (row !== undefined) return readBase(row);
+  const configuration = { index: 0, configuration: identity.bootstrapConfiguration };
+  return { ...emptyLog(identity), configuration, generation: firstGeneration };
+}
+
+function recoveredState(base: StoredBase, hardState: HardState, progress: Progress, log: VerifiedLog): RecoveredState {
   return {
     hardState,
     logBase: { index: base.index, term: base.term },
+    baseConfiguration: base.configuration,
     lastIndex: log.tail.index,
     termRuns: log.termRuns,
     configurationEntries: log.configurationEntries,
@@ -64,14 +83,14 @@ function recoveredState(base: LogTail, hardState: HardState, progress: Progress,
   };
 }
 
-function metaRow(engine: StorageEngine, name: keyof typeof metaKeys): Uint8Array {
+function metaRow(engine: RowReader, name: "hardState" | "progress"): Uint8Array {
   const value = engine.get(metaKeys[name]);
-  if (value === undefined) throw strange(`the row of ${name} is missing`);
+  if (value === undefined) throw missingRow(name);
   return value;
 }
 
 /** A row that no rule put there is damage: it may be another row whose key was hit, and that one is missing now. */
-async function refuseStrangeRows(engine: StorageEngine): Promise<void> {
+async function refuseStrangeRows(engine: RowReader): Promise<void> {
   const known = Object.values(metaKeys).map((key) => Buffer.from(key).toString("hex"));
   for (const range of [metaRange, ...unusedRanges]) {
     for await (const page of engine.iterate(range, { limit: known.length + 1 })) {
@@ -91,13 +110,15 @@ function checkTail(found: LogTail, due: LogTail): void {
   }
 }
 
-function checkFit({ term, commitIndex }: HardState, { appliedIndex, tail }: Progress): void {
+function checkFit({ term, commitIndex }: HardState, { appliedIndex, tail }: Progress, base: StoredBase): void {
   if (term < tail.term) throw strange(`the hard state has term ${term}, the log has ${tail.term}`);
   if (commitIndex > tail.index) throw strange(`the commit index is ${commitIndex}, the log ends at ${tail.index}`);
   if (appliedIndex > tail.index) throw strange(`the applied index is ${appliedIndex}, the log ends at ${tail.index}`);
+  if (appliedIndex < base.index)
+    throw strange(`the applied index is ${appliedIndex}, the log begins after ${base.index}`);
 }
 
-async function readPeers(engine: StorageEngine): Promise<Map<MemberId, string>> {
+async function readPeers(engine: RowReader): Promise<Map<MemberId, string>> {
   const peers = new Map<MemberId, string>();
   for await (const page of engine.iterate(peerRange)) {
     for (const [key, value] of page) {

@@ -5,23 +5,30 @@ import type { KeyRange } from "./storage-engine.ts";
 // The first byte of a key tells the space, so that each space is one range:
 //   01 n                      meta: one row for each of `metaKeys`
 //   02 index(8)               log: one record an entry
-//   03 generation(4) key      state: the rows of the state machine
+//   03 generation(4) key      state: the rows of the state machine; installing a snapshot fills a new generation
 //   04 member id              peers: directory under which a member was first met
 // Numbers are big-endian, so that byte order is number order.
 
 const space = { meta: 0x01, log: 0x02, state: 0x03, peers: 0x04 } as const;
 
-/** Generation that the state rows stand under; installing a snapshot will fill the next one and flip to it. */
-export const stateGeneration = 0;
+/** State rows of a directory in which no snapshot was ever installed have this generation. */
+export const firstGeneration = 0;
 
 const statePrefixBytes = 5;
+/** Largest number of a generation. */
+export const generationMax = 2 ** 32 - 1;
+
 const logKeyBytes = 9;
 
-/** Keys of the rows that every store has exactly once. */
+/** Keys of the rows that a store has at most once. */
 export const metaKeys = {
   identity: Uint8Array.of(space.meta, 1),
   hardState: Uint8Array.of(space.meta, 2),
   progress: Uint8Array.of(space.meta, 3),
+  /** Only once the log was compacted or a snapshot installed. */
+  base: Uint8Array.of(space.meta, 4),
+  /** Only while a snapshot is being installed. */
+  installation: Uint8Array.of(space.meta, 5),
 } as const;
 
 /** Every meta row. */
@@ -29,6 +36,9 @@ export const metaRange: KeyRange = spaceRange(space.meta);
 
 /** Every log record. */
 export const logRange: KeyRange = spaceRange(space.log);
+
+/** Every state row, of all generations. */
+export const stateRange: KeyRange = spaceRange(space.state);
 
 /** Every peer directory. */
 export const peerRange: KeyRange = spaceRange(space.peers);
@@ -39,8 +49,7 @@ export const everyRow: KeyRange = { start: new Uint8Array(0), end: new Uint8Arra
 /** Ranges that hold no row of this format. */
 export const unusedRanges: readonly KeyRange[] = [
   { start: everyRow.start, end: metaRange.start },
-  { start: Uint8Array.of(space.state), end: stateKey(new Uint8Array(0)) },
-  { start: stateKey(new Uint8Array(0), stateGeneration + 1), end: peerRange.start },
+  { start: stateRange.start, end: generationRange(firstGeneration).start },
   { start: peerRange.end, end: everyRow.end },
 ];
 
@@ -62,8 +71,13 @@ export function logKeyIndex(key: Uint8Array): Index | undefined {
   return Number.isSafeInteger(index) ? index : undefined;
 }
 
-/** Key of a row of the state machine. */
-export function stateKey(key: Uint8Array, generation = stateGeneration): Uint8Array {
+/** The records from `first` to `last`, both included. */
+export function logRecords(first: Index, last: Index): KeyRange {
+  return { start: logKey(first), end: logKey(last + 1) };
+}
+
+/** Key of a row of the state machine in a generation. */
+export function stateKey(generation: number, key: Uint8Array): Uint8Array {
   const row = Buffer.allocUnsafe(statePrefixBytes + key.length);
   row[0] = space.state;
   row.writeUInt32BE(generation, 1);
@@ -74,6 +88,19 @@ export function stateKey(key: Uint8Array, generation = stateGeneration): Uint8Ar
 /** The state machine's own key, a view into the row's. */
 export function stateKeyOf(rowKey: Uint8Array): Uint8Array {
   return rowKey.subarray(statePrefixBytes);
+}
+
+/** Generation of a state row; `undefined` when the key is no such row's. */
+export function generationOf(rowKey: Uint8Array): number | undefined {
+  if (rowKey.length < statePrefixBytes || rowKey[0] !== space.state) return undefined;
+  return new DataView(rowKey.buffer, rowKey.byteOffset).getUint32(1);
+}
+
+/** Every state row of a generation. */
+export function generationRange(generation: number): KeyRange {
+  const start = stateKey(generation, new Uint8Array(0));
+  const next = generation < generationMax ? stateKey(generation + 1, new Uint8Array(0)) : stateRange.end;
+  return { start, end: next };
 }
 
 /** Key of a peer's directory. */

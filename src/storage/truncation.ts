@@ -1,8 +1,8 @@
 import type { Index } from "../raft/entry.ts";
 import type { LogTail } from "./log-record.ts";
 import { readTail } from "./read-log.ts";
-import { logKey } from "./row-keys.ts";
-import type { RowChange, StorageEngine } from "./storage-engine.ts";
+import { logKey, logRecords } from "./row-keys.ts";
+import type { RowChange, RowReader } from "./storage-engine.ts";
 
 /** Records that one batch removes at most, unless told otherwise; about a megabyte of keys. */
 export const truncationStepMax = 65_536;
@@ -16,17 +16,12 @@ export interface Truncation {
 }
 
 /** Plans the removal of records `first` to `last`, which end the log that begins after `base`. */
-export async function planTruncation(
-  engine: StorageEngine,
-  base: LogTail,
-  first: Index,
-  last: Index,
-): Promise<Truncation> {
+export async function planTruncation(engine: RowReader, base: LogTail, first: Index, last: Index): Promise<Truncation> {
   const tail = first === base.index + 1 ? base : readTail(engine, first - 1);
   const deletes: RowChange[] = [];
   for (let index = first; index <= last; index += 1) deletes.push({ type: "delete", key: logKey(index) });
   let removedBytes = 0;
-  for await (const page of engine.iterate({ start: logKey(first), end: logKey(last + 1) })) {
+  for await (const page of engine.iterate(logRecords(first, last))) {
     for (const [, record] of page) removedBytes += record.length;
   }
   return { deletes, tail, removedBytes };

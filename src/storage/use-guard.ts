@@ -7,13 +7,19 @@ import { RaftKvError } from "../lib/errors.ts";
  * succeed over data that is gone.
  */
 export class UseGuard {
+  /** Resolves with the first failure; never rejects. */
+  readonly failure: Promise<RaftKvError>;
   readonly #what: string;
   #failure: RaftKvError | undefined;
+  #tell: (failure: RaftKvError) => void = () => {};
   #closed = false;
 
   /** `what` names the guarded thing in messages. */
   constructor(what: string) {
     this.#what = what;
+    this.failure = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
   }
 
   /** Throws `WRITE_FAILED` after a failure and `STORE_CLOSED` after a close. */
@@ -25,6 +31,7 @@ export class UseGuard {
   /** Refuses everything from now on, and gives the error to reject with. The first failure is the one that is kept. */
   fail(cause: unknown): RaftKvError {
     this.#failure ??= writeFailed(this.#what, cause);
+    this.#tell(this.#failure);
     return this.#failure;
   }
 

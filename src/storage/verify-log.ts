@@ -1,8 +1,8 @@
 import type { ConfigurationEntry, Index } from "../raft/entry.ts";
 import { checkRecord, damagedEntry, decodeRecord, isConfigurationRecord, type LogTail } from "./log-record.ts";
 import type { TermRun } from "./member-store.ts";
-import { logKeyIndex, logRange } from "./row-keys.ts";
-import type { Row, StorageEngine } from "./storage-engine.ts";
+import { logKey, logKeyIndex, logRange } from "./row-keys.ts";
+import type { Row, RowReader } from "./storage-engine.ts";
 
 /** What the verification of a log found out on its way. */
 export interface VerifiedLog {
@@ -10,7 +10,7 @@ export interface VerifiedLog {
   readonly termRuns: readonly TermRun[];
   readonly configurationEntries: readonly ConfigurationEntry[];
   readonly sizeBytes: number;
-  /** The entry at the index that was asked for; `undefined` when it is not in the log. */
+  /** The entry at the index that was asked for; `undefined` when it is not in the log any more. */
   readonly mark: LogTail | undefined;
 }
 
@@ -22,13 +22,14 @@ const pageBytes = 512 * 1024;
  * Rejects with `LOG_CORRUPT`, naming the first index at which something is wrong and what. `markIndex` is an entry to
  * report on the way.
  */
-export async function verifyLog(engine: StorageEngine, base: LogTail, markIndex: Index): Promise<VerifiedLog> {
+export async function verifyLog(engine: RowReader, base: LogTail, markIndex: Index): Promise<VerifiedLog> {
   const termRuns: TermRun[] = [];
   const configurationEntries: ConfigurationEntry[] = [];
   let tail = base;
   let sizeBytes = 0;
   let mark = markIndex === base.index ? base : undefined;
-  for await (const page of engine.iterate(logRange, { pageBytes, readAhead: true })) {
+  const range = { start: logKey(base.index + 1), end: logRange.end };
+  for await (const page of engine.iterate(range, { pageBytes, readAhead: true })) {
     for (const row of page) {
       const next = checkRow(row, tail);
       if (next.term !== tail.term || termRuns.length === 0) {

@@ -118,12 +118,12 @@ describe("data directory", () => {
     await (await openOver(rows)).close();
     const content = unwrapRow(metaKeys.identity, rows.get(metaKeys.identity) ?? Buffer.of(), "identity row");
     const identity = fromBinary(DirectoryIdentitySchema, content);
-    const future = create(DirectoryIdentitySchema, { ...identity, formatVersion: 2, clusterId: "other" });
+    const future = create(DirectoryIdentitySchema, { ...identity, formatVersion: 3, clusterId: "other" });
     const value = wrapRow(metaKeys.identity, toBinary(DirectoryIdentitySchema, future));
     rows.apply({ type: "put", key: metaKeys.identity, value });
     await expect(openOver(rows)).rejects.toMatchObject({
       code: "FORMAT_UNSUPPORTED",
-      message: "the directory has format 2; this version reads format 1",
+      message: "the directory has format 3; this version reads formats 1 to 2",
     });
   });
 

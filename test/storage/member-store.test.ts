@@ -31,6 +31,7 @@ describe("member store", () => {
     expect(one.recovered).toEqual({
       hardState: { term: 0, votedFor: null, commitIndex: 0 },
       logBase: { index: 0, term: 0 },
+      baseConfiguration: { index: 0, configuration: bootstrapConfiguration },
       lastIndex: 0,
       termRuns: [],
       configurationEntries: [],
@@ -62,6 +63,7 @@ describe("member store", () => {
     expect(second.recovered).toEqual({
       hardState: { term: 4, votedFor: "00000000000000a2", commitIndex: 2 },
       logBase: { index: 0, term: 0 },
+      baseConfiguration: { index: 0, configuration: bootstrapConfiguration },
       lastIndex: 4,
       termRuns: [
         { firstIndex: 1, term: 1 },

@@ -6,6 +6,7 @@ import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import type { RowChange } from "../../src/storage/storage-engine.ts";
 import {
   batch,
+  bootstrapConfiguration,
   command,
   configuration,
   MemoryWatermarkFile,
@@ -85,6 +86,7 @@ async function expectRecovered(store: MemberStore, model: Model, sizeBytes: numb
   expect(store.recovered).toEqual({
     hardState: model.hardState,
     logBase: { index: 0, term: 0 },
+    baseConfiguration: { index: 0, configuration: bootstrapConfiguration },
     lastIndex: log.length,
     termRuns: log
       .filter((entry, at) => entry.term !== log[at - 1]?.term)

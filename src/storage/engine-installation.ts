@@ -1,0 +1,138 @@
+import { assert } from "../lib/assert.ts";
+import { checkFlip, flipGeneration } from "./flip-generation.ts";
+import type { Installation, InstallationSource } from "./installation.ts";
+import { installationRow, type StoredInstallation } from "./installation-row.ts";
+import { generationMax, generationRange, metaKeys, stateKey } from "./row-keys.ts";
+import { readStateRows, stateChange } from "./state-rows.ts";
+import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
+import { formatRows, formatWritten, type StoreState } from "./store-state.ts";
+
+/** The one {@link Installation}: rows of a generation of their own, and one row that says how far they are. */
+export class EngineInstallation implements Installation {
+  readonly #state: StoreState;
+  #stored: StoredInstallation;
+  /** The write under way; never rejects. */
+  #writing: Promise<void> | undefined;
+  #ended = false;
+
+  constructor(state: StoreState, stored: StoredInstallation) {
+    this.#state = state;
+    this.#stored = stored;
+  }
+
+  get source(): InstallationSource {
+    return this.#stored.source;
+  }
+
+  get lastKey(): Uint8Array | null {
+    return this.#stored.lastKey;
+  }
+
+  get rowCount(): number {
+    return this.#stored.rowCount;
+  }
+
+  get bytes(): number {
+    return this.#stored.bytes;
+  }
+
+  /** Makes it known on the disk. */
+  begin(): Promise<void> {
+    return this.#write([...formatRows(this.#state)], this.#stored);
+  }
+
+  async addRows(rows: readonly Row[]): Promise<void> {
+    this.#state.guard.check();
+    assert(!this.#ended, "rows come for an installation that has ended");
+    assert(this.#writing === undefined, "rows come while others are being added");
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    checkOrder(this.#stored.lastKey, rows);
+    const { generation, rowCount } = this.#stored;
+    let { bytes } = this.#stored;
+    for (const [key, value] of rows) bytes += key.length + value.length;
+    const changes = rows.map(([key, value]) => stateChange(generation, { type: "put", key, value }));
+    await this.#write(changes, { ...this.#stored, lastKey: last[0].slice(), rowCount: rowCount + rows.length, bytes });
+  }
+
+  async *iterate({ start, end }: KeyRange): AsyncGenerator<Row> {
+    this.#state.guard.check();
+    const { generation } = this.#stored;
+    const range = { start: stateKey(generation, start), end: stateKey(generation, end) };
+    for await (const page of readStateRows(this.#state.engine, range)) yield* page;
+  }
+
+  async finish(switched: () => void): Promise<void> {
+    this.#state.guard.check();
+    assert(!this.#ended, "the installation has ended");
+    assert(this.#writing === undefined, "rows are still being added");
+    this.#state.lane.checkTurn();
+    checkFlip(this.#state, this.source.base);
+    this.#ended = true;
+    await this.#state.lane.turn(() => flipGeneration(this.#state, this.#stored, switched));
+  }
+
+  async abandon(): Promise<void> {
+    if (this.#ended) return;
+    await this.retire();
+    await writeApart(this.#state, [{ type: "delete", key: metaKeys.installation }]);
+    this.#state.installation = undefined;
+    this.sweep();
+  }
+
+  /** Ends it without a word on the disk: its row is about to be replaced. Resolves when nothing of it is being written. */
+  async retire(): Promise<void> {
+    this.#ended = true;
+    await this.#writing;
+  }
+
+  /** Removes its rows in the background. */
+  sweep(): void {
+    this.#state.sweeper.sweep(generationRange(this.#stored.generation));
+  }
+
+  /** Writes rows together with how far that brings it. */
+  async #write(changes: readonly RowChange[], stored: StoredInstallation): Promise<void> {
+    const writing = writeApart(this.#state, [...changes, installationRow(stored)]);
+    this.#writing = writing.catch(() => {});
+    try {
+      await writing;
+      this.#stored = stored;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+/** Begins to install a snapshot; the installation under way, if there is one, is given up. */
+export async function beginInstallation(state: StoreState, source: InstallationSource): Promise<EngineInstallation> {
+  assert(state.highestGeneration < generationMax, "there are no more generations");
+  state.highestGeneration += 1;
+  const stored = { source, generation: state.highestGeneration, lastKey: null, rowCount: 0, bytes: 0 };
+  const installation = new EngineInstallation(state, stored);
+  const { installation: former } = state;
+  state.installation = installation;
+  await former?.retire();
+  await installation.begin();
+  formatWritten(state);
+  former?.sweep();
+  return installation;
+}
+
+/** Writes rows that no turn depends on: beside the lane, so that no turn waits for them, and without progress of the store's. */
+async function writeApart({ engine, guard }: StoreState, rows: readonly RowChange[]): Promise<void> {
+  guard.check();
+  try {
+    await engine.write(rows);
+  } catch (error) {
+    throw guard.fail(error);
+  }
+}
+
+function checkOrder(lastKey: Uint8Array | null, rows: readonly Row[]): void {
+  let before = lastKey;
+  for (const [key] of rows) {
+    assert(before === null || Buffer.compare(before, key) < 0, "rows of an installation come out of order");
+    before = key;
+  }
+}

@@ -1,0 +1,38 @@
+import { readBase } from "./base-row.ts";
+import { missingRow } from "./message-row.ts";
+import { readProgress } from "./meta-rows.ts";
+import { firstGeneration, generationRange, metaKeys, stateKey } from "./row-keys.ts";
+import { readStateRows } from "./state-rows.ts";
+import type { StateSnapshot } from "./state-snapshot.ts";
+import type { EngineSnapshot, StorageEngine } from "./storage-engine.ts";
+
+/** The least key that comes after another is that one with this behind it. */
+const least = Uint8Array.of(0);
+
+/**
+ * Takes a snapshot of the durable state. What it stands at is read from the snapshot itself: a write under way is in it
+ * whole, applied index and generation included, or not at all.
+ */
+export function openStateSnapshot(engine: StorageEngine): StateSnapshot {
+  const rows = engine.snapshot();
+  const { appliedIndex, generation } = readStand(rows);
+  const { start, end } = generationRange(generation);
+  return {
+    appliedIndex,
+    rows: (after, pageBytes) => {
+      const from = after === null ? start : Buffer.concat([stateKey(generation, after), least]);
+      return readStateRows(rows, { start: from, end }, pageBytes);
+    },
+    close: () => rows.close(),
+  };
+}
+
+function readStand(rows: EngineSnapshot): { readonly appliedIndex: number; readonly generation: number } {
+  const progress = rows.get(metaKeys.progress);
+  if (progress === undefined) throw missingRow("progress");
+  const base = rows.get(metaKeys.base);
+  return {
+    appliedIndex: readProgress(progress).appliedIndex,
+    generation: base === undefined ? firstGeneration : readBase(base).generation,
+  };
+}

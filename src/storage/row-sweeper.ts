@@ -1,0 +1,54 @@
+import type { KeyRange, StorageEngine } from "./storage-engine.ts";
+
+/**
+ * Removes ranges of rows that nothing refers to any more, in the background, one range after another in the small steps of
+ * {@link StorageEngine.clear}. What a crash leaves behind is found by the next open.
+ */
+export class RowSweeper {
+  readonly #engine: StorageEngine;
+  readonly #onFailure: (error: unknown) => void;
+  /** Invariant: none ends where the next begins, so that compactions that come faster than removals make no queue. */
+  readonly #waiting: KeyRange[] = [];
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  /** `onFailure` learns what a removal failed with; nothing more is removed then. */
+  constructor(engine: StorageEngine, onFailure: (error: unknown) => void) {
+    this.#engine = engine;
+    this.#onFailure = onFailure;
+  }
+
+  /** Rows of `range` are garbage from now on: nobody reads them, and nobody writes there again before they are gone. */
+  sweep(range: KeyRange): void {
+    if (this.#stopped) return;
+    const at = this.#waiting.findIndex(({ end }) => Buffer.compare(end, range.start) === 0);
+    const before = this.#waiting[at];
+    if (before === undefined) this.#waiting.push(range);
+    else this.#waiting[at] = { start: before.start, end: range.end };
+    this.#running ??= this.#run();
+  }
+
+  /** Begins nothing new. A removal under way ends with the engine, which has to be closed next. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Resolves when nothing is being removed and nothing waits, or after {@link stop} when the removal under way has ended. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (let range = this.#waiting.shift(); range !== undefined && !this.#stopped; range = this.#waiting.shift()) {
+        await this.#engine.clear(range);
+      }
+    } catch (error) {
+      // After a stop that is the engine saying that it is closed; what is left is removed after the next open.
+      if (!this.#stopped) this.#onFailure(error);
+      this.#stopped = true;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+}

@@ -4,7 +4,7 @@
 sources := $(shell find src -not -name '*.md') $(wildcard tsconfig*.json) package.json package-lock.json
 compiled := dist/.compiled
 
-.PHONY: help install build run test verify fix generate bench soak clean
+.PHONY: help install build run test verify fix generate bench soak mutations clean
 
 help:
 	@echo "make run       build, then start a local cluster of three members; Ctrl-C stops it"
@@ -14,6 +14,7 @@ help:
 	@echo "make fix       format and mend what the linters can"
 	@echo "make generate  stubs and descriptors from proto/"
 	@echo "make soak      simulate clusters with fresh seeds for MINUTES (10) minutes"
+	@echo "make mutations make small faults, one at a time, and see that the tests notice each"
 	@echo "make bench     measure; figures go to bench/results/"
 	@echo "make clean     remove what was built and installed"
 
@@ -54,6 +55,10 @@ bench: build
 # Fresh seeds every time, and the first of them told, so that a failure can be looked for again.
 soak: install
 	@npm run --silent sim -- --start "$${START:-$$(date +%s)}" --minutes "$${MINUTES:-10}"
+
+# Longer than make test; npm run mutations -- --only 1,5 tries some.
+mutations: install
+	@npm run --silent mutations
 
 clean:
 	rm -rf dist .cache node_modules

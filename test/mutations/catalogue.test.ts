@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { mutations } from "./catalogue.ts";
+import { applyEdit } from "./mutation.ts";
+import { repositoryRoot } from "./workspace.ts";
+
+const read = (path: string): string => readFileSync(join(repositoryRoot, path), "utf8");
+const numbers = mutations.map(({ number }) => number);
+
+describe("the list of mutations", () => {
+  test("is long enough, and each has a number and a fault of its own, in order", () => {
+    expect(mutations.length).toBeGreaterThanOrEqual(40);
+    expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
+    const faults = mutations.map(({ fault }) => fault);
+    expect(new Set(faults).size).toBe(faults.length);
+  });
+
+  test("names test files that exist", () => {
+    const named = new Set(mutations.flatMap(({ tests }) => tests));
+    expect([...named].filter((path) => !existsSync(join(repositoryRoot, "test", path)))).toEqual([]);
+  });
+});
+
+test.each(mutations.map(({ number, fault, edits }) => [number, fault, edits] as const))(
+  "mutation %i still applies: %s",
+  (_number, _fault, edits) => {
+    const changed = new Map<string, string>();
+    for (const each of edits) changed.set(each.file, applyEdit(changed.get(each.file) ?? read(each.file), each));
+    for (const [file, text] of changed) {
+      expect(text).not.toBe(read(file));
+      expect(() => stripTypeScriptTypes(text, { mode: "transform" })).not.toThrow();
+    }
+  },
+);

@@ -26,6 +26,7 @@ export function becomeLeader(state: RaftState): void {
   state.progress.clear();
   matchProgressToConfiguration(state);
   state.leaderFirstIndex = state.log.lastIndex + 1;
+  state.uncommittedFirstIndex = state.leaderFirstIndex;
   appendOwn(state, { kind: "noop", index: state.leaderFirstIndex, term: state.term, timeMs: 0 });
   broadcastHeartbeats(state);
 }
@@ -45,9 +46,12 @@ export function matchProgressToConfiguration(state: RaftState): void {
   }
 }
 
-/** Appends commands; returns the index of the first, or `null` when too much is uncommitted already (nothing is appended). */
+/** Appends commands; returns the index of the first, or `null` when too much is uncommitted or unapplied (nothing is appended). */
 export function appendCommands(state: RaftState, commands: readonly Uint8Array[], timeMs: number): Index | null {
-  if (state.uncommittedBytes >= state.options.uncommittedBytesMax) return null;
+  const { uncommittedBytesMax, unappliedEntriesMax } = state.options;
+  if (state.uncommittedBytes >= uncommittedBytesMax) return null;
+  // A state machine that cannot follow would make everybody wait longer and longer.
+  if (state.commitIndex - state.appliedIndex > unappliedEntriesMax) return null;
   const firstIndex = state.log.lastIndex + 1;
   for (const command of commands) {
     appendOwn(state, { kind: "command", index: state.log.lastIndex + 1, term: state.term, timeMs, command });
@@ -203,12 +207,16 @@ export function advanceCommit(state: RaftState): void {
   const matchIndex = (id: MemberId): Index =>
     id === state.id ? state.log.durableIndex : (state.progress.get(id)?.matchIndex ?? 0);
   const index = quorumIndex(configurationOf(state), matchIndex);
-  if (index <= state.commitIndex || state.log.termAt(index) !== state.term) return;
-  const firstOwn = Math.max(state.commitIndex + 1, state.leaderFirstIndex);
-  const committed = state.log.slice(firstOwn, index, Number.POSITIVE_INFINITY);
-  invariant(committed !== undefined, "uncommitted entries are in memory");
-  state.uncommittedBytes -= entriesSize(committed);
-  state.commitIndex = index;
+  if (index > state.commitIndex && state.log.termAt(index) === state.term) state.commitIndex = index;
+  discountCommitted(state);
+}
+
+/** Frees the room that entries take until they are committed and durable here: they need not be in memory any more. */
+function discountCommitted(state: RaftState): void {
+  const last = Math.min(state.commitIndex, state.log.durableIndex);
+  if (last < state.uncommittedFirstIndex) return;
+  state.uncommittedBytes -= state.log.bytesOf(state.uncommittedFirstIndex, last);
+  state.uncommittedFirstIndex = last + 1;
 }
 
 /** Sends heartbeats when they are due, and steps down when no quorum answered within an election timeout (thesis, section 6.2). */

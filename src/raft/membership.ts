@@ -20,6 +20,8 @@ export type ChangeRefusal =
   | "NOT_LEADER"
   /** One change at a time, and none before an entry of the leader's own term is committed (trap: Ongaro, 2015). */
   | "CONFIG_CHANGE_IN_PROGRESS"
+  /** Leadership is on its way to another member, who can be asked next. */
+  | "TRANSFER_IN_PROGRESS"
   /** The configuration is not the one that the caller had looked at. */
   | "CONFIGURATION_CHANGED"
   /** The voters that would be left have no majority that is heard from. */
@@ -35,6 +37,7 @@ export function changeMembership(
   expectedIndex: Index | null,
 ): Index | ChangeRefusal {
   if (state.role !== "leader") return "NOT_LEADER";
+  if (state.transfer !== null) return "TRANSFER_IN_PROGRESS";
   const { index, configuration } = state.configurations.current;
   if (index > state.commitIndex || isJoint(configuration) || state.commitIndex < state.leaderFirstIndex) {
     return "CONFIG_CHANGE_IN_PROGRESS";

@@ -19,8 +19,10 @@ export interface RaftOptions {
   readonly appendBytesMax: number;
   /** What may be under way to one follower. */
   readonly inflight: InflightLimits;
-  /** Own proposals not yet committed, bytes; over it proposals are refused. */
+  /** Own proposals not yet committed, or not yet durable here, bytes; over it proposals are refused. */
   readonly uncommittedBytesMax: number;
+  /** Committed entries that a leader may have left to apply; over it proposals are refused. */
+  readonly unappliedEntriesMax: number;
   /** Reads that may wait at the leader or for the leader; over it they are refused. */
   readonly pendingReadsMax: number;
   /** Entries that a learner may be behind when it is promoted. */
@@ -30,7 +32,7 @@ export interface RaftOptions {
    * round, and no clock is trusted.
    */
   readonly lease: LeaseOptions | null;
-  /** Applied entries kept in memory for followers that are a little behind, bytes. */
+  /** Committed entries kept in memory, to be applied and for followers that are a little behind, bytes; older ones are read from the store. */
   readonly tailBytesMax: number;
 }
 
@@ -41,6 +43,7 @@ export const defaultRaftOptions: RaftOptions = {
   appendBytesMax: 1 << 20,
   inflight: { messages: 256, bytes: 8 << 20 },
   uncommittedBytesMax: 64 << 20,
+  unappliedEntriesMax: 65_536,
   pendingReadsMax: 65_536,
   promotionLagMax: 1_000,
   lease: null,

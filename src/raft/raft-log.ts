@@ -167,13 +167,19 @@ export class RaftLog {
     const entries: Entry[] = [];
     let bytes = 0;
     for (let index = from; index <= to; index++) {
-      const entry = this.#tail[index - this.#tailFirstIndex];
-      invariant(entry !== undefined && entry.index === index, `entry ${index} is in memory`);
+      const entry = this.#entry(index);
       bytes += entrySize(entry);
       if (entries.length > 0 && bytes > bytesMax) break;
       entries.push(entry);
     }
     return entries;
+  }
+
+  /** Sum of {@link entrySize} from `from` to `to`, which must be in memory. */
+  bytesOf(from: Index, to: Index): number {
+    let bytes = 0;
+    for (let index = from; index <= to; index++) bytes += entrySize(this.#entry(index));
+    return bytes;
   }
 
   /** Takes what is to be written next. One write at a time: {@link written} must come first. */
@@ -204,9 +210,7 @@ export class RaftLog {
     const limit = Math.min(index, this.#durableIndex);
     let count = 0;
     while (this.#tailBytes > bytesMax && this.#tailFirstIndex + count <= limit) {
-      const entry = this.#tail[count];
-      invariant(entry !== undefined, "entry is in memory");
-      this.#tailBytes -= entrySize(entry);
+      this.#tailBytes -= entrySize(this.#entry(this.#tailFirstIndex + count));
       count++;
     }
     if (count > 0) this.#tail.splice(0, count);
@@ -255,6 +259,12 @@ export class RaftLog {
       writingTo: this.#writingTo,
       truncateFrom: this.#truncateFrom,
     };
+  }
+
+  #entry(index: Index): Entry {
+    const entry = this.#tail[index - this.#tailFirstIndex];
+    invariant(entry !== undefined && entry.index === index, `entry ${index} is in memory`);
+    return entry;
   }
 
   #run(position: number): TermRun {

@@ -91,7 +91,7 @@ export class RaftNode {
   get hasCommittedInTerm(): boolean {
     return this.#state.role === "leader" && this.#state.commitIndex >= this.#state.leaderFirstIndex;
   }
-  /** Bytes of own proposals that are not committed. */
+  /** Bytes of own proposals that are not committed, or not durable here. */
   get uncommittedBytes(): number {
     return this.#state.uncommittedBytes;
   }
@@ -199,6 +199,7 @@ export class RaftNode {
     if (state.role === "leader") takeLeaderTurn(state);
     const write = canWrite ? takeWrite(state) : undefined;
     const apply = takeApply(state);
+    state.log.releaseTail(state.commitIndex, state.options.tailBytesMax);
     const { messages, readStates: reads, logReads, snapshotToFetch: fetchSnapshot } = state;
     state.messages = [];
     state.snapshotToFetch = null;
@@ -223,7 +224,6 @@ export class RaftNode {
     const state = this.#state;
     invariant(index === state.applyingIndex, `applied ${index}, asked for ${state.applyingIndex}`);
     state.appliedIndex = index;
-    state.log.releaseTail(index, state.options.tailBytesMax);
   }
 
   /** Entries that a {@link LogRead} asked for, from `from` on; none when they could not be had any more. */

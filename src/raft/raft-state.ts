@@ -122,8 +122,10 @@ export interface RaftState {
   progress: Map<MemberId, Progress>;
   /** Leader only: index of the no-op of its term. */
   leaderFirstIndex: Index;
-  /** Leader only: bytes of entries of its term that are not committed; 0 when there are none. */
+  /** Leader only: bytes of entries of its term that are not committed, or not durable here; 0 when there are none. */
   uncommittedBytes: number;
+  /** Leader only: the first entry that `uncommittedBytes` counts. */
+  uncommittedFirstIndex: Index;
   /** Leader only: leadership on its way to another member. */
   transfer: Transfer | null;
 

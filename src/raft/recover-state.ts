@@ -73,6 +73,7 @@ export function recoverState(
     progress: new Map(),
     leaderFirstIndex: 0,
     uncommittedBytes: 0,
+    uncommittedFirstIndex: 0,
     transfer: null,
     round: 0,
     rounds: new RoundTimes(electionTimeoutMs, heartbeatIntervalMs / 4),

@@ -36,6 +36,8 @@ export function changeRefusal(reason: ChangeRefusal, edit: MembershipEdit, conte
           "another change of membership is under way, or the leader is too new to begin one; nothing was changed",
         retryDelayMs: changeRetryMs,
       };
+    case "TRANSFER_IN_PROGRESS":
+      return transferInProgress(context);
     case "CONFIGURATION_CHANGED":
       return {
         reason,
@@ -75,11 +77,7 @@ export function transferRefusal(reason: TransferRefusal, target: string, context
         metadata: { member: target },
       };
     case "TRANSFER_IN_PROGRESS":
-      return {
-        reason,
-        message: "leadership is on its way to another member already",
-        retryDelayMs: context.electionTimeoutMs,
-      };
+      return transferInProgress(context);
     default:
       return unreachable(reason, "refusal of a transfer");
   }
@@ -94,6 +92,14 @@ export function transferFailedRefusal(target: string, context: RefusalContext): 
       `${who} did not take over within an election timeout (${context.electionTimeoutMs} ms); the leader goes on, or another ` +
       "member took over: see that the target is up and caught up (raftkv status), then try again",
     metadata: { member: target },
+  };
+}
+
+function transferInProgress({ electionTimeoutMs }: RefusalContext): Refusal {
+  return {
+    reason: "TRANSFER_IN_PROGRESS",
+    message: "leadership is on its way to another member; nothing was changed",
+    retryDelayMs: electionTimeoutMs,
   };
 }
 

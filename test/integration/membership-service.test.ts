@@ -64,6 +64,7 @@ describe("a change at the leader", () => {
     ["NOT_A_LEARNER", status.FAILED_PRECONDITION, /n9 is no learner/],
     ["LEARNER_NOT_READY", status.FAILED_PRECONDITION, /n9 has not caught up/],
     ["CONFIG_CHANGE_IN_PROGRESS", status.FAILED_PRECONDITION, /another change/],
+    ["TRANSFER_IN_PROGRESS", status.FAILED_PRECONDITION, /on its way to another member/],
     ["CONFIGURATION_CHANGED", status.FAILED_PRECONDITION, /index 1, not the expected one/],
     ["TARGET_INVALID", status.FAILED_PRECONDITION, /would leave no voter/],
     ["NOT_LEADER", status.UNAVAILABLE, /does not lead/],

@@ -52,6 +52,7 @@ function drawOptions(random: Random, hasty: boolean): RaftOptions {
     appendBytesMax: roomy ? 4096 : draw(random, 1, 300),
     inflight: roomy ? { messages: 64, bytes: 8192 } : { messages: draw(random, 1, 5), bytes: draw(random, 1, 700) },
     uncommittedBytesMax: roomy ? 16_384 : draw(random, 1, 3000),
+    unappliedEntriesMax: roomy ? 1000 : draw(random, 8, 30),
     pendingReadsMax: draw(random, 1, 20),
     promotionLagMax: 2,
     lease: null,

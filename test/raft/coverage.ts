@@ -3,6 +3,7 @@ export const situations = [
   "appendRefused",
   "applied",
   "changeRefusedConfigurationChanged",
+  "changeRefusedDuringTransfer",
   "changeRefusedInProgress",
   "changeRefusedLearnerNotReady",
   "changeRefusedNotLeader",

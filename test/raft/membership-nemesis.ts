@@ -17,6 +17,7 @@ import { newcomer } from "./test-member.ts";
 const changeRefusals: Record<ChangeRefusal, Situation> = {
   NOT_LEADER: "changeRefusedNotLeader",
   CONFIG_CHANGE_IN_PROGRESS: "changeRefusedInProgress",
+  TRANSFER_IN_PROGRESS: "changeRefusedDuringTransfer",
   CONFIGURATION_CHANGED: "changeRefusedConfigurationChanged",
   QUORUM_AT_RISK: "changeRefusedQuorumAtRisk",
   LEARNER_NOT_READY: "changeRefusedLearnerNotReady",

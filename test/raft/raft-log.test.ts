@@ -136,6 +136,15 @@ describe("slice", () => {
   });
 });
 
+test("the bytes of a range are those of its entries", () => {
+  const log = logOf(1, 1);
+  const entries = entriesOf([1, 1, 1, 1], 3);
+  log.append(entries);
+  expect(log.bytesOf(4, 5)).toBe(entriesSize(entries.slice(1, 3)));
+  expect(log.bytesOf(4, 3)).toBe(0);
+  expect(() => log.bytesOf(2, 3)).toThrow("entry 2 is in memory");
+});
+
 describe("a truncation during a write", () => {
   test("takes back what the write stood for, and is itself written next", () => {
     const log = logOf(1);

@@ -66,6 +66,10 @@ export class TestMember {
   logReads: LogRead[] = [];
   /** The write under way. */
   writing: Write | undefined;
+  /** Whether its state machine stands still: what is to be applied waits for {@link finishApply}. */
+  slowStateMachine = false;
+  /** What is being applied. */
+  applying: Ready["apply"];
   nowMs = 0;
   readonly #configuration: Configuration;
 
@@ -91,8 +95,8 @@ export class TestMember {
     const ready = this.node.ready();
     if (ready.write) this.writing = ready.write;
     if (ready.apply) {
-      for (let index = ready.apply.first; index <= ready.apply.last; index++) this.applied.push(index);
-      this.node.applied(ready.apply.last);
+      this.applying = ready.apply;
+      if (!this.slowStateMachine) this.finishApply();
     }
     this.reads.push(...ready.reads);
     this.logReads.push(...ready.logReads);
@@ -107,6 +111,15 @@ export class TestMember {
     applyWrite(this.image, write);
     this.node.written();
     return write.messages;
+  }
+
+  /** Applies what is being applied. */
+  finishApply(): void {
+    if (this.applying === undefined) throw new Error("nothing is being applied");
+    const { first, last } = this.applying;
+    this.applying = undefined;
+    for (let index = first; index <= last; index++) this.applied.push(index);
+    this.node.applied(last);
   }
 
   /** Answers the log reads that wait. */
@@ -126,7 +139,7 @@ export class TestMember {
       sent.push(...ready.messages);
       if (this.writing) sent.push(...this.finishWrite());
       else if (this.logReads.length > 0) this.finishLogReads();
-      else if (!ready.apply && ready.messages.length === 0) return sent;
+      else if (!(ready.apply && !this.slowStateMachine) && ready.messages.length === 0) return sent;
     }
     throw new Error("never comes to rest");
   }

@@ -42,6 +42,24 @@ test("trap 56: a target that lags is caught up first, and proposals wait meanwhi
   expect(node).toMatchObject({ role: "follower", leaderId: "b", transferring: false });
 });
 
+test("no change of membership begins while leadership is on its way, not even the promotion of a learner", () => {
+  const cluster = new TestCluster(three);
+  const { node } = cluster.elect("a");
+  cluster.isolate("b");
+  node.transferLeadership("b");
+  expect(node.changeMembership(target("abc", "d"))).toBe("TRANSFER_IN_PROGRESS");
+  expect(node.configurationAt.index).toBe(0);
+  cluster.join("d");
+  cluster.wait(100);
+  expect(node.transferring).toBe(false);
+  expect(node.changeMembership(target("abc", "d", false))).toBeTypeOf("number");
+  node.transferLeadership("b");
+  cluster.wait(50);
+  expect(node.configuration.learners).toEqual(["d"]);
+  cluster.wait(100);
+  expect(node.configuration.voters).toContain("d");
+});
+
 test("trap 56: a transfer to a target that does not come is given up after an election timeout", () => {
   const cluster = new TestCluster(three);
   const { node } = cluster.elect("a");

@@ -200,6 +200,7 @@ describe("a cluster of replicas", () => {
       appendBytesMax: 4096,
       pendingReadsMax: 10,
       uncommittedBytesMax: 1 << 20,
+      unappliedEntriesMax: 10_000,
       inflight: { messages: 4, bytes: 1 << 20 },
     };
     const cluster = await startCluster({

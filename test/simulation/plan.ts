@@ -125,6 +125,7 @@ function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
       appendBytesMax: roomy ? 1 << 20 : dice.whole(1, 1000),
       inflight: roomy ? { messages: 256, bytes: 8 << 20 } : inflight,
       uncommittedBytesMax: roomy ? 64 << 20 : dice.whole(200, 5000),
+      unappliedEntriesMax: 65_536,
       pendingReadsMax: roomy ? 65_536 : dice.whole(2, 30),
       promotionLagMax: 10,
       lease: null,

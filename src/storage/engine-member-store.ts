@@ -150,11 +150,15 @@ export class EngineMemberStore implements MemberStore {
 
 async function writeTurn(state: StoreState, batch: StoreBatch): Promise<void> {
   const rows: RowChange[] = [];
-  if (batch.hardState !== undefined) {
-    rows.push(hardStateRow(batch.hardState));
-    state.hardState = batch.hardState;
+  const { commitIndex } = state.hardState;
+  const { hardState = state.hardState } = batch;
+  state.hardState = hardState;
+  if (batch.truncateFrom !== undefined) {
+    // The steps of a truncation come before the entries that the new commit index may cover.
+    rows.push(hardStateRow({ ...hardState, commitIndex }));
+    await truncate(state, batch.truncateFrom, rows);
   }
-  if (batch.truncateFrom !== undefined) await truncate(state, batch.truncateFrom, rows);
+  if (batch.hardState !== undefined) rows.push(hardStateRow(hardState));
   addEntries(state, batch.entries, rows);
   addStateRows(state, batch, rows);
   await commit(state, rows);

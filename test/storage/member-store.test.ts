@@ -120,11 +120,14 @@ describe("member store", () => {
     const store = await openOver(rows, { engine: { ...engine, write }, truncationStep: 10 });
     await store.write(batch({ hardState: term(1), entries: commands(1, 95, 1) }));
     crashes.length = 0;
-    await store.write(batch({ hardState: term(2), truncateFrom: 3, entries: [command(3, 2)] }));
+    const committed = { ...term(2), commitIndex: 7 };
+    await store.write(batch({ hardState: committed, truncateFrom: 3, entries: commands(3, 7, 2) }));
     const recovered = [];
     for (const crash of crashes) recovered.push((await openOver(crash)).recovered);
-    expect(recovered.map(({ lastIndex }) => lastIndex)).toEqual([85, 75, 65, 55, 45, 35, 25, 15, 5, 3]);
+    expect(recovered.map(({ lastIndex }) => lastIndex)).toEqual([85, 75, 65, 55, 45, 35, 25, 15, 5, 7]);
     expect(recovered.every(({ hardState }) => hardState.term === 2)).toBe(true);
+    // A commit index that covers entries of the batch is there no sooner than they are.
+    expect(recovered.map(({ hardState }) => hardState.commitIndex)).toEqual([...Array(9).fill(0), 7]);
     expect(recovered.at(-1)?.logSizeBytes).toBe(store.logSizeBytes);
   });
 

@@ -23,7 +23,9 @@ export class ConfigurationHistory {
 
   /** The one in force. */
   get current(): ConfigurationAt {
-    return this.at(Number.MAX_SAFE_INTEGER);
+    const newest = this.#history.at(-1);
+    invariant(newest !== undefined, "there is always a base configuration");
+    return newest;
   }
 
   /** The one in force at `index`; that of the base for anything before. */

@@ -1,5 +1,7 @@
-import type { Configuration } from "../raft/configuration.ts";
+import type { Configuration, MemberId } from "../raft/configuration.ts";
+import type { Term } from "../raft/entry.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
+import type { Role } from "../raft/raft-state.ts";
 
 /** Notices between two turns what others outside the loop want to know of. */
 export class ChangeDetector {
@@ -7,7 +9,10 @@ export class ChangeDetector {
   /** Compared by identity: another leader may put another configuration at the same index. */
   #configuration: Configuration | null = null;
   #isCommitted = false;
-  #everything = "";
+  #term: Term = 0;
+  #role: Role | null = null;
+  #leaderId: MemberId | null = null;
+  #caughtUp = false;
 
   constructor(node: RaftNode) {
     this.#node = node;
@@ -21,9 +26,12 @@ export class ChangeDetector {
     const changed = configuration !== this.#configuration || isCommitted !== this.#isCommitted;
     this.#configuration = configuration;
     this.#isCommitted = isCommitted;
-    const everything = `${role} ${term} ${leaderId} ${caughtUp}`;
-    const anything = changed || everything !== this.#everything;
-    this.#everything = everything;
+    const leadership = role !== this.#role || term !== this.#term || leaderId !== this.#leaderId;
+    const anything = changed || leadership || caughtUp !== this.#caughtUp;
+    this.#role = role;
+    this.#term = term;
+    this.#leaderId = leaderId;
+    this.#caughtUp = caughtUp;
     return { configuration: changed, anything };
   }
 }

@@ -123,6 +123,7 @@ export class ForwardAnswers {
   /** Takes the messages to send, by peer. */
   take(from: MemberId): Map<MemberId, PeerMessage[]> {
     const messages = new Map<MemberId, PeerMessage[]>();
+    if (this.#byPeer.size === 0) return messages;
     for (const [to, requests] of this.#byPeer) {
       const responses: ForwardResponse[] = [];
       for (const [id, all] of requests) {

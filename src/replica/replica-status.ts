@@ -48,23 +48,26 @@ export interface ReplicaFacts {
 
 /** Puts core and member together into one view. */
 export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatus {
-  const { nowMs, ...rest } = facts;
+  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals } = facts;
   const { configuration, index: configurationIndex } = node.configurationAt;
   const ageMs = (contactMs: number | null): number | null =>
     contactMs === null ? null : Math.max(0, nowMs - contactMs);
   return {
-    ...rest,
     memberId: node.id,
     role: node.role === "follower" && !isVoter(configuration, node.id) ? "learner" : node.role,
     term: node.term,
     leaderId: node.leaderId,
     commitIndex: node.commitIndex,
+    appliedIndex,
     firstIndex: node.firstIndex,
     lastIndex: node.lastIndex,
+    logSizeBytes,
     configuration,
     configurationIndex,
+    caughtUp,
+    pendingProposals,
     leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
-    peers: [...node.progress].map(([memberId, progress]) => ({
+    peers: Array.from(node.progress, ([memberId, progress]) => ({
       memberId,
       matchIndex: progress.matchIndex,
       inflightMessages: progress.inflights.count,

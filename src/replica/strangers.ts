@@ -48,6 +48,7 @@ export class Strangers {
   /** Forgets those who are not needed any more, or are no strangers now; tells whether there were any. */
   forget(): boolean {
     const before = this.#members.size;
+    if (before === 0) return false;
     const settled = this.#followsMember();
     for (const id of this.#members.keys()) if (settled || !this.isStranger(id)) this.#members.delete(id);
     return this.#members.size < before;

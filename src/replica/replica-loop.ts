@@ -81,7 +81,7 @@ export class ReplicaLoop {
 
   /** Begins to take part in the cluster. Rejects when an address cannot be bound. */
   async start(): Promise<void> {
-    const { transport, runtime, options } = this.#deps;
+    const { store, transport, runtime, options } = this.#deps;
     this.#linkPeers();
     await transport.start({
       onMessages: (_from, messages) => this.#receive(messages),
@@ -90,6 +90,8 @@ export class ReplicaLoop {
       onSnapshotChunk: () => Promise.reject(new RaftKvError("SNAPSHOT_GONE", "this member keeps no snapshots")),
     });
     this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
+    // Also of what the store does by itself: an idle member would go on without a disk until its next write.
+    void store.failure.then((error) => this.fail(error));
     this.wake();
   }
 

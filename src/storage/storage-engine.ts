@@ -60,7 +60,7 @@ export interface StorageEngine extends RowReader {
    */
   write(changes: readonly RowChange[]): Promise<void>;
   /**
-   * Removes every row of a range in synced steps of at most {@link clearStepRowsMax} rows; not atomic, and to be repeated
+   * Removes every row of a range in synced steps, none of which keeps the event loop for long; not atomic, and to be repeated
    * after a crash. Writes to other ranges may be under way meanwhile.
    */
   clear(range: KeyRange): Promise<void>;
@@ -69,6 +69,3 @@ export interface StorageEngine extends RowReader {
   /** Waits for the writes under way, then releases everything; idempotent. */
   close(): Promise<void>;
 }
-
-/** Rows that one step of {@link StorageEngine.clear} removes at most: well below 5 ms of the event loop. */
-export const clearStepRowsMax = 1024;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { clearInSteps } from "../../src/storage/clear-in-steps.ts";
+import { clearInSteps, clearStepRowsMax } from "../../src/storage/clear-in-steps.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { metaKeys } from "../../src/storage/row-keys.ts";
-import { clearStepRowsMax, type RowChange, type StorageEngine } from "../../src/storage/storage-engine.ts";
+import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { baseAt, diskKinds, fill, inventory, stateOf } from "./snapshot-fixture.ts";
 import {
   batch,

@@ -6,6 +6,7 @@ import { openClassicLevelEngine } from "../../src/storage/classic-level-engine.t
 import type { InstallationSource } from "../../src/storage/installation.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import { openRocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
 import { everyRow, generationOf, logKeyIndex } from "../../src/storage/row-keys.ts";
 import type { StateSnapshot } from "../../src/storage/state-snapshot.ts";
 import type { Row, StorageEngine } from "../../src/storage/storage-engine.ts";
@@ -45,18 +46,20 @@ export const diskKinds: readonly (readonly [name: string, make: () => Promise<Di
       );
     },
   ],
-  [
-    "classic-level",
-    async () => {
-      const directory = await newDirectory();
-      const watermarkPath = join(directory, "durable-watermark");
-      return diskOver(
-        () => openClassicLevelEngine(join(directory, "engine")),
-        () => watermarkFileAt(watermarkPath),
-      );
-    },
-  ],
+  ["classic-level", () => diskIn(openClassicLevelEngine)],
 ];
+
+/** A disk with RocksDB: opening it takes long, so that one test has to do. */
+export const rocksdbDisk = (): Promise<Disk> => diskIn(openRocksdbEngine);
+
+async function diskIn(openEngine: (directory: string) => Promise<StorageEngine>): Promise<Disk> {
+  const directory = await newDirectory();
+  const watermarkPath = join(directory, "durable-watermark");
+  return diskOver(
+    () => openEngine(join(directory, "engine")),
+    () => watermarkFileAt(watermarkPath),
+  );
+}
 
 function diskOver(openEngine: () => Promise<StorageEngine>, openWatermark: () => WatermarkFile): Disk {
   const clearing = new Set<Promise<void>>();

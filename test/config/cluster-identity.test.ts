@@ -18,7 +18,7 @@ test("the order of the list does not matter", () => {
   expect(clusterIdentity("raftkv", [n2, n1])).toEqual(clusterIdentity("raftkv", [n1, n2]));
 });
 
-test("another token, member or address makes another cluster and other members", () => {
+test("trap 46: another token, member or address makes another cluster and other members", () => {
   const clusters = [
     clusterIdentity("raftkv", [n1, n2]),
     clusterIdentity("other", [n1, n2]),

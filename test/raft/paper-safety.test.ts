@@ -126,7 +126,7 @@ describe("crashes (Raft paper, section 5.5)", () => {
     expect(leader.node.appliedIndex).toBe(3);
   });
 
-  test("a leader that lost an unwritten entry does not use its place and term again", () => {
+  test("trap 30: a leader that lost an unwritten entry does not use its place and term again", () => {
     const member = new TestMember({ configuration: voters("a", "b") });
     member.lead();
     member.hear(appended(1, 1));

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Message } from "../../src/raft/message.ts";
 import { append, askVote, heartbeat, heartbeatAnswer, ofType, refused, vote } from "./messages.ts";
 import { TestCluster } from "./test-cluster.ts";
 import { entriesOf, TestMember, voters } from "./test-member.ts";
@@ -94,6 +95,29 @@ test.each(["candidate", "leader", "follower"])("trap 10: pre-votes that come lat
   expect(member.node).toMatchObject({ role, term: 1 });
 });
 
+test("trap 11: a member of a version without pre-vote neither stops the others nor keeps them from leading", () => {
+  const cluster = new TestCluster({ a: [], b: [], c: [] });
+  const { node } = cluster.elect("a");
+  // As if c had never heard of it: it takes its own pre-votes for granted and asks nobody.
+  const skipsPreVote = (message: Message): boolean => {
+    if (message.type !== "RequestVoteRequest" || !message.preVote || message.from !== "c") return false;
+    cluster.member("c").node.step(vote(message.term, true, { preVote: true, from: message.to, to: "c" }), 0);
+    return true;
+  };
+  cluster.isLost = (message) => skipsPreVote(message) || [message.from, message.to].includes("c");
+  cluster.wait(2000);
+  expect(cluster.member("c").node.term).toBeGreaterThan(5);
+  expect(node).toMatchObject({ role: "leader", term: 1 });
+  cluster.isLost = skipsPreVote;
+  cluster.wait(1000);
+  const next = cluster.waitForLeader();
+  const { term } = next.node;
+  next.node.propose([Uint8Array.of(1)], 0);
+  cluster.wait(2000);
+  expect(cluster.members.map((member) => member.node.term)).toEqual([term, term, term]);
+  expect(cluster.members.map((member) => member.node.commitIndex)).toEqual(Array(3).fill(next.node.lastIndex));
+});
+
 test("trap 12: only grants of this very election count, once for each voter", () => {
   const member = new TestMember({ configuration: voters("a", "b", "c", "d", "e"), terms: [1] });
   member.node.campaign();
@@ -173,6 +197,21 @@ test("trap 20: what a deposed leader hears of its old term changes nothing", () 
   member.hear(heartbeat(3, 0));
   expect(member.hear(vote(1, true, { from: "c" }))).toEqual([]);
   expect(member.node).toMatchObject({ role: "follower", term: 3, leaderId: "b" });
+});
+
+test("trap 61: what a leader that stood still decides when it wakes is not committed once another leads", () => {
+  const cluster = new TestCluster({ a: [], b: [], c: [] });
+  const old = cluster.elect("a");
+  cluster.isolate("a");
+  const next = cluster.elect("b");
+  cluster.heal();
+  // It did not run meanwhile: in its own eyes it leads.
+  expect(old.node).toMatchObject({ role: "leader", term: 1 });
+  expect(old.node.propose([Uint8Array.of(61)], 0)).toMatchObject({ type: "appended", firstIndex: 2, term: 1 });
+  cluster.wait(200);
+  expect(old.node).toMatchObject({ role: "follower", leaderId: next.node.id });
+  for (const { image } of cluster.members) expect(image.entries).toEqual(next.image.entries);
+  expect(next.image.entries.filter((entry) => entry.kind === "command")).toEqual([]);
 });
 
 test("trap 91: inputs in any number take effect in their order, within one turn", () => {

@@ -210,7 +210,7 @@ test("trap 92: an entry far up the number range is handled as any other", () => 
   expect(answer).toMatchObject([{ success: false, rejectedIndex: Number.MAX_SAFE_INTEGER - 1, hintIndex: 1 }]);
 });
 
-test("entries that could not be read are asked for again after a while, not in every turn", () => {
+test("trap 23: entries that could not be read are asked for again after a while, not in every turn", () => {
   const member = new TestMember({ terms: [1, 1, 1] });
   member.lead();
   member.node.step(refused(2, 3, at(0, 0)), member.nowMs);

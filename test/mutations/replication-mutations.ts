@@ -138,11 +138,10 @@ export const replicationMutations: readonly Mutation[] = [
     row: 17,
     traps: [1],
     edits: [
-      edit("raft/leader.ts", "|| state.log.termAt(index) !== state.term) return;", ") return;"),
       edit(
         "raft/leader.ts",
-        "const committed = state.log.slice(firstOwn, index, Number.POSITIVE_INFINITY);",
-        "const committed = index < firstOwn ? [] : state.log.slice(firstOwn, index, Number.POSITIVE_INFINITY);",
+        "if (index > state.commitIndex && state.log.termAt(index) === state.term) state.commitIndex = index;",
+        "if (index > state.commitIndex) state.commitIndex = index;",
       ),
     ],
     tests: safety,
@@ -264,7 +263,9 @@ export const replicationMutations: readonly Mutation[] = [
     number: 50,
     fault: "bytes of committed proposals are not given back",
     traps: [25],
-    edits: [edit("raft/leader.ts", "state.uncommittedBytes -= entriesSize(committed);\n", "")],
+    edits: [
+      edit("raft/leader.ts", "state.uncommittedBytes -= state.log.bytesOf(state.uncommittedFirstIndex, last);\n", ""),
+    ],
     tests: followers,
   },
   {

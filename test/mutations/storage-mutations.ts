@@ -1,6 +1,7 @@
 import { edit, type Mutation } from "./mutation.ts";
 
 const store = ["storage/member-store.test.ts", "storage/store-model.test.ts"];
+const snapshots = ["storage/compaction.test.ts", "storage/installation.test.ts"];
 const failures = ["storage/write-failure.test.ts", "replica/replica.test.ts"];
 
 /** Faults in what is written, in which order, and in what a start believes. */
@@ -12,9 +13,9 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "storage/engine-member-store.ts",
-        "    this.#addState(batch, rows);\n    await this.#commit(rows);\n",
-        "    const stateRows: RowChange[] = [];\n    this.#addState(batch, stateRows);\n    await this.#commit(rows);\n" +
-          "    await this.#engine.write(stateRows);\n",
+        "  addStateRows(state, batch, rows);\n  await commit(state, rows);\n",
+        "  const stateRows: RowChange[] = [];\n  addStateRows(state, batch, stateRows);\n  await commit(state, rows);\n" +
+          "  await state.engine.write(stateRows);\n",
       ),
     ],
     tests: store,
@@ -26,9 +27,9 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "storage/engine-member-store.ts",
-        "    this.#addState(batch, rows);\n    await this.#commit(rows);\n",
-        "    const stateRows: RowChange[] = [];\n    this.#addState(batch, stateRows);\n" +
-          "    await this.#engine.write(stateRows);\n    await this.#commit(rows);\n",
+        "  addStateRows(state, batch, rows);\n  await commit(state, rows);\n",
+        "  const stateRows: RowChange[] = [];\n  addStateRows(state, batch, stateRows);\n" +
+          "  await state.engine.write(stateRows);\n  await commit(state, rows);\n",
       ),
     ],
     tests: store,
@@ -52,9 +53,9 @@ export const storageMutations: readonly Mutation[] = [
     traps: [30, 62, 66],
     edits: [
       edit(
-        "storage/engine-member-store.ts",
-        "      await writing;\n    } catch (error) {\n      throw this.#guard.fail(error);",
-        "      await writing;\n    } catch (error) {\n      throw error instanceof Error ? error : this.#guard.fail(error);",
+        "storage/write-lane.ts",
+        "throw this.#guard.fail(error);",
+        "throw error instanceof Error ? error : this.#guard.fail(error);",
       ),
     ],
     tests: failures,
@@ -70,7 +71,7 @@ export const storageMutations: readonly Mutation[] = [
     number: 115,
     fault: "the watermark stays up when the log is cut back below it",
     traps: [68],
-    edits: [edit("storage/engine-member-store.ts", "      await keeper?.lowerTo(tail);\n", "")],
+    edits: [edit("storage/truncate-log.ts", "    await keeper?.lowerTo(tail);\n", "")],
     tests: ["storage/watermark.test.ts"],
   },
   {
@@ -115,7 +116,7 @@ export const storageMutations: readonly Mutation[] = [
   {
     number: 119,
     fault: "truncated records stay on the disk",
-    edits: [edit("storage/engine-member-store.ts", "for (const change of deletes) rows.push(change);\n", "")],
+    edits: [edit("storage/truncate-log.ts", "    for (const change of deletes) rows.push(change);\n", "")],
     tests: store,
   },
   {
@@ -125,9 +126,14 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "storage/engine-member-store.ts",
-        "    this.#addState(batch, rows);\n    await this.#commit(rows);\n",
-        "    this.#addState(batch, rows);\n    const first = batch.hardState === undefined ? undefined : rows.shift();\n" +
-          "    await this.#commit(rows);\n    if (first !== undefined) await this.#engine.write([first]);\n",
+        "  if (batch.hardState !== undefined) rows.push(hardStateRow(hardState));\n",
+        "",
+      ),
+      edit(
+        "storage/engine-member-store.ts",
+        "  addStateRows(state, batch, rows);\n  await commit(state, rows);\n",
+        "  addStateRows(state, batch, rows);\n  await commit(state, rows);\n" +
+          "  if (batch.hardState !== undefined) await state.engine.write([hardStateRow(hardState)]);\n",
       ),
     ],
     tests: store,
@@ -157,5 +163,100 @@ export const storageMutations: readonly Mutation[] = [
       ),
     ],
     tests: ["storage/damage.test.ts"],
+  },
+  {
+    number: 130,
+    fault: "rows of before are removed before the snapshot's rows take their place",
+    traps: [74],
+    edits: [
+      edit("storage/flip-generation.ts", "  sweeper.sweep(generationRange(before.generation));\n", ""),
+      edit(
+        "storage/flip-generation.ts",
+        "  await commit(state, rows, () => {",
+        "  sweeper.sweep(generationRange(before.generation));\n  await sweeper.settled();\n  await commit(state, rows, () => {",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 131,
+    fault: "records are removed before the log's base says that they are not needed",
+    traps: [68],
+    edits: [
+      edit("storage/compact-log.ts", "  sweeper.sweep(logRecords(before.index + 1, base.index));\n", ""),
+      edit(
+        "storage/compact-log.ts",
+        "  await commit(state, [...formatRows(state), baseRow(moved)], () => {",
+        "  sweeper.sweep(logRecords(before.index + 1, base.index));\n  await sweeper.settled();\n" +
+          "  await commit(state, [...formatRows(state), baseRow(moved)], () => {",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 132,
+    fault: "an installed snapshot leaves the applied index as it was",
+    traps: [69, 74],
+    edits: [
+      edit(
+        "storage/flip-generation.ts",
+        "{ ...state.progress, appliedIndex: index, tail:",
+        "{ ...state.progress, tail:",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 133,
+    fault: "records that contradict an installed snapshot stay in the store",
+    row: 21,
+    traps: [74],
+    edits: [
+      edit(
+        "storage/flip-generation.ts",
+        "if (own === undefined) await truncate(state, base.index, rows);",
+        "if (own === undefined) removedBytes = 0;",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 134,
+    fault: "a snapshot says that it stands at the log's end",
+    row: 23,
+    edits: [
+      edit(
+        "storage/engine-state-snapshot.ts",
+        "appliedIndex: readProgress(progress).appliedIndex,",
+        "appliedIndex: readProgress(progress).tail.index,",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 135,
+    fault: "a snapshot has no sessions",
+    row: 22,
+    traps: [80],
+    edits: [
+      edit(
+        "storage/engine-state-snapshot.ts",
+        "return readStateRows(rows, { start: from, end }, pageBytes);",
+        "return readStateRows(rows, { start: from, end: stateKey(generation, Uint8Array.of(0x73)) }, pageBytes);",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 136,
+    fault: "how far an installation is, is written before its rows",
+    edits: [
+      edit(
+        "storage/engine-installation.ts",
+        "const writing = writeApart(this.#state, [...changes, installationRow(stored)]);",
+        "const writing = writeApart(this.#state, [installationRow(stored)]).then(() => writeApart(this.#state, changes));",
+      ),
+    ],
+    tests: snapshots,
   },
 ];

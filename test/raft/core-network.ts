@@ -84,6 +84,10 @@ export interface CoreNetworkOptions {
   readonly tickMs: Span;
   readonly conditions: Conditions;
   readonly observer: CoreObserver;
+  /** How fast a member's clock runs. Default: 1, right. */
+  readonly clockRate?: (id: MemberId) => number;
+  /** What a member's settings differ in from `raft`. Default: nothing. */
+  readonly differs?: (id: MemberId) => Partial<RaftOptions>;
 }
 
 /**
@@ -96,6 +100,8 @@ export class CoreNetwork {
   conditions: Conditions;
   /** Whether nothing gets from the first to the second. */
   isCut: (from: MemberId, to: MemberId) => boolean = () => false;
+  /** How much longer than usual a message takes, milliseconds. */
+  holdUp: (message: Message) => number = () => 0;
   /** Members whose writes take this much longer, milliseconds. */
   readonly slowDisks = new Map<MemberId, number>();
   readonly #options: CoreNetworkOptions;
@@ -130,6 +136,11 @@ export class CoreNetwork {
     return true;
   }
 
+  /** A member's monotonic clock. */
+  clock({ id }: CoreMember): number {
+    return this.queue.nowMs * (this.#options.clockRate?.(id) ?? 1);
+  }
+
   /** Starts a member that is down from its durable image. */
   start(member: CoreMember): void {
     if (member.node !== null) return;
@@ -138,7 +149,8 @@ export class CoreNetwork {
     const state = recovered(member.image, member.base);
     // A start must not repeat the numbers of the one before: read ids come from here.
     const random = seededRandom(Math.floor(this.#random() * 2 ** 40));
-    member.node = new RaftNode(member.id, state, this.#options.raft, random);
+    const raft = { ...this.#options.raft, ...this.#options.differs?.(member.id) };
+    member.node = new RaftNode(member.id, state, raft, random);
     this.#options.observer.started(member, member.node);
     this.#tickSoon(member);
   }
@@ -186,7 +198,7 @@ export class CoreNetwork {
   #tickSoon(member: CoreMember): void {
     this.#later(member, this.#draw(this.#options.tickMs), (node) => {
       this.#tickSoon(member);
-      node.tick(this.queue.nowMs);
+      node.tick(this.clock(member));
     });
   }
 
@@ -257,9 +269,11 @@ export class CoreNetwork {
     }
     const target = this.members.find((member) => member.id === message.to);
     if (target === undefined) throw new Error(`message to ${message.to}, who does not exist`);
-    this.queue.after(this.#draw(this.#random() < slowRate ? slowMs : delayMs), () => {
+    const delay = this.holdUp(message) + this.#draw(this.#random() < slowRate ? slowMs : delayMs);
+    this.queue.after(delay, () => {
       // A message outlives the process it was sent to: it may reach the next one.
-      if (!this.isCut(message.from, message.to)) this.#later(target, 0, (node) => node.step(message, this.queue.nowMs));
+      if (!this.isCut(message.from, message.to))
+        this.#later(target, 0, (node) => node.step(message, this.clock(target)));
     });
   }
 

@@ -9,6 +9,9 @@ import { impatientLearners, MembershipNemesis } from "./membership-nemesis.ts";
 import { Nemesis } from "./nemesis.ts";
 import { rule } from "./rule.ts";
 
+/** Clocks run this much slower than right at most. */
+const clockDriftMax = 0.1;
+
 const proposalRefusals = {
   NOT_LEADER: "proposalNotLeader",
   OVERLOADED: "proposalOverloaded",
@@ -55,7 +58,7 @@ function drawOptions(random: Random, hasty: boolean): RaftOptions {
     unappliedEntriesMax: roomy ? 1000 : draw(random, 8, 30),
     pendingReadsMax: draw(random, 1, 20),
     promotionLagMax: 2,
-    lease: null,
+    lease: random() < 0.4 ? { clockDriftMax } : null,
     tailBytesMax: random() < 0.5 ? 0 : draw(random, 0, 800),
   };
 }
@@ -95,6 +98,8 @@ export class CoreRun {
     const raft = drawOptions(this.random, this.#hasty);
     this.#electionTimeoutMs = raft.electionTimeoutMs;
     const tickMs = { min: 2, max: draw(this.random, 3, this.#hasty ? 5 : 12) };
+    const drift = this.random() < 0.5 ? clockDriftMax : 0;
+    const rates = new Map(configuration.members.map(({ id }) => [id, 1 - drift * this.random()]));
     this.checker = new CoreChecker(raft, tickMs.max, coverage);
     this.network = new CoreNetwork({
       configuration,
@@ -103,9 +108,11 @@ export class CoreRun {
       tickMs,
       conditions: drawConditions(this.random),
       observer: this.checker,
+      clockRate: (id) => rates.get(id) ?? 1,
     });
     this.checker.members = this.network.members;
-    this.checker.transfers.now = () => this.network.queue.nowMs;
+    // As the slowest clock sees it.
+    this.checker.transfers.now = () => this.network.queue.nowMs * (1 - clockDriftMax);
     const changeEveryMs = draw(this.random, 15, 400);
     this.#membership = new MembershipNemesis(this.network, this.#fork(), coverage, changeEveryMs);
   }
@@ -163,7 +170,7 @@ export class CoreRun {
     if (member.node === null) return;
     const context = ++this.#reads;
     this.checker.readBegins(context, member.id);
-    this.network.input(member, (node) => node.readIndex(context, this.network.queue.nowMs));
+    this.network.input(member, (node) => node.readIndex(context, this.network.clock(member)));
   }
 
   #comeToRest(): void {

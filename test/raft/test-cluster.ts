@@ -67,7 +67,7 @@ export class TestCluster {
     for (let passedMs = 0; passedMs < forMs; passedMs += stepMs) {
       for (const member of this.members) {
         member.nowMs += stepMs;
-        member.node.tick(member.nowMs);
+        member.tick();
       }
       this.settle();
     }

@@ -71,6 +71,9 @@ export class TestMember {
   /** What is being applied. */
   applying: Ready["apply"];
   nowMs = 0;
+  /** The write under way, and every later one, does not end. */
+  diskStandsStill = false;
+  #writingSinceMs = 0;
   readonly #configuration: Configuration;
 
   constructor(options: TestMemberOptions = {}) {
@@ -93,7 +96,10 @@ export class TestMember {
   /** One turn; its write waits for {@link finishWrite}. */
   turn(): Ready {
     const ready = this.node.ready();
-    if (ready.write) this.writing = ready.write;
+    if (ready.write) {
+      this.writing = ready.write;
+      this.#writingSinceMs = this.nowMs;
+    }
     if (ready.apply) {
       this.applying = ready.apply;
       if (!this.slowStateMachine) this.finishApply();
@@ -137,7 +143,7 @@ export class TestMember {
     for (let turns = 0; turns < 1000; turns++) {
       const ready = this.turn();
       sent.push(...ready.messages);
-      if (this.writing) sent.push(...this.finishWrite());
+      if (this.writing && !this.diskStandsStill) sent.push(...this.finishWrite());
       else if (this.logReads.length > 0) this.finishLogReads();
       else if (!(ready.apply && !this.slowStateMachine) && ready.messages.length === 0) return sent;
     }
@@ -150,12 +156,17 @@ export class TestMember {
     return this.drain();
   }
 
+  /** Tells the core the time, and for how long the write under way has taken. */
+  tick(): void {
+    this.node.tick(this.nowMs, this.writing === undefined ? 0 : this.nowMs - this.#writingSinceMs);
+  }
+
   /** Lets time pass, a heartbeat interval at a time; everything that was sent. */
   wait(forMs: number): Message[] {
     const sent: Message[] = [];
     for (const untilMs = this.nowMs + forMs; this.nowMs < untilMs; ) {
       this.nowMs += this.options.heartbeatIntervalMs;
-      this.node.tick(this.nowMs);
+      this.tick();
       sent.push(...this.drain());
     }
     return sent;

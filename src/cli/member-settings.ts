@@ -13,6 +13,18 @@ export function replicaOptions(config: MemberConfig): ReplicaOptions {
     ...defaultReplicaOptions,
     raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs },
     pendingProposalsMax,
+    compaction: {
+      logEntriesMax: config.compactionLogEntriesMax,
+      logBytesMax: config.compactionLogBytesMax,
+      intervalMs: config.compactionIntervalMs,
+      trailingEntries: config.compactionTrailingEntries,
+      pinnedBytesMax: config.compactionPinnedBytesMax,
+    },
+    snapshot: {
+      ...defaultReplicaOptions.snapshot,
+      chunkBytes: config.snapshotChunkBytes,
+      bytesPerSecondMax: config.snapshotBytesPerSecondMax,
+    },
     // An election takes up to two timeouts.
     leaderWaitMs: 2 * electionTimeoutMs,
     tickIntervalMs: Math.max(1, Math.min(tickIntervalMsMax, heartbeatIntervalMs / 5)),

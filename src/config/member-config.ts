@@ -30,6 +30,16 @@ export interface MemberConfig {
   readonly pendingProposalsMax: number;
   readonly requestTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  readonly compactionLogEntriesMax: number;
+  readonly compactionLogBytesMax: number;
+  /** 0: never by time. */
+  readonly compactionIntervalMs: number;
+  readonly compactionTrailingEntries: number;
+  /** At least `compactionLogBytesMax`. */
+  readonly compactionPinnedBytesMax: number;
+  readonly snapshotChunkBytes: number;
+  /** 0: no limit. */
+  readonly snapshotBytesPerSecondMax: number;
   readonly storageEngine: OptionValues["storageEngine"];
   readonly logLevel: OptionValues["logLevel"];
 }
@@ -55,6 +65,13 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     pendingProposalsMax: values.maxPendingProposals,
     requestTimeoutMs: values.requestTimeout,
     drainTimeoutMs: values.drainTimeout,
+    compactionLogEntriesMax: values.compactionLogEntries,
+    compactionLogBytesMax: values.compactionLogSize,
+    compactionIntervalMs: values.compactionInterval,
+    compactionTrailingEntries: values.compactionTrailingEntries,
+    compactionPinnedBytesMax: values.compactionPinnedSize,
+    snapshotChunkBytes: values.snapshotChunkSize,
+    snapshotBytesPerSecondMax: values.snapshotRateLimit,
     storageEngine: values.storageEngine,
     logLevel: values.logLevel,
   });

@@ -95,6 +95,41 @@ export const optionTable = {
   ),
   requestTimeout: option(durationBetween("100ms", "1m"), "10s", "Deadline of a client request that names none"),
   drainTimeout: option(durationBetween("0ms", "10m"), "20s", "How long SIGTERM waits for requests under way"),
+  compactionLogEntries: option(
+    countBetween(100, 100_000_000),
+    "200000",
+    "Entries in the log over which those that are applied are forgotten",
+  ),
+  compactionLogSize: option(
+    byteSizeBetween("64KiB", "1TiB"),
+    "256MiB",
+    "Bytes of log over which entries that are applied are forgotten",
+  ),
+  compactionInterval: option(
+    durationBetween("0ms", "240h"),
+    "1h",
+    "Time after which applied entries are forgotten although no limit is reached; 0ms: never",
+  ),
+  compactionTrailingEntries: option(
+    countBetween(0, 50_000_000),
+    "100000",
+    "Applied entries kept for followers that are behind; at most half of both limits is kept, whatever this says",
+  ),
+  compactionPinnedSize: option(
+    byteSizeBetween("64KiB", "1TiB"),
+    "1GiB",
+    "Bytes of log up to which it is kept for a follower that is fetching a snapshot; at least compaction-log-size",
+  ),
+  snapshotChunkSize: option(
+    byteSizeBetween("16KiB", "4MiB"),
+    "1MiB",
+    "Bytes of a snapshot that a member asks for at once",
+  ),
+  snapshotRateLimit: option(
+    byteSizeBetween("0B", "1TiB"),
+    "0B",
+    "Bytes of a snapshot that a member fetches in a second; 0B: as many as it can",
+  ),
   storageEngine: option(oneOf(["classic-level", "rocksdb"]), "classic-level", "Engine of the data directory"),
   logLevel: option(oneOf(["debug", "info", "warn", "error"]), "info", "Least severe log lines to write"),
 } as const;

@@ -24,6 +24,7 @@ export function validateOptions(values: OptionValues, describe: DescribeOption):
   return [
     ...timingConflicts(values, describe),
     ...sizeConflicts(values, describe),
+    ...compactionConflicts(values, describe),
     ...addressConflicts(values, describe),
     ...clusterConflicts(values, describe),
   ];
@@ -46,6 +47,14 @@ function sizeConflicts(values: OptionValues, describe: DescribeOption): OptionCo
     `(${formatByteSize(values.maxKeySize)}) + max-value-size (${formatByteSize(values.maxValueSize)}) + ` +
     formatByteSize(requestOverheadBytes);
   return [{ between: ["maxRequestSize", "maxKeySize", "maxValueSize"], problem }];
+}
+
+function compactionConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
+  if (values.compactionPinnedSize >= values.compactionLogSize) return [];
+  const problem =
+    `${describe("compactionPinnedSize")}: it must be at least compaction-log-size ` +
+    `(${formatByteSize(values.compactionLogSize)})`;
+  return [{ between: ["compactionPinnedSize", "compactionLogSize"], problem }];
 }
 
 function addressConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {

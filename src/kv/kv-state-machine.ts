@@ -10,6 +10,9 @@ import type { ApplyContext, StateMachine, StateRows } from "./state-rows.ts";
 import { decodeSummary, encodeSummary, type Summary } from "./summary.ts";
 import type { Turn } from "./turn.ts";
 
+/** About what the row of a pair takes beside its key and its value. */
+const pairOverheadBytes = 16;
+
 // One command:
 //
 //   decode ──> advance log time ──> tidy sessions ──> session? ──no──────────────> execute ──> write summary
@@ -65,6 +68,12 @@ class KvStateMachine implements CountingStateMachine {
     rows.put(summaryKey, row);
     this.#summaries.remember("", row, summary);
     return result;
+  }
+
+  /** About how many bytes the rows come to; sessions, which are small, are not counted. */
+  stateBytes(rows: Pick<StateRows, "get">): number {
+    const { sizeBytes, keys } = decodeSummary(rows.get(summaryKey));
+    return sizeBytes + keys * pairOverheadBytes;
   }
 
   #run(turn: Turn, { operation, requestId }: DecodedCommand): Uint8Array {

@@ -26,6 +26,7 @@ export interface StateMachine {
   readonly indexPrefix: Uint8Array;
   inspect(command: Uint8Array): "retrySafe" | "single" | "unknown";
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
+  stateBytes(rows: Pick<StateRows, "get">): number;
 }
 
 /** The rows contradict each other or cannot be read: the member does not know its own state and must stop. */

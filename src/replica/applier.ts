@@ -58,6 +58,12 @@ export class Applier {
     if (receivedMs !== undefined) metrics.commitDuration((runtime.now() - receivedMs) / 1000);
   }
 
+  /** A snapshot that stands at `index` is the state from now on. */
+  installed(index: Index): void {
+    assert(this.#asked === null && !this.#fetching, "nothing is being applied when the state is replaced");
+    this.#appliedIndex = index;
+  }
+
   /** Applies one slice; returns how many entries. */
   applySlice(): number {
     if (this.#asked === null || this.#fetching) return 0;

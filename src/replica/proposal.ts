@@ -75,6 +75,11 @@ export class AppendedProposals {
     return this.#endWhere((appended) => appended.proposal.deadlineMs <= nowMs);
   }
 
+  /** Entries up to `index` are known by their effects only, together: answers "unknown" to who waits for one. */
+  replaced(index: Index): void {
+    this.#endWhere((appended) => appended.index <= index);
+  }
+
   /** Answers "unknown" to everyone. */
   clear(): void {
     this.#endWhere(() => true);

@@ -1,4 +1,3 @@
-import { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { Message } from "../raft/message.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
@@ -8,6 +7,7 @@ import type { PeerHello, PeerMessage } from "../transport/peer-transport.ts";
 import { Administration } from "./administration.ts";
 import { Applier } from "./applier.ts";
 import { ChangeDetector } from "./change-detector.ts";
+import { Compactor } from "./compactor.ts";
 import { Forwarder } from "./forwarder.ts";
 import { groupByReceiver } from "./group-by-receiver.ts";
 import { LogReader } from "./log-reader.ts";
@@ -16,6 +16,7 @@ import { Proposer } from "./proposer.ts";
 import { Reader } from "./reader.ts";
 import { recoverNode } from "./recover-node.ts";
 import type { ReplicaDependencies } from "./replica-dependencies.ts";
+import { SnapshotTransfers } from "./snapshot-transfers.ts";
 import type { StateView } from "./state-view.ts";
 import { StoreWriter } from "./store-writer.ts";
 import { Strangers } from "./strangers.ts";
@@ -37,6 +38,8 @@ export class ReplicaLoop {
   readonly reader: Reader;
   readonly administration: Administration;
   readonly proposer: Proposer;
+  readonly compactor: Compactor;
+  readonly snapshots: SnapshotTransfers;
   /** Called after a turn in which role, term, leader, configuration or readiness changed. */
   readonly listeners = new Set<() => void>();
   readonly #deps: ReplicaDependencies;
@@ -72,6 +75,14 @@ export class ReplicaLoop {
     this.#changes = new ChangeDetector(this.node);
     this.#strangers = new Strangers(this.node);
     this.reader = new Reader({ ...shared, applier: this.applier });
+    const { writer, applier } = this;
+    const { transport, stateMachine, logger } = deps;
+    const guarded = (part: () => void) => this.guarded(part);
+    const parts = { ...shared, transport, stateMachine, logger, random, writer, applier, proposals, guarded };
+    this.snapshots = new SnapshotTransfers(parts);
+    const isInstalling = () => this.snapshots.installing;
+    this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });
+    void store.failure.then(fail);
   }
 
   /** Whether the loop has ended, for whatever reason. */
@@ -87,7 +98,7 @@ export class ReplicaLoop {
       onMessages: (_from, messages) => this.#receive(messages),
       onHello: (hello) => this.#greet(hello),
       onUnreachable: (peer) => this.#unreachable(peer),
-      onSnapshotChunk: () => Promise.reject(new RaftKvError("SNAPSHOT_GONE", "this member keeps no snapshots")),
+      onSnapshotChunk: (from, request) => this.snapshots.serve(from, request),
     });
     this.#stopTicking = runtime.every(options.tickIntervalMs, () => this.#tick());
     // Also of what the store does by itself: an idle member would go on without a disk until its next write.
@@ -132,6 +143,8 @@ export class ReplicaLoop {
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);
       this.writer.flushRows(this.applier.appliedIndex);
+      this.compactor.tick(nowMs);
+      this.snapshots.tick(nowMs);
     });
     this.wake();
   }
@@ -161,13 +174,15 @@ export class ReplicaLoop {
     this.proposer.proposeQueued();
     this.reader.ask();
     this.peers.remember();
+    this.snapshots.tryInstall();
     const ready = this.node.ready(!this.writer.busy);
     this.#send(ready.messages);
     if (ready.write !== undefined) this.writer.write(ready.write, this.applier.appliedIndex);
     if (ready.apply !== undefined) this.applier.ask(ready.apply);
     for (const read of ready.logReads) this.#logReader.read(read);
-    const applied = this.applier.applySlice();
-    this.reader.serve(ready.reads, applied > 0);
+    if (ready.fetchSnapshot !== undefined) this.snapshots.announced(ready.fetchSnapshot);
+    const applied = this.applier.applySlice() > 0;
+    this.reader.serve(ready.reads, applied || this.snapshots.takeInstalled());
     for (const [to, messages] of this.#forwarder.takeAnswers()) this.#deps.transport.send(to, messages);
     this.administration.settle(this.#deps.runtime.now());
     this.#noticeChanges();
@@ -227,6 +242,8 @@ export class ReplicaLoop {
     this.#stopped = true;
     this.#stopTicking();
     this.administration.clear();
+    this.compactor.clear();
+    this.snapshots.close();
     this.proposer.drain();
     this.proposer.clear();
     this.reader.drain();

@@ -1,4 +1,5 @@
 import type { MemberId } from "../raft/configuration.ts";
+import type { CompactionReason } from "./compaction-policy.ts";
 
 /** How a proposal ended, as the metrics tell it. */
 export type ProposalMetricResult = "applied" | "dropped" | "timeout" | "overloaded";
@@ -8,6 +9,8 @@ export type ElectionKind = "pre_vote" | "vote" | "transfer";
 export type ElectionResult = "won" | "lost";
 /** How the confirmation of a linearizable read ended. */
 export type ReadIndexMetricResult = "ok" | "timeout" | "no_leader";
+/** How the transfer of a snapshot ended. */
+export type SnapshotMetricResult = "installed" | "abandoned";
 /** How a command that was forwarded to the leader ended. */
 export type ForwardedMetricResult = "applied" | "dropped" | "unknown";
 
@@ -42,6 +45,16 @@ export interface ReplicaMetrics {
   leaderChange(): void;
   /** From an append message to its answer. */
   peerRoundTrip(peer: MemberId, seconds: number): void;
+  /** The log was compacted: entries forgotten, and how long it took until that was durable. */
+  compaction(reason: CompactionReason, entries: number, seconds: number): void;
+  /** Bytes of rows given to a member that fetches a snapshot. */
+  snapshotSentBytes(bytes: number): void;
+  /** A snapshot is not kept any more: its receiver has it, or has not asked for rows for long. */
+  snapshotSent(result: SnapshotMetricResult, seconds: number): void;
+  /** Bytes of rows that arrived of a snapshot. */
+  snapshotReceivedBytes(bytes: number): void;
+  /** The fetching of a snapshot ended; of one that was resumed, the time since then. */
+  snapshotReceived(result: SnapshotMetricResult, seconds: number): void;
 }
 
 const nothing = () => {};
@@ -61,4 +74,9 @@ export const silentMetrics: ReplicaMetrics = {
   election: nothing,
   leaderChange: nothing,
   peerRoundTrip: nothing,
+  compaction: nothing,
+  snapshotSentBytes: nothing,
+  snapshotSent: nothing,
+  snapshotReceivedBytes: nothing,
+  snapshotReceived: nothing,
 };

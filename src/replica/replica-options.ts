@@ -1,4 +1,6 @@
 import { defaultRaftOptions, type RaftOptions } from "../raft/options.ts";
+import { type CompactionOptions, defaultCompactionOptions } from "./compaction-policy.ts";
+import { defaultSnapshotOptions, type SnapshotOptions } from "./snapshot-options.ts";
 
 /** Settings of a replica. */
 export interface ReplicaOptions {
@@ -23,6 +25,10 @@ export interface ReplicaOptions {
   readonly applyResultBytesMax: number;
   /** Bytes of entries read from the store at once. */
   readonly readBytesMax: number;
+  /** When the log is compacted. */
+  readonly compaction: CompactionOptions;
+  /** How snapshots are sent and fetched. */
+  readonly snapshot: SnapshotOptions;
 }
 
 /** Settings that fit members a millisecond or less apart. */
@@ -38,4 +44,6 @@ export const defaultReplicaOptions: ReplicaOptions = {
   applyEntriesMax: 512,
   applyResultBytesMax: 4 << 20,
   readBytesMax: 1 << 20,
+  compaction: defaultCompactionOptions,
+  snapshot: defaultSnapshotOptions,
 };

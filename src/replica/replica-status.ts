@@ -2,6 +2,8 @@ import { type Configuration, isVoter, type MemberId } from "../raft/configuratio
 import type { Index, Term } from "../raft/entry.ts";
 import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
+import type { SnapshotReceived } from "./snapshot-fetcher.ts";
+import type { SnapshotSent } from "./snapshot-source.ts";
 
 /** Role of a member in Raft; a learner is a follower without a vote. */
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader" | "learner";
@@ -24,6 +26,10 @@ export interface ReplicaStatus {
   /** Milliseconds since a leader, or on a leader a quorum, was last heard from; `null` when neither ever was. */
   readonly leaderContactAgeMs: number | null;
   readonly pendingProposals: number;
+  /** Snapshot that this member is fetching; `null` when it is not. */
+  readonly snapshotReceived: SnapshotReceived | null;
+  /** Snapshots that others are fetching from this member. */
+  readonly snapshotsSent: readonly SnapshotSent[];
   /** Leader's view of each peer; empty elsewhere. */
   readonly peers: readonly PeerProgress[];
 }
@@ -44,11 +50,13 @@ export interface ReplicaFacts {
   readonly logSizeBytes: number;
   readonly caughtUp: boolean;
   readonly pendingProposals: number;
+  readonly snapshotReceived: SnapshotReceived | null;
+  readonly snapshotsSent: readonly SnapshotSent[];
 }
 
 /** Puts core and member together into one view. */
 export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatus {
-  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals } = facts;
+  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent } = facts;
   const { configuration, index: configurationIndex } = node.configurationAt;
   const ageMs = (contactMs: number | null): number | null =>
     contactMs === null ? null : Math.max(0, nowMs - contactMs);
@@ -66,6 +74,8 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     configurationIndex,
     caughtUp,
     pendingProposals,
+    snapshotReceived,
+    snapshotsSent,
     leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
     peers: Array.from(node.progress, ([memberId, progress]) => ({
       memberId,

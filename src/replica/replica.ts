@@ -2,6 +2,7 @@ import type { MemberId } from "../raft/configuration.ts";
 import type { Term } from "../raft/entry.ts";
 import type { PeerHello } from "../transport/peer-transport.ts";
 import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
+import type { CompactionOutcome } from "./compactor.ts";
 import type { MembershipEdit } from "./membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
@@ -42,6 +43,8 @@ export class Replica {
       logSizeBytes: this.#deps.store.logSizeBytes,
       caughtUp: this.#loop.reader.caughtUp,
       pendingProposals: this.#loop.proposer.size,
+      snapshotReceived: this.#loop.snapshots.receiving,
+      snapshotsSent: this.#loop.snapshots.sending,
     });
   }
 
@@ -112,6 +115,20 @@ export class Replica {
     this.#administer(
       () => this.#loop.administration.transfer(target, deadlineMs, done),
       () => done({ type: "refused", reason: "NOT_LEADER" }),
+    );
+  }
+
+  /**
+   * Compacts this member's log up to what is applied now, but for `trailingEntries`, by default as many as the options say;
+   * `done` is called exactly once, in a later turn.
+   */
+  compact(
+    options: { readonly trailingEntries: number | null; readonly deadlineMs: number },
+    done: (outcome: CompactionOutcome) => void,
+  ): void {
+    this.#administer(
+      () => this.#loop.compactor.request({ ...options, appliedIndex: this.#loop.applier.appliedIndex }, done),
+      () => done({ type: "refused" }),
     );
   }
 

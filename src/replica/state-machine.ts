@@ -38,4 +38,6 @@ export interface StateMachine {
   inspect(command: Uint8Array): CommandNature;
   /** Applies one command and returns its encoded result. */
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
+  /** About how many bytes the keys and values of all rows come to, to tell progress. Default: not known. */
+  stateBytes?(rows: Pick<StateRows, "get">): number;
 }

@@ -14,6 +14,11 @@ const { latin1Slice } = Buffer.prototype as unknown as {
   latin1Slice: (this: Uint8Array, start: number, end: number) => string;
 };
 
+/** What a view needs to know of rows that are to take the place of its own. */
+export interface PreparedState {
+  readonly indexKeys: OrderedKeys;
+}
+
 /** Keys are latin-1 strings inside: one code unit a byte, so that their order is that of the bytes. */
 type Layer = Map<string, RowChange>;
 
@@ -24,8 +29,10 @@ type Layer = Map<string, RowChange>;
 export class StateView implements StateRows {
   readonly #durable: DurableRows;
   readonly #indexPrefix: string;
-  readonly #indexKeys = new OrderedKeys();
-  readonly #cache = new RowCache();
+  /** Where the keys are that are kept in memory. */
+  readonly #indexRange: KeyRange;
+  #indexKeys = new OrderedKeys();
+  #cache = new RowCache();
   #waiting: Layer = new Map();
   #waitingBytes = 0;
   #writing: Layer | null = null;
@@ -33,15 +40,28 @@ export class StateView implements StateRows {
   private constructor(durable: DurableRows, indexPrefix: Uint8Array) {
     this.#durable = durable;
     this.#indexPrefix = toLatin1(indexPrefix);
+    this.#indexRange = { start: indexPrefix, end: prefixEnd(indexPrefix) };
   }
 
   /** A view of the durable rows; reads the keys that begin with `indexPrefix` into memory. */
   static async load(durable: DurableRows, indexPrefix: Uint8Array): Promise<StateView> {
     const view = new StateView(durable, indexPrefix);
-    for await (const [key] of durable.iterateState({ start: indexPrefix, end: prefixEnd(indexPrefix) })) {
-      view.#indexKeys.add(toLatin1(key));
-    }
+    view.#indexKeys = await view.#readIndexKeys((range) => durable.iterateState(range));
     return view;
+  }
+
+  /** Reads what is kept in memory of rows that are not in use yet. */
+  async prepare(rows: { iterate(range: KeyRange): AsyncIterable<Row> }): Promise<PreparedState> {
+    return { indexKeys: await this.#readIndexKeys((range) => rows.iterate(range)) };
+  }
+
+  /** The durable rows are others from now on: those of `prepared`. What waits to be written belongs to the old ones and is dropped. */
+  replace({ indexKeys }: PreparedState): void {
+    assert(this.#writing === null, "no rows are being written when all are replaced");
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    this.#indexKeys = indexKeys;
+    this.#cache = new RowCache();
   }
 
   /** Bytes of rows that wait to be written. */
@@ -98,6 +118,12 @@ export class StateView implements StateRows {
     assert(this.#writing !== null, "rows are being written");
     for (const [name, change] of this.#writing) this.#cache.set(name, change.type === "put" ? change.value : undefined);
     this.#writing = null;
+  }
+
+  async #readIndexKeys(iterate: (range: KeyRange) => AsyncIterable<Row>): Promise<OrderedKeys> {
+    const keys = new OrderedKeys();
+    for await (const [key] of iterate(this.#indexRange)) keys.add(toLatin1(key));
+    return keys;
   }
 
   #change(key: Uint8Array, change: RowChange): void {

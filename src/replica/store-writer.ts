@@ -28,13 +28,20 @@ export class StoreWriter {
   readonly #deps: StoreWriterDependencies;
   #busy = false;
   #startedMs = 0;
-  /** Applied index that the store has. */
+  /** Applied index that the store has, or will have when the write under way is done. */
+  #writtenAppliedIndex: Index;
   #durableAppliedIndex: Index;
   #rowsWaitSinceMs: number | null = null;
 
   constructor(deps: StoreWriterDependencies, appliedIndex: Index) {
     this.#deps = deps;
+    this.#writtenAppliedIndex = appliedIndex;
     this.#durableAppliedIndex = appliedIndex;
+  }
+
+  /** Last entry whose effects are durable in the state. */
+  get durableAppliedIndex(): Index {
+    return this.#durableAppliedIndex;
   }
 
   /** Whether a write is under way. */
@@ -55,13 +62,13 @@ export class StoreWriter {
     this.#start({ ...durable, ...this.#takeRows(appliedIndex) }, write);
   }
 
-  /** Writes the rows alone if they are many or have waited long. */
-  flushRows(appliedIndex: Index): void {
-    if (this.#busy || appliedIndex === this.#durableAppliedIndex) return;
+  /** Writes the rows alone if they are many or have waited long, or `now`. */
+  flushRows(appliedIndex: Index, when: "due" | "now" = "due"): void {
+    if (this.#busy || appliedIndex === this.#writtenAppliedIndex) return;
     const { runtime, options, view } = this.#deps;
     this.#rowsWaitSinceMs ??= runtime.now();
     const waitedLong = runtime.now() - this.#rowsWaitSinceMs >= options.waitingRowsMs;
-    if (!waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
+    if (when === "due" && !waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
     this.#start({ entries: [], ...this.#takeRows(appliedIndex) }, undefined);
   }
 
@@ -77,11 +84,18 @@ export class StoreWriter {
     }
   }
 
+  /** A snapshot that stands at `index` is the state from now on. */
+  installed(index: Index): void {
+    this.#rowsWaitSinceMs = null;
+    this.#writtenAppliedIndex = index;
+    this.#durableAppliedIndex = index;
+  }
+
   #takeRows(appliedIndex: Index): Pick<StoreBatch, "stateChanges" | "appliedIndex"> {
     this.#rowsWaitSinceMs = null;
     const stateChanges = this.#deps.view.takeWaiting();
-    if (appliedIndex === this.#durableAppliedIndex) return { stateChanges };
-    this.#durableAppliedIndex = appliedIndex;
+    if (appliedIndex === this.#writtenAppliedIndex) return { stateChanges };
+    this.#writtenAppliedIndex = appliedIndex;
     return { stateChanges, appliedIndex };
   }
 
@@ -94,6 +108,7 @@ export class StoreWriter {
     store.write(batch).then(() => {
       metrics.writeDuration((runtime.now() - startedMs) / 1000);
       this.#busy = false;
+      this.#durableAppliedIndex = batch.appliedIndex ?? this.#durableAppliedIndex;
       view.written();
       written(write);
     }, fail);

@@ -9,8 +9,10 @@ import {
   type ListMembersRequest,
   type ListMembersResponse,
   ListMembersResponseSchema,
+  type SnapshotTransfer,
+  SnapshotTransferSchema,
 } from "../gen/raftkv/v1/cluster_service_pb.ts";
-import { isJoint } from "../raft/configuration.ts";
+import { isJoint, type MemberId } from "../raft/configuration.ts";
 import { describeMembers } from "./describe-members.ts";
 import { type MembershipServiceOptions, membershipHandlers } from "./membership-service.ts";
 import { whenFresh } from "./read-path.ts";
@@ -71,8 +73,20 @@ function getStatus(
       problems: [...problems()],
       uptime: duration(replica.now() - startedAtMs),
       clientAddress: identity.clientAddress,
+      ...(status.snapshotReceived && {
+        receivingSnapshot: transfer(status.snapshotReceived.from, status.snapshotReceived),
+      }),
+      sendingSnapshots: status.snapshotsSent.map((sent) => transfer(sent.to, sent)),
     }),
   );
+}
+
+function transfer(
+  memberId: MemberId,
+  { index, bytes, totalBytes }: { readonly index: number; readonly bytes: number; readonly totalBytes: number },
+): SnapshotTransfer {
+  const figures = { index: BigInt(index), bytes: BigInt(bytes), totalBytes: BigInt(totalBytes) };
+  return create(SnapshotTransferSchema, { memberId, ...figures });
 }
 
 function listMembers(

@@ -1,6 +1,6 @@
 // What stands where:
 //
-//   client port   interceptor (counts, receive timeout) -> KvService, ClusterService -> replica port
+//   client port   interceptor (counts, receive timeout) -> KvService, ClusterService, MaintenanceService -> replica port
 //                                                       -> Health, ServerReflection
 //   metrics port  /metrics, /livez, /readyz, /startupz
 import type { Server } from "@grpc/grpc-js";
@@ -10,6 +10,7 @@ import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { ClusterService } from "../gen/raftkv/v1/cluster_service_pb.ts";
 import { KvService } from "../gen/raftkv/v1/kv_service_pb.ts";
+import { MaintenanceService } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { Logger } from "../lib/logger.ts";
 import { CallInterceptor } from "./call-interceptor.ts";
 import { clusterService } from "./cluster-service.ts";
@@ -19,6 +20,7 @@ import { HealthService } from "./health-service.ts";
 import { HttpEndpoints } from "./http-endpoints.ts";
 import { kvService } from "./kv-service.ts";
 import type { LeaderProxy } from "./leader-proxy.ts";
+import { maintenanceService } from "./maintenance-service.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import { allWell, Probes, type ProbesOptions } from "./probes.ts";
 import { ReflectionService } from "./reflection-service.ts";
@@ -87,7 +89,8 @@ export class RaftKvServer {
       draining: false,
       onRefused: this.#metrics.refused,
     };
-    const names = [wholeServer, KvService.typeName, ClusterService.typeName, leaderService];
+    const services = [KvService, ClusterService, MaintenanceService].map(({ typeName }) => typeName);
+    const names = [wholeServer, ...services, leaderService];
     this.#health = new HealthService(names, limits.healthWatchesMax);
     const index = indexDescriptors(Buffer.from(clientPortDescriptors, "base64"));
     this.#reflection = new ReflectionService(index, limits.reflectionStreamsMax);
@@ -161,6 +164,8 @@ export class RaftKvServer {
     });
     addService(this.#grpc, KvService, kv, requestBytesMax);
     addService(this.#grpc, ClusterService, cluster, requestBytesMax);
+    const maintenance = maintenanceService(this.#environment, reader);
+    addService(this.#grpc, MaintenanceService, maintenance, requestBytesMax);
     addService(this.#grpc, Health, this.#health.handlers, requestBytesMax);
     addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax);
     addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax, ServerReflectionV1Alpha);
@@ -178,6 +183,7 @@ export class RaftKvServer {
     this.#health.set(wholeServer, allWell(this.#probes.live()));
     this.#health.set(KvService.typeName, ready);
     this.#health.set(ClusterService.typeName, true);
+    this.#health.set(MaintenanceService.typeName, true);
     this.#health.set(leaderService, this.#options.replica.status().role === "leader");
   }
 }

@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import type { MemberId } from "../raft/configuration.ts";
 import type { ReplicaMetrics } from "../replica/replica-metrics.ts";
+import { registerSnapshotMetrics } from "./snapshot-metrics.ts";
 
 /** 50 µs doubled up to 6.6 s: the range of an fsync, a commit and a round trip, from NVMe to a failing disk. */
 const fineSeconds = Array.from({ length: 18 }, (_, n) => 50e-6 * 2 ** n);
@@ -49,6 +50,7 @@ export function registerReplicaMetrics(registry: Registry, peers: PeerLabels): R
       roundTrip.observe({ peer }, seconds);
     },
     ...registerCounters(registry),
+    ...registerSnapshotMetrics(registry),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { MemberId } from "../raft/configuration.ts";
 import type { Term } from "../raft/entry.ts";
 import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
+import type { CompactionOutcome } from "../replica/compactor.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
@@ -42,6 +43,11 @@ export interface ReplicaPort {
   ): void;
   /** Hands leadership to a member, named by id or name, or to the best one, if this member leads; calls back once, never from inside. */
   transferLeadership(target: string | null, deadlineMs: number, done: (outcome: TransferOutcome) => void): void;
+  /** Compacts this member's log up to what is applied, but for `trailingEntries`; calls back once, never from inside. */
+  compact(
+    options: { readonly trailingEntries: number | null; readonly deadlineMs: number },
+    done: (outcome: CompactionOutcome) => void,
+  ): void;
   /** A row of the state as applied at present, durable or not. The array must not be changed. */
   stateRow(key: Uint8Array): Uint8Array | undefined;
   /** Addresses and name that peers told of themselves. */

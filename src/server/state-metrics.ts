@@ -3,6 +3,7 @@ import { isVoter, type MemberId, peersOf } from "../raft/configuration.ts";
 import type { KvReader } from "./kv-reader.ts";
 import type { ReplicaPort, ReplicaStatus } from "./replica-port.ts";
 import type { ServerIdentity } from "./server-identity.ts";
+import { registerSnapshotGauges } from "./snapshot-metrics.ts";
 
 /** What is told of the link to one peer; the transport's own counters fit. All but `connected` only grow. */
 export interface PeerLinkFigures {
@@ -35,6 +36,7 @@ export function registerStateMetrics(registry: Registry, source: MetricsSource):
   registerInfo(registry, source.identity);
   registerRaft(registry, source.replica);
   registerStore(registry, source);
+  registerSnapshotGauges(registry, source.replica);
   registerPeerProgress(registry, source);
   registerPeerLinks(registry, source);
   registerDisk(registry, source);
@@ -99,6 +101,7 @@ function registerRaft(registry: Registry, replica: ReplicaPort): void {
   one("applied_index", "Last index applied to the store.", (status) => status.appliedIndex);
   one("last_log_index", "Last index in the log.", (status) => status.lastIndex);
   one("first_log_index", "First index still in the log.", (status) => status.firstIndex);
+  one("log_entries", "Entries in the log.", (status) => status.lastIndex - status.firstIndex + 1);
   one("proposals_pending", "Proposals waiting to be committed and applied.", (status) => status.pendingProposals);
   gauge(registry, "raftkv_wal_size_bytes", "Bytes of log on disk.", () => replica.status().logSizeBytes);
 }

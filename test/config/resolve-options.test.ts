@@ -51,6 +51,13 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   maxPendingProposals: "7",
   requestTimeout: "1m",
   drainTimeout: "0ms",
+  compactionLogEntries: "5000",
+  compactionLogSize: "1MiB",
+  compactionInterval: "0ms",
+  compactionTrailingEntries: "500",
+  compactionPinnedSize: "2MiB",
+  snapshotChunkSize: "64KiB",
+  snapshotRateLimit: "10MiB",
   storageEngine: "classic-level",
   logLevel: "warn",
 };

@@ -9,6 +9,7 @@ import {
 } from "../../src/gen/raftkv/storage/v1/storage_pb.ts";
 import { votersOnly } from "../../src/raft/configuration.ts";
 import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
+import type { CompactionOutcome } from "../../src/replica/compactor.ts";
 import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
 import type { KvReader } from "../../src/server/kv-reader.ts";
@@ -60,6 +61,10 @@ export class FakeReplica implements ReplicaPort, KvReader {
   readonly transfers: (string | null)[] = [];
   /** Outcome of every transfer. */
   transferOutcome: TransferOutcome = { type: "failed" };
+  /** Trailing entries of the compactions asked for, in order. */
+  readonly compactions: (number | null)[] = [];
+  /** Outcome of every compaction. */
+  compactionOutcome: CompactionOutcome = { type: "refused" };
   readonly #pairs = new Map<string, Pair>();
   readonly #listeners = new Set<() => void>();
   readonly #waiting: { readonly reached: () => boolean; readonly done: (reached: boolean) => void }[] = [];
@@ -82,6 +87,8 @@ export class FakeReplica implements ReplicaPort, KvReader {
     caughtUp: true,
     leaderContactAgeMs: 0,
     pendingProposals: 3,
+    snapshotReceived: null,
+    snapshotsSent: [],
     peers: [{ memberId: otherId, matchIndex: 11, inflightMessages: 2, contactAgeMs: 20 }],
   };
 
@@ -136,6 +143,11 @@ export class FakeReplica implements ReplicaPort, KvReader {
   transferLeadership(target: string | null, _deadlineMs: number, done: (outcome: TransferOutcome) => void): void {
     this.transfers.push(target);
     setImmediate(() => done(this.transferOutcome));
+  }
+
+  compact(options: { readonly trailingEntries: number | null }, done: (outcome: CompactionOutcome) => void): void {
+    this.compactions.push(options.trailingEntries);
+    setImmediate(() => done(this.compactionOutcome));
   }
 
   stateRow(): Uint8Array | undefined {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/v1/cluster_service.proto.
  */
 export const file_raftkv_v1_cluster_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yYWZ0a3YvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglyYWZ0a3YudjEiqwIKBk1lbWJlchIRCgltZW1iZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSJAoEcm9sZRgFIAEoDjIWLnJhZnRrdi52MS5NZW1iZXIuUm9sZRIOCgZsZWFkZXIYBiABKAgSNQoRbGFzdF9jb250YWN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hdGNoX2luZGV4GAggASgEIlAKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfVk9URVIQARIQCgxST0xFX0xFQVJORVIQAhIQCgxST0xFX0xFQVZJTkcQAyISChBHZXRTdGF0dXNSZXF1ZXN0IpgEChFHZXRTdGF0dXNSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEjMKBHJvbGUYBCABKA4yJS5yYWZ0a3YudjEuR2V0U3RhdHVzUmVzcG9uc2UuUmFmdFJvbGUSFAoMY29tbWl0X2luZGV4GAUgASgEEhUKDWFwcGxpZWRfaW5kZXgYBiABKAQSEwoLZmlyc3RfaW5kZXgYByABKAQSEgoKbGFzdF9pbmRleBgIIAEoBBIWCg5sb2dfc2l6ZV9ieXRlcxgJIAEoBBIMCgRrZXlzGAogASgEEhAKCHNlc3Npb25zGAsgASgEEhAKCHByb2JsZW1zGAwgAygJEikKBnVwdGltZRgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5jbGllbnRfYWRkcmVzcxgOIAEoCSKgAQoIUmFmdFJvbGUSGQoVUkFGVF9ST0xFX1VOU1BFQ0lGSUVEEAASFgoSUkFGVF9ST0xFX0ZPTExPV0VSEAESGwoXUkFGVF9ST0xFX1BSRV9DQU5ESURBVEUQAhIXChNSQUZUX1JPTEVfQ0FORElEQVRFEAMSFAoQUkFGVF9ST0xFX0xFQURFUhAEEhUKEVJBRlRfUk9MRV9MRUFSTkVSEAUiOgoSTGlzdE1lbWJlcnNSZXF1ZXN0EiQKBHJlYWQYASABKAsyFi5yYWZ0a3YudjEuUmVhZE9wdGlvbnMikAEKE0xpc3RNZW1iZXJzUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiIKB21lbWJlcnMYAiADKAsyES5yYWZ0a3YudjEuTWVtYmVyEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYAyABKAQSDQoFam9pbnQYBCABKAgimAEKEEFkZE1lbWJlclJlcXVlc3QSDAoEbmFtZRgBIAEoCRIUCgxwZWVyX2FkZHJlc3MYAiABKAkSFAoMa2VlcF9sZWFybmVyGAMgASgIEikKHGV4cGVjdGVkX2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKARIAIgBAUIfCh1fZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleCKiAQoRQWRkTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiEKBm1lbWJlchgCIAEoCzIRLnJhZnRrdi52MS5NZW1iZXISIgoHbWVtYmVycxgDIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgEIAEoBCJyChRQcm9tb3RlTWVtYmVyUmVxdWVzdBIOCgZtZW1iZXIYASABKAkSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgCIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IoMBChVQcm9tb3RlTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiIKB21lbWJlcnMYAiADKAsyES5yYWZ0a3YudjEuTWVtYmVyEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYAyABKAQicQoTUmVtb3ZlTWVtYmVyUmVxdWVzdBIOCgZtZW1iZXIYASABKAkSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgCIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IoIBChRSZW1vdmVNZW1iZXJSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIgoHbWVtYmVycxgCIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBCKwAQoUUmVwbGFjZU1lbWJlclJlcXVlc3QSEgoKb2xkX21lbWJlchgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBlZXJfYWRkcmVzcxgDIAEoCRIUCgxrZWVwX2xlYXJuZXIYBCABKAgSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgFIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IqYBChVSZXBsYWNlTWVtYmVyUmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEiEKBm1lbWJlchgCIAEoCzIRLnJhZnRrdi52MS5NZW1iZXISIgoHbWVtYmVycxgDIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgEIAEoBCIrChlUcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0Eg4KBnRhcmdldBgBIAEoCSJ1ChpUcmFuc2ZlckxlYWRlcnNoaXBSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISFQoNb2xkX2xlYWRlcl9pZBgCIAEoCRIVCg1uZXdfbGVhZGVyX2lkGAMgASgJMsoECg5DbHVzdGVyU2VydmljZRJGCglHZXRTdGF0dXMSGy5yYWZ0a3YudjEuR2V0U3RhdHVzUmVxdWVzdBocLnJhZnRrdi52MS5HZXRTdGF0dXNSZXNwb25zZRJMCgtMaXN0TWVtYmVycxIdLnJhZnRrdi52MS5MaXN0TWVtYmVyc1JlcXVlc3QaHi5yYWZ0a3YudjEuTGlzdE1lbWJlcnNSZXNwb25zZRJGCglBZGRNZW1iZXISGy5yYWZ0a3YudjEuQWRkTWVtYmVyUmVxdWVzdBocLnJhZnRrdi52MS5BZGRNZW1iZXJSZXNwb25zZRJSCg1Qcm9tb3RlTWVtYmVyEh8ucmFmdGt2LnYxLlByb21vdGVNZW1iZXJSZXF1ZXN0GiAucmFmdGt2LnYxLlByb21vdGVNZW1iZXJSZXNwb25zZRJPCgxSZW1vdmVNZW1iZXISHi5yYWZ0a3YudjEuUmVtb3ZlTWVtYmVyUmVxdWVzdBofLnJhZnRrdi52MS5SZW1vdmVNZW1iZXJSZXNwb25zZRJSCg1SZXBsYWNlTWVtYmVyEh8ucmFmdGt2LnYxLlJlcGxhY2VNZW1iZXJSZXF1ZXN0GiAucmFmdGt2LnYxLlJlcGxhY2VNZW1iZXJSZXNwb25zZRJhChJUcmFuc2ZlckxlYWRlcnNoaXASJC5yYWZ0a3YudjEuVHJhbnNmZXJMZWFkZXJzaGlwUmVxdWVzdBolLnJhZnRrdi52MS5UcmFuc2ZlckxlYWRlcnNoaXBSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_raftkv_v1_common]);
+  fileDesc("Ch9yYWZ0a3YvdjEvY2x1c3Rlcl9zZXJ2aWNlLnByb3RvEglyYWZ0a3YudjEiqwIKBk1lbWJlchIRCgltZW1iZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwZWVyX2FkZHJlc3MYAyABKAkSFgoOY2xpZW50X2FkZHJlc3MYBCABKAkSJAoEcm9sZRgFIAEoDjIWLnJhZnRrdi52MS5NZW1iZXIuUm9sZRIOCgZsZWFkZXIYBiABKAgSNQoRbGFzdF9jb250YWN0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC21hdGNoX2luZGV4GAggASgEIlAKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg4KClJPTEVfVk9URVIQARIQCgxST0xFX0xFQVJORVIQAhIQCgxST0xFX0xFQVZJTkcQAyJYChBTbmFwc2hvdFRyYW5zZmVyEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBINCgVieXRlcxgDIAEoBBITCgt0b3RhbF9ieXRlcxgEIAEoBCISChBHZXRTdGF0dXNSZXF1ZXN0IokFChFHZXRTdGF0dXNSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDAoEbmFtZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEjMKBHJvbGUYBCABKA4yJS5yYWZ0a3YudjEuR2V0U3RhdHVzUmVzcG9uc2UuUmFmdFJvbGUSFAoMY29tbWl0X2luZGV4GAUgASgEEhUKDWFwcGxpZWRfaW5kZXgYBiABKAQSEwoLZmlyc3RfaW5kZXgYByABKAQSEgoKbGFzdF9pbmRleBgIIAEoBBIWCg5sb2dfc2l6ZV9ieXRlcxgJIAEoBBIMCgRrZXlzGAogASgEEhAKCHNlc3Npb25zGAsgASgEEhAKCHByb2JsZW1zGAwgAygJEikKBnVwdGltZRgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg5jbGllbnRfYWRkcmVzcxgOIAEoCRI3ChJyZWNlaXZpbmdfc25hcHNob3QYDyABKAsyGy5yYWZ0a3YudjEuU25hcHNob3RUcmFuc2ZlchI2ChFzZW5kaW5nX3NuYXBzaG90cxgQIAMoCzIbLnJhZnRrdi52MS5TbmFwc2hvdFRyYW5zZmVyIqABCghSYWZ0Um9sZRIZChVSQUZUX1JPTEVfVU5TUEVDSUZJRUQQABIWChJSQUZUX1JPTEVfRk9MTE9XRVIQARIbChdSQUZUX1JPTEVfUFJFX0NBTkRJREFURRACEhcKE1JBRlRfUk9MRV9DQU5ESURBVEUQAxIUChBSQUZUX1JPTEVfTEVBREVSEAQSFQoRUkFGVF9ST0xFX0xFQVJORVIQBSI6ChJMaXN0TWVtYmVyc1JlcXVlc3QSJAoEcmVhZBgBIAEoCzIWLnJhZnRrdi52MS5SZWFkT3B0aW9ucyKQAQoTTGlzdE1lbWJlcnNSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIgoHbWVtYmVycxgCIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBBINCgVqb2ludBgEIAEoCCKYAQoQQWRkTWVtYmVyUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDHBlZXJfYWRkcmVzcxgCIAEoCRIUCgxrZWVwX2xlYXJuZXIYAyABKAgSKQocZXhwZWN0ZWRfY29uZmlndXJhdGlvbl9pbmRleBgEIAEoBEgAiAEBQh8KHV9leHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4IqIBChFBZGRNZW1iZXJSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIQoGbWVtYmVyGAIgASgLMhEucmFmdGt2LnYxLk1lbWJlchIiCgdtZW1iZXJzGAMgAygLMhEucmFmdGt2LnYxLk1lbWJlchIbChNjb25maWd1cmF0aW9uX2luZGV4GAQgASgEInIKFFByb21vdGVNZW1iZXJSZXF1ZXN0Eg4KBm1lbWJlchgBIAEoCRIpChxleHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4GAIgASgESACIAQFCHwodX2V4cGVjdGVkX2NvbmZpZ3VyYXRpb25faW5kZXgigwEKFVByb21vdGVNZW1iZXJSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIgoHbWVtYmVycxgCIAMoCzIRLnJhZnRrdi52MS5NZW1iZXISGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBCJxChNSZW1vdmVNZW1iZXJSZXF1ZXN0Eg4KBm1lbWJlchgBIAEoCRIpChxleHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4GAIgASgESACIAQFCHwodX2V4cGVjdGVkX2NvbmZpZ3VyYXRpb25faW5kZXgiggEKFFJlbW92ZU1lbWJlclJlc3BvbnNlEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIiCgdtZW1iZXJzGAIgAygLMhEucmFmdGt2LnYxLk1lbWJlchIbChNjb25maWd1cmF0aW9uX2luZGV4GAMgASgEIrABChRSZXBsYWNlTWVtYmVyUmVxdWVzdBISCgpvbGRfbWVtYmVyGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJEhQKDGtlZXBfbGVhcm5lchgEIAEoCBIpChxleHBlY3RlZF9jb25maWd1cmF0aW9uX2luZGV4GAUgASgESACIAQFCHwodX2V4cGVjdGVkX2NvbmZpZ3VyYXRpb25faW5kZXgipgEKFVJlcGxhY2VNZW1iZXJSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISIQoGbWVtYmVyGAIgASgLMhEucmFmdGt2LnYxLk1lbWJlchIiCgdtZW1iZXJzGAMgAygLMhEucmFmdGt2LnYxLk1lbWJlchIbChNjb25maWd1cmF0aW9uX2luZGV4GAQgASgEIisKGVRyYW5zZmVyTGVhZGVyc2hpcFJlcXVlc3QSDgoGdGFyZ2V0GAEgASgJInUKGlRyYW5zZmVyTGVhZGVyc2hpcFJlc3BvbnNlEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIVCg1vbGRfbGVhZGVyX2lkGAIgASgJEhUKDW5ld19sZWFkZXJfaWQYAyABKAkyygQKDkNsdXN0ZXJTZXJ2aWNlEkYKCUdldFN0YXR1cxIbLnJhZnRrdi52MS5HZXRTdGF0dXNSZXF1ZXN0GhwucmFmdGt2LnYxLkdldFN0YXR1c1Jlc3BvbnNlEkwKC0xpc3RNZW1iZXJzEh0ucmFmdGt2LnYxLkxpc3RNZW1iZXJzUmVxdWVzdBoeLnJhZnRrdi52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlEkYKCUFkZE1lbWJlchIbLnJhZnRrdi52MS5BZGRNZW1iZXJSZXF1ZXN0GhwucmFmdGt2LnYxLkFkZE1lbWJlclJlc3BvbnNlElIKDVByb21vdGVNZW1iZXISHy5yYWZ0a3YudjEuUHJvbW90ZU1lbWJlclJlcXVlc3QaIC5yYWZ0a3YudjEuUHJvbW90ZU1lbWJlclJlc3BvbnNlEk8KDFJlbW92ZU1lbWJlchIeLnJhZnRrdi52MS5SZW1vdmVNZW1iZXJSZXF1ZXN0Gh8ucmFmdGt2LnYxLlJlbW92ZU1lbWJlclJlc3BvbnNlElIKDVJlcGxhY2VNZW1iZXISHy5yYWZ0a3YudjEuUmVwbGFjZU1lbWJlclJlcXVlc3QaIC5yYWZ0a3YudjEuUmVwbGFjZU1lbWJlclJlc3BvbnNlEmEKElRyYW5zZmVyTGVhZGVyc2hpcBIkLnJhZnRrdi52MS5UcmFuc2ZlckxlYWRlcnNoaXBSZXF1ZXN0GiUucmFmdGt2LnYxLlRyYW5zZmVyTGVhZGVyc2hpcFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_raftkv_v1_common]);
 
 /**
  * A member.
@@ -128,6 +128,48 @@ export const Member_RoleSchema: GenEnum<Member_Role> = /*@__PURE__*/
   enumDesc(file_raftkv_v1_cluster_service, 0, 0);
 
 /**
+ * A snapshot of the state on its way between two members.
+ *
+ * @generated from message raftkv.v1.SnapshotTransfer
+ */
+export type SnapshotTransfer = Message<"raftkv.v1.SnapshotTransfer"> & {
+  /**
+   * The other member.
+   *
+   * @generated from field: string member_id = 1;
+   */
+  memberId: string;
+
+  /**
+   * Log index at which the snapshot stands; 0 before its first rows.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * Bytes of keys and values sent so far, or durable at the receiver.
+   *
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * About what the whole comes to; 0 when not known.
+   *
+   * @generated from field: uint64 total_bytes = 4;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.SnapshotTransfer.
+ * Use `create(SnapshotTransferSchema)` to create a new message.
+ */
+export const SnapshotTransferSchema: GenMessage<SnapshotTransfer> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_cluster_service, 1);
+
+/**
  * Request of GetStatus.
  *
  * @generated from message raftkv.v1.GetStatusRequest
@@ -140,7 +182,7 @@ export type GetStatusRequest = Message<"raftkv.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 1);
+  messageDesc(file_raftkv_v1_cluster_service, 2);
 
 /**
  * Response of GetStatus.
@@ -245,6 +287,20 @@ export type GetStatusResponse = Message<"raftkv.v1.GetStatusResponse"> & {
    * @generated from field: string client_address = 14;
    */
   clientAddress: string;
+
+  /**
+   * Snapshot that the answering member is fetching; absent when it is not.
+   *
+   * @generated from field: raftkv.v1.SnapshotTransfer receiving_snapshot = 15;
+   */
+  receivingSnapshot?: SnapshotTransfer | undefined;
+
+  /**
+   * Snapshots that others are fetching from it.
+   *
+   * @generated from field: repeated raftkv.v1.SnapshotTransfer sending_snapshots = 16;
+   */
+  sendingSnapshots: SnapshotTransfer[];
 };
 
 /**
@@ -252,7 +308,7 @@ export type GetStatusResponse = Message<"raftkv.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 2);
+  messageDesc(file_raftkv_v1_cluster_service, 3);
 
 /**
  * Role in Raft.
@@ -307,7 +363,7 @@ export enum GetStatusResponse_RaftRole {
  * Describes the enum raftkv.v1.GetStatusResponse.RaftRole.
  */
 export const GetStatusResponse_RaftRoleSchema: GenEnum<GetStatusResponse_RaftRole> = /*@__PURE__*/
-  enumDesc(file_raftkv_v1_cluster_service, 2, 0);
+  enumDesc(file_raftkv_v1_cluster_service, 3, 0);
 
 /**
  * Request of ListMembers.
@@ -328,7 +384,7 @@ export type ListMembersRequest = Message<"raftkv.v1.ListMembersRequest"> & {
  * Use `create(ListMembersRequestSchema)` to create a new message.
  */
 export const ListMembersRequestSchema: GenMessage<ListMembersRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 3);
+  messageDesc(file_raftkv_v1_cluster_service, 4);
 
 /**
  * Response of ListMembers.
@@ -370,7 +426,7 @@ export type ListMembersResponse = Message<"raftkv.v1.ListMembersResponse"> & {
  * Use `create(ListMembersResponseSchema)` to create a new message.
  */
 export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 4);
+  messageDesc(file_raftkv_v1_cluster_service, 5);
 
 /**
  * Request of AddMember.
@@ -412,7 +468,7 @@ export type AddMemberRequest = Message<"raftkv.v1.AddMemberRequest"> & {
  * Use `create(AddMemberRequestSchema)` to create a new message.
  */
 export const AddMemberRequestSchema: GenMessage<AddMemberRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 5);
+  messageDesc(file_raftkv_v1_cluster_service, 6);
 
 /**
  * Response of AddMember, once the change is committed.
@@ -454,7 +510,7 @@ export type AddMemberResponse = Message<"raftkv.v1.AddMemberResponse"> & {
  * Use `create(AddMemberResponseSchema)` to create a new message.
  */
 export const AddMemberResponseSchema: GenMessage<AddMemberResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 6);
+  messageDesc(file_raftkv_v1_cluster_service, 7);
 
 /**
  * Request of PromoteMember.
@@ -482,7 +538,7 @@ export type PromoteMemberRequest = Message<"raftkv.v1.PromoteMemberRequest"> & {
  * Use `create(PromoteMemberRequestSchema)` to create a new message.
  */
 export const PromoteMemberRequestSchema: GenMessage<PromoteMemberRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 7);
+  messageDesc(file_raftkv_v1_cluster_service, 8);
 
 /**
  * Response of PromoteMember, once the change is committed.
@@ -517,7 +573,7 @@ export type PromoteMemberResponse = Message<"raftkv.v1.PromoteMemberResponse"> &
  * Use `create(PromoteMemberResponseSchema)` to create a new message.
  */
 export const PromoteMemberResponseSchema: GenMessage<PromoteMemberResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 8);
+  messageDesc(file_raftkv_v1_cluster_service, 9);
 
 /**
  * Request of RemoveMember.
@@ -545,7 +601,7 @@ export type RemoveMemberRequest = Message<"raftkv.v1.RemoveMemberRequest"> & {
  * Use `create(RemoveMemberRequestSchema)` to create a new message.
  */
 export const RemoveMemberRequestSchema: GenMessage<RemoveMemberRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 9);
+  messageDesc(file_raftkv_v1_cluster_service, 10);
 
 /**
  * Response of RemoveMember, once the change is committed.
@@ -580,7 +636,7 @@ export type RemoveMemberResponse = Message<"raftkv.v1.RemoveMemberResponse"> & {
  * Use `create(RemoveMemberResponseSchema)` to create a new message.
  */
 export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 10);
+  messageDesc(file_raftkv_v1_cluster_service, 11);
 
 /**
  * Request of ReplaceMember.
@@ -629,7 +685,7 @@ export type ReplaceMemberRequest = Message<"raftkv.v1.ReplaceMemberRequest"> & {
  * Use `create(ReplaceMemberRequestSchema)` to create a new message.
  */
 export const ReplaceMemberRequestSchema: GenMessage<ReplaceMemberRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 11);
+  messageDesc(file_raftkv_v1_cluster_service, 12);
 
 /**
  * Response of ReplaceMember, once the change is committed.
@@ -671,7 +727,7 @@ export type ReplaceMemberResponse = Message<"raftkv.v1.ReplaceMemberResponse"> &
  * Use `create(ReplaceMemberResponseSchema)` to create a new message.
  */
 export const ReplaceMemberResponseSchema: GenMessage<ReplaceMemberResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 12);
+  messageDesc(file_raftkv_v1_cluster_service, 13);
 
 /**
  * Request of TransferLeadership.
@@ -692,7 +748,7 @@ export type TransferLeadershipRequest = Message<"raftkv.v1.TransferLeadershipReq
  * Use `create(TransferLeadershipRequestSchema)` to create a new message.
  */
 export const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 13);
+  messageDesc(file_raftkv_v1_cluster_service, 14);
 
 /**
  * Response of TransferLeadership, once the new leader is known; its header tells who answered.
@@ -727,7 +783,7 @@ export type TransferLeadershipResponse = Message<"raftkv.v1.TransferLeadershipRe
  * Use `create(TransferLeadershipResponseSchema)` to create a new message.
  */
 export const TransferLeadershipResponseSchema: GenMessage<TransferLeadershipResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_cluster_service, 14);
+  messageDesc(file_raftkv_v1_cluster_service, 15);
 
 /**
  * Membership and status of the cluster. Every call may be sent to any member.

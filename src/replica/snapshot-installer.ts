@@ -1,0 +1,96 @@
+import type { Logger } from "../lib/logger.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+import type { Installation } from "../storage/installation.ts";
+import type { Applier } from "./applier.ts";
+import type { AppendedProposals } from "./proposal.ts";
+import type { PreparedState, StateView } from "./state-view.ts";
+import type { StoreWriter } from "./store-writer.ts";
+
+/** What installing needs. */
+export interface SnapshotInstallerDependencies {
+  readonly node: RaftNode;
+  readonly view: StateView;
+  readonly writer: StoreWriter;
+  readonly applier: Applier;
+  readonly proposals: AppendedProposals;
+  readonly logger: Logger;
+  readonly guarded: (part: () => void) => void;
+  readonly wake: () => void;
+  readonly fail: (error: unknown) => void;
+  /** Called when the snapshot is log and state of this member, and readers may have what they wait for. */
+  readonly installed: () => void;
+}
+
+/**
+ * Puts a snapshot that is here in whole in the place of log and state: when nothing is being written or applied, in one
+ * durable step of the store, with core, rows in memory and waiting callers following at once.
+ */
+export class SnapshotInstaller {
+  readonly #deps: SnapshotInstallerDependencies;
+  #prepared: { readonly installation: Installation; readonly state: PreparedState } | null = null;
+  #preparing: Installation | null = null;
+  #installing = false;
+
+  constructor(deps: SnapshotInstallerDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Whether log and state are being replaced. */
+  get installing(): boolean {
+    return this.#installing;
+  }
+
+  /** Takes on a snapshot of which all rows are here. */
+  prepare(installation: Installation): void {
+    const { view, guarded, wake, fail } = this.#deps;
+    this.#preparing = installation;
+    view.prepare(installation).then(
+      (state) =>
+        guarded(() => {
+          if (this.#preparing !== installation) return;
+          this.#prepared = { installation, state };
+          wake();
+        }),
+      fail,
+    );
+  }
+
+  /** Lets go of the snapshot, unless it is being installed already. */
+  forget(): void {
+    this.#preparing = null;
+    this.#prepared = null;
+  }
+
+  /** Begins to install what is prepared, if this is the moment. To be called every turn, before the core is asked for a write. */
+  tryInstall(): void {
+    const { node, writer } = this.#deps;
+    if (this.#prepared === null || this.#installing || writer.busy) return;
+    const { installation, state } = this.#prepared;
+    const start = node.beginInstall(installation.source.base);
+    if (start === "later") return;
+    this.forget();
+    if (start === "begun") this.#install(installation, state);
+  }
+
+  #install(installation: Installation, state: PreparedState): void {
+    const { view, writer, guarded, fail } = this.#deps;
+    this.#installing = true;
+    writer
+      .exclusively(() => installation.finish(() => view.replace(state)))
+      .then(() => guarded(() => this.#installed(installation)), fail);
+  }
+
+  #installed({ source, bytes, rowCount }: Installation): void {
+    const { node, writer, applier, proposals, logger, installed, wake } = this.#deps;
+    const { index } = source.base;
+    this.#installing = false;
+    writer.installed(index);
+    applier.installed(index);
+    node.installed();
+    // What became of entries that only the snapshot stands for cannot be told.
+    proposals.replaced(index);
+    logger.info({ index, from: source.from, rows: rowCount, bytes }, "snapshot installed");
+    installed();
+    wake();
+  }
+}

@@ -1,0 +1,28 @@
+/** How snapshots are sent and fetched. */
+export interface SnapshotOptions {
+  /** Bytes of rows asked for at once. Default 1 MiB. */
+  readonly chunkBytes: number;
+  /** Bytes of rows fetched in a second, on average; 0: as many as come. Default 0. */
+  readonly bytesPerSecondMax: number;
+  /** Snapshots kept open for others at one time. Default 4. */
+  readonly openMax: number;
+  /** How long one is kept that nobody asks rows of, milliseconds; a follower may be restarted meanwhile. Default 60,000. */
+  readonly idleMs: number;
+  /** First wait after a request that failed, milliseconds; doubles up to the maximum. Default 100. */
+  readonly retryMinMs: number;
+  /** Longest such wait, milliseconds. Default 5,000. */
+  readonly retryMaxMs: number;
+  /** How long rows are fetched without a leader that says so, milliseconds. Default 60,000. */
+  readonly announcedMs: number;
+}
+
+/** The limits where nothing else is said. */
+export const defaultSnapshotOptions: SnapshotOptions = {
+  chunkBytes: 1 << 20,
+  bytesPerSecondMax: 0,
+  openMax: 4,
+  idleMs: 60_000,
+  retryMinMs: 100,
+  retryMaxMs: 5_000,
+  announcedMs: 60_000,
+};

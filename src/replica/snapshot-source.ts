@@ -1,0 +1,178 @@
+import { RaftKvError } from "../lib/errors.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { MemberId } from "../raft/configuration.ts";
+import type { Index } from "../raft/entry.ts";
+import type { LogBase } from "../raft/log-base.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+import { type Random, randomId } from "../raft/random.ts";
+import type { MemberStore } from "../storage/member-store.ts";
+import type { StateSnapshot } from "../storage/state-snapshot.ts";
+import type { SnapshotChunk, SnapshotChunkRequest, SnapshotRow } from "../transport/snapshot-transfer.ts";
+import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What sending needs. */
+export interface SnapshotSourceDependencies {
+  readonly node: RaftNode;
+  readonly store: MemberStore;
+  readonly options: ReplicaOptions;
+  readonly metrics: ReplicaMetrics;
+  readonly runtime: Runtime;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether log and state are being replaced by a snapshot. */
+  readonly isInstalling: () => boolean;
+  /** About how many bytes the rows of the state come to; 0 when not known. */
+  readonly stateBytes: () => number;
+  /** Called when rows cannot be read: the member must stop. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** A snapshot that another member is fetching. */
+export interface SnapshotSent {
+  readonly to: MemberId;
+  /** Where it stands. */
+  readonly index: Index;
+  /** Bytes of rows sent so far, repeated ones among them. */
+  readonly bytes: number;
+  /** About what the whole comes to; 0 when not known. */
+  readonly totalBytes: number;
+}
+
+interface OpenSnapshot {
+  readonly id: string;
+  readonly to: MemberId;
+  readonly base: LogBase;
+  readonly rows: StateSnapshot;
+  readonly totalBytes: number;
+  readonly beganMs: number;
+  sentBytes: number;
+  lastUsedMs: number;
+  closed: boolean;
+}
+
+const nothing: readonly SnapshotSent[] = [];
+
+/** Bytes of rows read at once; the event loop turns in between. */
+const pageBytes = 128 * 1024;
+
+/**
+ * Snapshots of this member's state for those who fetch them. Each is a view of the durable rows at one applied index, kept open
+ * between requests, so that rows can be asked for again and from any key on.
+ */
+export class SnapshotSource {
+  readonly #deps: SnapshotSourceDependencies;
+  readonly #open = new Map<string, OpenSnapshot>();
+  #closed = false;
+
+  constructor(deps: SnapshotSourceDependencies) {
+    this.#deps = deps;
+  }
+
+  /** The first entry behind which the log is needed by somebody who is fetching a snapshot; `null` when nobody is. */
+  get pinnedIndex(): Index | null {
+    let pinned: Index | null = null;
+    for (const { base } of this.#open.values()) if (pinned === null || base.index < pinned) pinned = base.index;
+    return pinned;
+  }
+
+  /** What is being sent. */
+  get sending(): readonly SnapshotSent[] {
+    if (this.#open.size === 0) return nothing;
+    return Array.from(this.#open.values(), ({ to, base, sentBytes: bytes, totalBytes }) => {
+      return { to, index: base.index, bytes, totalBytes };
+    });
+  }
+
+  /** See {@link PeerTransportHandlers.onSnapshotChunk}. */
+  async serve(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    if (this.#closed) throw new RaftKvError("SNAPSHOT_GONE", "the member is shutting down");
+    const snapshot = request.snapshotId === null ? this.#begin(from, request.minIndex) : this.#find(request.snapshotId);
+    snapshot.lastUsedMs = this.#deps.runtime.now();
+    const { rows, bytes, done } = await this.#read(snapshot, request);
+    snapshot.sentBytes += bytes;
+    snapshot.lastUsedMs = this.#deps.runtime.now();
+    this.#deps.metrics.snapshotSentBytes(bytes);
+    const { id: snapshotId, base, totalBytes } = snapshot;
+    return { snapshotId, base, rows, done, totalBytes };
+  }
+
+  /** Lets go of snapshots that nobody needs any more. */
+  tick(nowMs: number): void {
+    for (const snapshot of this.#open.values()) {
+      const { to, base, lastUsedMs } = snapshot;
+      const installed = (this.#deps.node.progress.get(to)?.matchIndex ?? 0) >= base.index;
+      if (installed) this.#close(snapshot, "installed");
+      else if (nowMs - lastUsedMs >= this.#deps.options.snapshot.idleMs) this.#close(snapshot, "abandoned");
+    }
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    this.#closed = true;
+    for (const snapshot of this.#open.values()) this.#close(snapshot, "abandoned");
+  }
+
+  #begin(to: MemberId, minIndex: Index): OpenSnapshot {
+    const { node, store, options, random, runtime, logger, isInstalling, stateBytes } = this.#deps;
+    // Whoever begins anew has given up what it had.
+    for (const snapshot of this.#open.values()) if (snapshot.to === to) this.#close(snapshot, "abandoned");
+    if (this.#open.size >= options.snapshot.openMax) throw new Error(`${this.#open.size} snapshots are being sent`);
+    if (isInstalling()) throw new Error("a snapshot is being installed here");
+    const rows = store.openSnapshot();
+    const { appliedIndex } = rows;
+    if (appliedIndex < minIndex) {
+      void rows.close();
+      throw new Error(`entry ${minIndex} is not in the durable state yet, which stands at ${appliedIndex}`);
+    }
+    // The state at an index is the same everywhere: even if ids met, no rows of different states could be put together.
+    const id = `${appliedIndex}-${randomId(random).toString(36)}`;
+    const base = node.logBaseAt(appliedIndex);
+    const totalBytes = stateBytes();
+    const nowMs = runtime.now();
+    const snapshot = { id, to, base, rows, totalBytes, beganMs: nowMs, sentBytes: 0, lastUsedMs: nowMs, closed: false };
+    this.#open.set(id, snapshot);
+    logger.info({ to, index: appliedIndex, aboutBytes: totalBytes }, "sending a snapshot");
+    return snapshot;
+  }
+
+  #find(id: string): OpenSnapshot {
+    const snapshot = this.#open.get(id);
+    if (snapshot === undefined) throw new RaftKvError("SNAPSHOT_GONE", `snapshot ${id} is not kept any more`);
+    return snapshot;
+  }
+
+  async #read(
+    snapshot: OpenSnapshot,
+    { after, bytesMax }: SnapshotChunkRequest,
+  ): Promise<{ readonly rows: SnapshotRow[]; readonly bytes: number; readonly done: boolean }> {
+    const rows: SnapshotRow[] = [];
+    let bytes = 0;
+    try {
+      for await (const page of snapshot.rows.rows(after, Math.max(1, Math.min(pageBytes, bytesMax)))) {
+        for (const row of page) {
+          bytes += row[0].length + row[1].length;
+          rows.push(row);
+        }
+        if (bytes >= bytesMax) return { rows, bytes, done: false };
+      }
+      return { rows, bytes, done: true };
+    } catch (error) {
+      // Closed under the reading, because nobody seemed to need it any more.
+      if (snapshot.closed) throw new RaftKvError("SNAPSHOT_GONE", `snapshot ${snapshot.id} is not kept any more`);
+      this.#deps.fail(error);
+      throw error;
+    }
+  }
+
+  #close(snapshot: OpenSnapshot, result: SnapshotMetricResult): void {
+    const { metrics, runtime, logger, fail } = this.#deps;
+    const { id, to, base, beganMs, sentBytes } = snapshot;
+    snapshot.closed = true;
+    this.#open.delete(id);
+    metrics.snapshotSent(result, (runtime.now() - beganMs) / 1000);
+    logger.info({ to, index: base.index, bytes: sentBytes, result }, "snapshot no longer kept for a member");
+    snapshot.rows.close().catch(fail);
+  }
+}

@@ -1,0 +1,51 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type CreateSnapshotRequest,
+  type CreateSnapshotResponse,
+  CreateSnapshotResponseSchema,
+  type MaintenanceService,
+} from "../gen/raftkv/v1/maintenance_service_pb.ts";
+import type { KvReader } from "./kv-reader.ts";
+import { notProposedRefusal } from "./refusals.ts";
+import { responseHeader } from "./response-header.ts";
+import type { ServiceHandlers } from "./service-definition.ts";
+import { type CallEnvironment, type UnaryCall, unaryHandler } from "./unary-call.ts";
+import { revisionRefusal } from "./validate-request.ts";
+
+/** Handlers of raftkv.v1.MaintenanceService over a replica. */
+export function maintenanceService(
+  environment: CallEnvironment,
+  reader: KvReader,
+): ServiceHandlers<typeof MaintenanceService> {
+  return { createSnapshot: unaryHandler(environment, (call) => createSnapshot(call, environment, reader)) };
+}
+
+function createSnapshot(
+  call: UnaryCall<CreateSnapshotRequest, CreateSnapshotResponse>,
+  environment: CallEnvironment,
+  reader: KvReader,
+): void {
+  const { trailingEntries } = call.request;
+  const refusal = revisionRefusal(trailingEntries, "trailing_entries");
+  if (refusal !== undefined) {
+    call.refuse(refusal);
+    return;
+  }
+  const kept = trailingEntries === undefined ? null : Number(trailingEntries);
+  environment.replica.compact({ trailingEntries: kept, deadlineMs: call.deadlineMs }, (outcome) => {
+    if (outcome.type === "refused") {
+      call.refuse(notProposedRefusal(environment.draining ? "SHUTTING_DOWN" : "DEADLINE_EXCEEDED", environment));
+      return;
+    }
+    call.proceed(() =>
+      call.answer(
+        create(CreateSnapshotResponseSchema, {
+          header: responseHeader(environment, BigInt(reader.revision())),
+          firstIndex: BigInt(outcome.firstIndex),
+          lastIndex: BigInt(outcome.lastIndex),
+          logSizeBytes: BigInt(outcome.logSizeBytes),
+        }),
+      ),
+    );
+  });
+}

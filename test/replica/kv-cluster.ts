@@ -1,0 +1,67 @@
+import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
+import { readPair } from "../../src/kv/read.ts";
+import type { MemberId } from "../../src/raft/configuration.ts";
+import { type CompactionOptions, defaultCompactionOptions } from "../../src/replica/compaction-policy.ts";
+import type { ReplicaMetrics } from "../../src/replica/replica-metrics.ts";
+import type { ReplicaOptions } from "../../src/replica/replica-options.ts";
+import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
+import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import { encodeCommand, put, utf8 } from "../kv/driver.ts";
+import { type ClusterMember, propose, ReplicaCluster } from "./replica-cluster.ts";
+
+/** How a cluster of key-value replicas differs from the usual one. */
+export interface KvClusterOptions {
+  readonly size?: number;
+  readonly compaction?: Partial<CompactionOptions>;
+  readonly snapshot?: Partial<SnapshotOptions>;
+  readonly metrics?: Partial<ReplicaMetrics>;
+  readonly replica?: Partial<ReplicaOptions>;
+}
+
+/** A log that is compacted often, and of which little is kept. */
+const smallLog: Partial<CompactionOptions> = { logEntriesMax: 40, trailingEntries: 5 };
+
+/** Key-value replicas whose disks outlive them, with small limits of the log. */
+export class KvCluster extends ReplicaCluster {
+  readonly disks: Map<MemberId, MemoryRows>;
+
+  constructor({ size, compaction, snapshot, metrics, replica }: KvClusterOptions = {}) {
+    const disks = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryRows()] as const));
+    super({
+      engine: (id) => openMemoryEngine(disks.get(id)),
+      ...(size !== undefined && { size }),
+      ...(metrics !== undefined && { metrics }),
+      stateMachine: createKvStateMachine(),
+      options: {
+        waitingRowsMs: 5,
+        compaction: { ...defaultCompactionOptions, ...smallLog, ...compaction },
+        snapshot: { ...defaultSnapshotOptions, retryMinMs: 5, ...snapshot },
+        ...replica,
+      },
+    });
+    this.disks = disks;
+  }
+}
+
+/** Puts `count` keys, `prefix` and a number, through a member; the values have `valueBytes`. Resolves when all are applied. */
+export async function putKeys(member: ClusterMember, prefix: string, count: number, valueBytes = 10): Promise<void> {
+  const outcomes = await Promise.all(
+    Array.from({ length: count }, (_, number) =>
+      propose(member, [...encodeCommand(put(`${prefix}${number}`, valueOf(prefix, number, valueBytes)))]),
+    ),
+  );
+  const failed = outcomes.find(({ type }) => type !== "applied");
+  if (failed !== undefined) throw new Error(`a put came to ${JSON.stringify(failed)}`);
+}
+
+/** The keys of {@link putKeys} that a member does not have as they were put. */
+export function missingKeys({ replica }: ClusterMember, prefix: string, count: number, valueBytes = 10): string[] {
+  return Array.from({ length: count }, (_, number) => `${prefix}${number}`).filter((key, number) => {
+    const pair = readPair((row) => replica.stateRow(row), utf8(key));
+    return Buffer.from(pair?.value?.data ?? []).toString() !== valueOf(prefix, number, valueBytes);
+  });
+}
+
+function valueOf(prefix: string, number: number, bytes: number): string {
+  return `${prefix}${number}`.padEnd(bytes, ".");
+}

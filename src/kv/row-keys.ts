@@ -22,6 +22,11 @@ export function pairKey(key: Uint8Array): Uint8Array {
   return keyOf(pairPrefix, key);
 }
 
+/** The key of the pair whose row has this key; `undefined` when it is no pair's. */
+export function keyOfPairKey(rowKey: Uint8Array): Uint8Array | undefined {
+  return rowKey[0] === pairPrefix ? rowKey.subarray(1) : undefined;
+}
+
 /** Key of a live session's row. */
 export function sessionKey(clientId: Uint8Array): Uint8Array {
   return keyOf(sessionPrefix, clientId);

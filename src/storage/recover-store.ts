@@ -63,7 +63,8 @@ export async function recoverStore(
   };
 }
 
-function recoverBase(engine: RowReader, identity: DirectoryIdentity): StoredBase {
+/** The base of a log; of one that was never compacted, what its first record follows. */
+export function recoverBase(engine: RowReader, identity: DirectoryIdentity): StoredBase {
   const row = engine.get(metaKeys.base);
   if (row !== undefined) return readBase(row);
   const configuration = { index: 0, configuration: identity.bootstrapConfiguration };

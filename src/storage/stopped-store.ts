@@ -1,0 +1,38 @@
+import { RaftKvError } from "../lib/errors.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { type EngineName, engineDirectory, engineNames, enginesIn, openEngine } from "./engine-directory.ts";
+import type { StorageEngine } from "./storage-engine.ts";
+
+/**
+ * Opens the engine of a stopped member's data directory, whichever it is, for `use`, and closes it again. The engine may tidy
+ * up its own files as at every start; no row is changed. Rejects with `DIRECTORY_LOCKED` while a member runs, with
+ * `DIRECTORY_MISMATCH` where there is no engine or more than one, and as opening the engine does.
+ */
+export async function withStoppedStore<T>(
+  directory: string,
+  use: (engine: StorageEngine, name: EngineName) => Promise<T>,
+): Promise<T> {
+  const unlock = await lockDirectory(directory);
+  try {
+    const name = await onlyEngineIn(directory);
+    const engine = await openEngine(name, engineDirectory(directory, name));
+    try {
+      return await use(engine, name);
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await unlock();
+  }
+}
+
+async function onlyEngineIn(directory: string): Promise<EngineName> {
+  const found = await enginesIn(directory);
+  const name = engineNames.find((each) => each === found[0]);
+  if (name !== undefined && found.length === 1) return name;
+  const what =
+    found.length > 1
+      ? `has ${found.join(" and ")}: a conversion was cut short, run it again`
+      : "holds no store of a known engine";
+  throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} ${what}`);
+}

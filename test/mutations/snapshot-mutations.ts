@@ -1,6 +1,6 @@
 import { edit, type Mutation } from "./mutation.ts";
 
-const installs = ["raft/traps-replication.test.ts"];
+const installs = ["raft/traps-snapshots.test.ts", "raft/paper-snapshots.test.ts"];
 
 /** Faults in snapshots and in what is left of the log. */
 export const snapshotMutations: readonly Mutation[] = [

@@ -21,6 +21,29 @@ test("each index has the configuration that was in force there", () => {
   expect(counts).toEqual([1, 1, 2, 2, 3, 3]);
 });
 
+test("compaction keeps the one in force at its index, and those after it", () => {
+  for (const [index, kept] of [
+    [1, [0, 2, 5]],
+    [2, [2, 5]],
+    [4, [2, 5]],
+    [9, [5]],
+  ] as const) {
+    const history = new ConfigurationHistory(base, [change(2, "a", "b"), change(5, "a", "b", "c")]);
+    history.compactTo(index);
+    expect(history.toJSON().map((each) => each.index)).toEqual(kept);
+    expect(history.current.index).toBe(5);
+    expect(history.truncateFrom(index + 1)).toBe(kept.length > 1);
+    expect(history.current.index).toBe(kept[0]);
+  }
+});
+
+test("a snapshot's configuration takes the place of all", () => {
+  const history = new ConfigurationHistory(base, [change(2, "a", "b"), change(5, "a", "b", "c")]);
+  const other = { index: 7, configuration: voters("d") };
+  history.resetTo(other);
+  expect([history.current, history.at(0)]).toEqual([other, other]);
+});
+
 test("truncation takes configurations back, one and several, and never the base", () => {
   const history = new ConfigurationHistory(base, [change(2, "a", "b"), change(5, "a", "b", "c"), change(6, "b")]);
   expect(history.truncateFrom(7)).toBe(false);

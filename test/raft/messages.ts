@@ -4,6 +4,7 @@ import type {
   AppendEntriesResponse,
   HeartbeatRequest,
   HeartbeatResponse,
+  InstallSnapshotRequest,
   Message,
   RequestVoteRequest,
   RequestVoteResponse,
@@ -66,6 +67,17 @@ export function heartbeatAnswer(
 ): HeartbeatResponse {
   const { promisedMs = 0 } = fields;
   return { type: "HeartbeatResponse", ...route(fields), term, round, promisedMs };
+}
+
+/** Announces a snapshot; `commitIndex` is as far as the leader has committed, default no further. */
+export function announce(
+  term: Term,
+  base: LogPosition,
+  fields: Route & { readonly commitIndex?: Index } = {},
+): InstallSnapshotRequest {
+  const { index, term: indexTerm } = base;
+  const { commitIndex = index } = fields;
+  return { type: "InstallSnapshotRequest", ...route(fields), term, index, indexTerm, commitIndex };
 }
 
 /** Asks for a vote; `last` is where the candidate's log ends. */

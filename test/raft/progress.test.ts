@@ -73,6 +73,32 @@ describe("replicate", () => {
   });
 });
 
+describe("snapshot", () => {
+  test("announces once, then waits; what was under way is forgotten", () => {
+    const progress = replicating(4);
+    progress.sent(6, 10);
+    progress.becomeSnapshot(7);
+    expect(progress).toMatchObject({ state: "snapshot", matchIndex: 4, nextIndex: 8, canSend: true });
+    expect(progress.inflights).toMatchObject({ count: 0, bytes: 0 });
+    progress.probeSent = true;
+    expect(progress.canSend).toBe(false);
+  });
+
+  test("announces though entries are being read for it", () => {
+    const progress = replicating(4);
+    progress.readingLog = true;
+    progress.becomeSnapshot(7);
+    expect(progress.canSend).toBe(true);
+  });
+
+  test("refusals are of what was sent before, and change nothing", () => {
+    const progress = replicating(4);
+    progress.becomeSnapshot(7);
+    for (const rejected of [5, 7, 9]) expect(progress.rejected(rejected, 0)).toBe(false);
+    expect(progress).toMatchObject({ state: "snapshot", nextIndex: 8 });
+  });
+});
+
 test("nothing is sent while entries are read from the store", () => {
   const progress = replicating(4);
   progress.readingLog = true;

@@ -1,11 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Entry, entriesSize } from "../../src/raft/entry.ts";
+import { type Entry, entriesSize, entrySize } from "../../src/raft/entry.ts";
 import { type LogWrite, RaftLog } from "../../src/raft/raft-log.ts";
 import { entriesOf } from "./test-member.ts";
 
-/** The same, done the slow and plain way: every entry in a list, and a disk that is a list too. */
+/**
+ * The same, done the slow and plain way: every entry in a list, and a disk that is a list too. What was compacted stays in
+ * the list; in place of what a snapshot stands for there are entries that nobody asks for.
+ */
 class PlainLog {
+  base = 0;
   entries: Entry[] = [];
   disk: Entry[] = [];
   writing: LogWrite | null = null;
@@ -40,7 +44,7 @@ const append = fc.record({ count: fc.integer({ min: 1, max: 4 }), newer: fc.inte
 const truncate = fc.integer({ min: 1, max: 6 }).map(
   (count): Step =>
     (log, plain) => {
-      const from = Math.max(1, plain.entries.length + 1 - count);
+      const from = Math.max(plain.base + 1, plain.entries.length + 1 - count);
       log.truncateFrom(from);
       plain.entries.length = from - 1;
     },
@@ -59,19 +63,40 @@ const release = fc.integer({ min: 0, max: 400 }).map(
       log.releaseTail(log.durableIndex, bytesMax);
     },
 );
-const steps = fc.oneof(append, append, truncate, fc.constant(write), fc.constant(finishWrite), release);
+const compact = fc.nat(5).map(
+  (count): Step =>
+    (log, plain) => {
+      plain.base = Math.min(log.durableIndex, plain.base + count);
+      log.compactTo(plain.base);
+    },
+);
+const reset = fc.record({ further: fc.integer({ min: 1, max: 5 }), newer: fc.integer({ min: 0, max: 2 }) }).map(
+  ({ further, newer }): Step =>
+    (log, plain) => {
+      if (plain.writing !== null || log.dirty) return;
+      const position = { index: plain.base + further, term: Math.max(1, plain.lastTerm + newer) };
+      log.resetTo(position);
+      plain.base = position.index;
+      plain.entries = entriesOf(Array(position.index).fill(position.term));
+      plain.disk = [...plain.entries];
+    },
+);
+const always = (step: Step) => fc.constant(step);
+const steps = fc.oneof(append, append, truncate, always(write), always(finishWrite), release, compact, reset);
 
 function compare(log: RaftLog, plain: PlainLog): void {
   const last = plain.entries.length;
   expect(log.lastIndex).toBe(last);
   expect(log.lastTerm).toBe(plain.lastTerm);
   const indexes = Array.from({ length: last + 2 }, (_, index) => index);
-  const terms = [0, ...plain.entries.map((entry) => entry.term), undefined];
+  const terms = [0, ...plain.entries.map((entry) => entry.term), undefined].fill(undefined, 0, plain.base);
   expect(indexes.map((index) => log.termAt(index))).toEqual(terms);
+  expect([log.base.index, log.firstIndex]).toEqual([plain.base, plain.base + 1]);
   // Agreement with the disk by chance is not known to the log: it may take less to be durable, never more.
   expect(log.durableIndex).toBeLessThanOrEqual(plain.durableIndex);
   if (plain.writing === null && !log.dirty) expect(log.durableIndex).toBe(last);
   expect(log.tailFirstIndex).toBeLessThanOrEqual(log.durableIndex + 1);
+  expect(log.tailFirstIndex).toBeGreaterThan(plain.base);
   if (log.tailFirstIndex <= last) {
     expect(log.slice(log.tailFirstIndex, last, Number.POSITIVE_INFINITY)).toEqual(
       plain.entries.slice(log.tailFirstIndex - 1),
@@ -91,10 +116,24 @@ test("the log is what a plain list of entries and a plain disk make of the same 
       for (const step of [finishWrite, write, finishWrite]) step(log, plain);
       expect(plain.disk).toEqual(plain.entries);
       expect(log.durableIndex).toBe(plain.entries.length);
+      expectBytesCounted(log);
     }),
     { numRuns: 200 },
   );
 });
+
+/** Everything leaves when nothing may stay, and one entry stays when there is room for one: no byte is counted too few or many. */
+function expectBytesCounted(log: RaftLog): void {
+  log.releaseTail(log.lastIndex, 0);
+  expect(log.tailFirstIndex).toBe(log.lastIndex + 1);
+  const [entry] = entriesOf([Math.max(1, log.lastTerm)], log.lastIndex + 1);
+  if (entry === undefined) throw new Error("one entry was made");
+  log.append([entry]);
+  log.takeWrite();
+  log.written();
+  log.releaseTail(log.lastIndex, entrySize(entry) / 1.25);
+  expect(log.tailFirstIndex).toBe(log.lastIndex);
+}
 
 /** A recovered log of these terms; its entries are in the store only. */
 function logOf(...terms: number[]): RaftLog {
@@ -107,10 +146,14 @@ function logOf(...terms: number[]): RaftLog {
 test("the highest index up to one whose term is no higher, as by looking at each", () => {
   const terms = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 20 }).map((list) => list.sort((a, b) => a - b));
   fc.assert(
-    fc.property(terms, fc.nat(25), fc.nat(7), (list, index, term) => {
+    fc.property(terms, fc.nat(25), fc.nat(7), fc.nat(20), (list, index, term, compacted) => {
+      const log = logOf(...list);
+      const base = Math.min(compacted, list.length);
+      log.compactTo(base);
       let expected = Math.min(index, list.length);
-      while (expected > 0 && (list[expected - 1] ?? 0) > term) expected--;
-      expect(logOf(...list).lastIndexOfTermUpTo(index, term)).toBe(expected);
+      // Of what was compacted only the last term is known.
+      while (expected >= Math.max(base, 1) && (list[expected - 1] ?? 0) > term) expected--;
+      expect(log.lastIndexOfTermUpTo(index, term)).toBe(expected);
     }),
   );
 });
@@ -174,6 +217,14 @@ test("what does not follow is refused: gaps, older terms, two writes at once, co
   expect(() => log.append(entriesOf([1], 2))).toThrow("term 1 follows term 2");
   expect(() => log.written()).toThrow("a write is under way");
   expect(() => log.truncateFrom(0)).toThrow("reaches into the base");
+  log.append(entriesOf([2], 2));
+  expect(() => log.compactTo(2)).toThrow("compaction to 2, which is not durable here");
+  expect(() => log.resetTo({ index: 5, term: 2 })).toThrow("nothing is being written");
   log.takeWrite();
   expect(() => log.takeWrite()).toThrow("one write at a time");
+  expect(() => log.resetTo({ index: 5, term: 2 })).toThrow("nothing is being written");
+  log.written();
+  log.compactTo(2);
+  expect(() => log.compactTo(1)).toThrow("compaction to 1");
+  expect(() => log.truncateFrom(2)).toThrow("reaches into the base 2");
 });

@@ -48,10 +48,11 @@ export class TestCluster {
     this.isLost = () => false;
   }
 
-  /** Delivers until nothing is left to deliver. */
+  /** Delivers until nothing is left to deliver; snapshots that are asked for arrive as soon. */
   settle(): void {
     for (let round = 0; round < 1000; round++) {
       const messages = this.members.flatMap((member) => member.drain());
+      this.#fetchSnapshots();
       if (messages.length === 0) return;
       this.sent.push(...messages);
       for (const message of messages) {
@@ -59,6 +60,15 @@ export class TestCluster {
       }
     }
     throw new Error("the members never stop talking");
+  }
+
+  #fetchSnapshots(): void {
+    for (const member of this.members) {
+      for (const { from } of member.toFetch.splice(0)) {
+        const { node } = this.member(from);
+        member.install(node.logBaseAt(node.appliedIndex));
+      }
+    }
   }
 
   /** Lets time pass for all. */

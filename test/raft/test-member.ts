@@ -1,13 +1,15 @@
 import { type Configuration, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import type { MembershipTarget } from "../../src/raft/configuration-change.ts";
 import type { Entry, HardState, Index, Term } from "../../src/raft/entry.ts";
+import type { InstallStart } from "../../src/raft/install.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import type { Message } from "../../src/raft/message.ts";
 import { defaultRaftOptions, type RaftOptions } from "../../src/raft/options.ts";
 import { RaftNode } from "../../src/raft/raft-node.ts";
-import type { LogRead, ReadState } from "../../src/raft/raft-state.ts";
+import type { LogRead, ReadState, SnapshotToFetch } from "../../src/raft/raft-state.ts";
 import { seededRandom } from "../../src/raft/random.ts";
 import type { Ready, Write } from "../../src/raft/ready.ts";
-import { applyWrite, type DurableImage, readImage, recovered } from "./durable-image.ts";
+import { applyWrite, compactImage, type DurableImage, installImage, readImage, recovered } from "./durable-image.ts";
 
 /** Options under which little waiting is needed; members of the tests below use them unless they say otherwise. */
 export const testOptions: RaftOptions = { ...defaultRaftOptions, electionTimeoutMs: 100, heartbeatIntervalMs: 10 };
@@ -64,6 +66,8 @@ export class TestMember {
   readonly reads: ReadState[] = [];
   /** Log reads that wait. */
   logReads: LogRead[] = [];
+  /** Snapshots that it was asked to fetch, and has not. */
+  toFetch: SnapshotToFetch[] = [];
   /** The write under way. */
   writing: Write | undefined;
   /** Whether its state machine stands still: what is to be applied waits for {@link finishApply}. */
@@ -106,6 +110,7 @@ export class TestMember {
     }
     this.reads.push(...ready.reads);
     this.logReads.push(...ready.logReads);
+    if (ready.fetchSnapshot) this.toFetch.push(ready.fetchSnapshot);
     return ready;
   }
 
@@ -135,6 +140,26 @@ export class TestMember {
     for (const { peer, from, to } of waiting) {
       this.node.entriesRead(peer, readImage(this.image, from, to, this.options.appendBytesMax));
     }
+  }
+
+  /** Forgets the entries up to `index`, durably. Their effects are made durable before. */
+  compact(index: Index): void {
+    const base = this.node.compact(index);
+    this.image.appliedIndex = this.node.appliedIndex;
+    compactImage(this.image, base);
+  }
+
+  /** Installs a snapshot with a disk that needs no time, if the core lets it. */
+  install(base: LogBase): InstallStart {
+    const start = this.node.beginInstall(base);
+    if (start === "begun") this.finishInstall(base);
+    return start;
+  }
+
+  /** The snapshot whose installation was begun is durable. */
+  finishInstall(base: LogBase): void {
+    installImage(this.image, base);
+    this.node.installed();
   }
 
   /** Takes turns until nothing is left to do, with a disk that needs no time; everything that was sent. */

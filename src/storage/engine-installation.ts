@@ -120,10 +120,10 @@ export async function beginInstallation(state: StoreState, source: InstallationS
 }
 
 /** Writes rows that no turn depends on: beside the lane, so that no turn waits for them, and without progress of the store's. */
-async function writeApart({ engine, guard }: StoreState, rows: readonly RowChange[]): Promise<void> {
+async function writeApart({ engine, guard, writes }: StoreState, rows: readonly RowChange[]): Promise<void> {
   guard.check();
   try {
-    await engine.write(rows);
+    await writes.watch(() => engine.write(rows));
   } catch (error) {
     throw guard.fail(error);
   }

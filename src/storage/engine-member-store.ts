@@ -60,6 +60,10 @@ export class EngineMemberStore implements MemberStore {
     return this.#state.installation;
   }
 
+  get oldestWrite(): number | undefined {
+    return this.#state.writes.oldest;
+  }
+
   get failure(): Promise<RaftKvError> {
     return this.#state.guard.failure;
   }

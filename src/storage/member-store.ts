@@ -72,6 +72,11 @@ export interface MemberStore {
   /** The installation that was begun, now or before a restart, and has not ended; `undefined` when there is none. */
   readonly installation: Installation | undefined;
   /**
+   * Number of the oldest write to the disk that is under way, counted from the start; `undefined` while none is. One that
+   * stays the same for long tells of a disk that stands still; background removal of what is not needed does not count.
+   */
+  readonly oldestWrite: number | undefined;
+  /**
    * Resolves with the first failure of a write, that of one which no caller waits for among them (removal in the background,
    * watermark): the member must stop. Never rejects.
    */

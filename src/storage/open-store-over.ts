@@ -23,6 +23,7 @@ import { UseGuard } from "./use-guard.ts";
 import { initialWatermark, lost, type Watermark, type WatermarkFile } from "./watermark.ts";
 import { type StartTimer, startProcessTimer, WatermarkKeeper } from "./watermark-keeper.ts";
 import { WriteLane } from "./write-lane.ts";
+import { WriteWatch } from "./write-watch.ts";
 
 /** What {@link openStoreOver} opens, and for whom. */
 export interface OpenStoreOverOptions {
@@ -62,9 +63,10 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
   const store = await recoverStore(engine, identity, watermark);
   const { recovered, progress, peerDirectories } = store;
   const guard = new UseGuard(`store of member ${identity.memberId}`);
-  const keeper = watermarkFile && watermark && startKeeper(watermarkFile, watermark, guard, options);
+  const writes = new WriteWatch();
+  const keeper = watermarkFile && watermark && startKeeper(watermarkFile, watermark, { ...options, guard, writes });
   keeper?.advance({ writes: progress.writes, tail: progress.tail, hardStateTerm: recovered.hardState.term });
-  const state = storeState(options, identity, store, guard, keeper);
+  const state = storeState(options, identity, store, { guard, writes, keeper });
   const { clusterId, memberId, dataDirectoryId, bootstrapConfiguration } = identity;
   logger.info(
     { clusterId, memberId, dataDirectoryId, ...factsOf(store) },
@@ -84,18 +86,16 @@ function storeState(
   { engine, logger, truncationStep = truncationStepMax }: OpenStoreOverOptions,
   identity: StoredIdentity,
   { recovered, progress, base, installation, generations }: RecoveredStore,
-  guard: UseGuard,
-  keeper: WatermarkKeeper | undefined,
+  shared: Pick<StoreState, "guard" | "writes" | "keeper">,
 ): StoreState {
   const sweeper = new RowSweeper(engine, (error) => {
-    guard.fail(error);
+    shared.guard.fail(error);
     logger.error({ error }, "garbage could not be removed; the store refuses everything from now on");
   });
   const state: StoreState = {
+    ...shared,
     engine,
-    keeper,
-    guard,
-    lane: new WriteLane(guard),
+    lane: new WriteLane(shared.guard),
     sweeper,
     truncationStep,
     identity,
@@ -176,12 +176,22 @@ async function refuseUnlessEmpty(engine: StorageEngine): Promise<void> {
 function startKeeper(
   file: WatermarkFile,
   found: Watermark,
-  guard: UseGuard,
-  { watermarkIntervalMs = 100, startTimer = startProcessTimer, logger }: OpenStoreOverOptions,
+  {
+    guard,
+    writes,
+    watermarkIntervalMs = 100,
+    startTimer = startProcessTimer,
+    logger,
+  }: OpenStoreOverOptions & Pick<StoreState, "guard" | "writes">,
 ): WatermarkKeeper {
+  const watched: WatermarkFile = {
+    read: () => file.read(),
+    write: (watermark) => writes.watch(() => file.write(watermark)),
+    close: () => file.close(),
+  };
   const onFailure = (error: unknown): void => {
     guard.fail(error);
     logger.error({ error }, "the watermark could not be written; the store refuses everything from now on");
   };
-  return new WatermarkKeeper(file, found, { intervalMs: watermarkIntervalMs, startTimer, onFailure });
+  return new WatermarkKeeper(watched, found, { intervalMs: watermarkIntervalMs, startTimer, onFailure });
 }

@@ -7,6 +7,7 @@ import type { RowChange, StorageEngine } from "./storage-engine.ts";
 import type { UseGuard } from "./use-guard.ts";
 import type { WatermarkKeeper } from "./watermark-keeper.ts";
 import type { WriteLane } from "./write-lane.ts";
+import type { WriteWatch } from "./write-watch.ts";
 
 /** What an open store knows of itself, shared by everything that reads and writes it. */
 export interface StoreState {
@@ -15,6 +16,7 @@ export interface StoreState {
   readonly keeper: WatermarkKeeper | undefined;
   readonly guard: UseGuard;
   readonly lane: WriteLane;
+  readonly writes: WriteWatch;
   readonly sweeper: RowSweeper;
   /** Records that one batch removes at most. */
   readonly truncationStep: number;
@@ -41,7 +43,7 @@ export interface StoreState {
 export async function commit(state: StoreState, rows: RowChange[], landed: () => void = () => {}): Promise<void> {
   state.progress = { ...state.progress, writes: state.progress.writes + 1 };
   rows.push(progressRow(state.progress));
-  await state.engine.write(rows);
+  await state.writes.watch(() => state.engine.write(rows));
   const { writes, tail } = state.progress;
   state.readableIndex = tail.index;
   landed();

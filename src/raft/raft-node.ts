@@ -238,7 +238,8 @@ export class RaftNode {
 
   /**
    * Forgets the entries up to `index`, which must be applied; returns the log's new base, to be made durable next. Followers
-   * that lack a forgotten entry are told to fetch a snapshot. Not during an installation.
+   * that lack a forgotten entry are told to fetch a snapshot. Not during an installation. A member that joined and has not met
+   * a configuration up to `index` forgets nothing, and returns the base of before.
    */
   compact(index: Index): LogBase {
     return compact(this.#state, index);

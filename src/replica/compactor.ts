@@ -106,12 +106,17 @@ export class Compactor {
       return;
     }
     assert(target <= this.#appliedIndex, `compaction to ${target}, but only ${this.#appliedIndex} is durably applied`);
+    // The core first: what it does not count on any more may go from the disk.
+    const base = node.compact(target);
+    if (base.index < firstIndex) {
+      done();
+      return;
+    }
     this.#running = true;
     this.#lastMs = runtime.now();
-    // The core first: what it does not count on any more may go from the disk.
-    store.compact(node.compact(target)).then(() => {
+    store.compact(base).then(() => {
       this.#running = false;
-      metrics.compaction(reason, target - firstIndex + 1, (runtime.now() - this.#lastMs) / 1000);
+      metrics.compaction(reason, base.index - firstIndex + 1, (runtime.now() - this.#lastMs) / 1000);
       done();
       wake();
     }, fail);

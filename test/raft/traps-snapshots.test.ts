@@ -3,7 +3,7 @@ import { isJoint } from "../../src/raft/configuration.ts";
 import type { ConfigurationEntry } from "../../src/raft/entry.ts";
 import { announce, append, appended, askVote, heartbeat, heartbeatAnswer, ofType, refused } from "./messages.ts";
 import { TestCluster } from "./test-cluster.ts";
-import { entriesOf, TestMember, target, voters } from "./test-member.ts";
+import { entriesOf, newcomer, TestMember, target, voters } from "./test-member.ts";
 
 // Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
 
@@ -165,6 +165,22 @@ test("trap 39: a configuration that is not committed does not get into a snapsho
   expect(member.node.configurationAt.index).toBe(4);
   member.hear(append(4, { from: "b", prev: at(3, 3), entries: entriesOf([4], 4) }));
   expect(member.node.configurationAt).toEqual(base);
+});
+
+test("trap 39: a member that joined keeps its log until that has told it a configuration", () => {
+  const member = new TestMember({ configuration: newcomer });
+  const change: ConfigurationEntry = {
+    kind: "configuration",
+    index: 3,
+    term: 1,
+    timeMs: 0,
+    configuration: voters("a"),
+  };
+  member.hear(append(1, { entries: [...entriesOf([1, 1]), change, ...entriesOf([1], 4)], commitIndex: 4 }));
+  expect(member.node.compact(2)).toMatchObject({ index: 0, term: 0 });
+  expect(member.node.firstIndex).toBe(1);
+  expect(member.node.compact(3)).toEqual({ index: 3, term: 1, configuration: member.node.configurationAt });
+  expect(member.node.firstIndex).toBe(4);
 });
 
 test("trap 40: after an installation the configuration is the snapshot's, whatever the log had", () => {

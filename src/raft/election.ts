@@ -25,6 +25,7 @@ export function campaign(state: RaftState): void {
   const voteUnderWay = state.role === "candidate" && !isHardStateDurable(state);
   const cannotLead = !mayLead(state) || hasUnappliedConfiguration(state) || state.installing !== null;
   if (cannotLead || voteUnderWay || state.diskStalled || isBoundByPromise(state)) {
+    if (state.role === "follower") forgetLeader(state);
     resetElectionTimer(state);
     return;
   }
@@ -36,6 +37,15 @@ export function campaign(state: RaftState): void {
   state.votes = new Map([[state.id, true]]);
   askForVotes(state, true);
   settleElection(state);
+}
+
+/**
+ * The leader was not heard for an election timeout. Who can do nothing about it, such as a learner, must not wait for it
+ * either: the next leader may be a member that only those let in who follow nobody.
+ */
+function forgetLeader(state: RaftState): void {
+  state.leaderId = null;
+  abandonReads(state);
 }
 
 /** The leader asks this member to take over: no pre-vote, and no stickiness on the way (thesis, section 3.10). */

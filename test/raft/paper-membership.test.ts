@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { isJoint } from "../../src/raft/configuration.ts";
-import { append, appended, askVote, heartbeatAnswer, ofType, vote } from "./messages.ts";
+import { append, appended, askVote, heartbeat, heartbeatAnswer, ofType, vote } from "./messages.ts";
 import { TestCluster } from "./test-cluster.ts";
 import { entriesOf, TestMember, target, voters } from "./test-member.ts";
 
@@ -54,6 +54,18 @@ describe("catching new members up (thesis, section 4.2.1)", () => {
     expect(member.node.commitIndex).toBe(1);
     member.hear(appended(1, 2));
     expect(member.node.commitIndex).toBe(2);
+  });
+
+  test("a learner that hears nothing for two election timeouts follows nobody, and campaigns all the same not", () => {
+    const configuration = { ...voters("b", "c"), learners: ["a"], members: target("bc", "a").members };
+    const member = new TestMember({ configuration });
+    member.hear(heartbeat(1, 0));
+    expect(member.node.leaderId).toBe("b");
+    member.node.readIndex(1, member.nowMs);
+    member.wait(2 * member.options.electionTimeoutMs + 10);
+    expect(member.node).toMatchObject({ leaderId: null, role: "follower", term: 1 });
+    expect(member.reads).toContainEqual({ context: 1, index: null });
+    expect(ofType(member.drain(), "RequestVoteRequest")).toEqual([]);
   });
 
   test("a learner is promoted after a round of entries that took less than an election timeout", () => {

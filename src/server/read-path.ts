@@ -1,20 +1,23 @@
 import type { KvReader } from "./kv-reader.ts";
-import { readFailureRefusal } from "./refusals.ts";
+import { type RefusalContext, readFailureRefusal } from "./refusals.ts";
 import type { Refusal } from "./status.ts";
-import type { CallEnvironment, UnaryCall } from "./unary-call.ts";
+import type { UnaryCall } from "./unary-call.ts";
 import type { ReadPolicy } from "./validate-request.ts";
 
 // How long to wait before asking a member again that was behind: about what a follower needs to catch up by.
 const behindRetryMs = 100;
 
+/** What reading needs of a call. */
+export type ReadCall = Pick<UnaryCall<unknown, unknown>, "deadlineMs" | "forward" | "proceed" | "refuse">;
+
 /**
  * Calls `serve` when the local state is fresh enough for `policy`, in the same turn in which that holds; refuses the call
  * when it does not become so before the deadline (thesis, section 6.4, for the linearizable case).
  */
-export function whenFresh<Request, Response>(
-  call: UnaryCall<Request, Response>,
+export function whenFresh(
+  call: ReadCall,
   policy: ReadPolicy,
-  environment: CallEnvironment,
+  environment: RefusalContext,
   reader: KvReader,
   serve: () => void,
 ): void {
@@ -32,10 +35,10 @@ export function whenFresh<Request, Response>(
   });
 }
 
-function whenRevisionReached<Request, Response>(
-  call: UnaryCall<Request, Response>,
+function whenRevisionReached(
+  call: ReadCall,
   policy: ReadPolicy,
-  environment: CallEnvironment,
+  environment: RefusalContext,
   reader: KvReader,
   serve: () => void,
 ): void {
@@ -63,7 +66,7 @@ function revisionNotReached(wanted: number, revision: number): Refusal {
  * The bound is on the contact with a leader, which says nothing about a member that has only just begun to read the log again;
  * so that has to be over too.
  */
-function stalenessRefusal({ staleMsMax }: ReadPolicy, environment: CallEnvironment): Refusal | undefined {
+function stalenessRefusal({ staleMsMax }: ReadPolicy, environment: RefusalContext): Refusal | undefined {
   if (staleMsMax === undefined) return undefined;
   const { leaderContactAgeMs: age, caughtUp } = environment.replica.status();
   if (caughtUp && age !== null && age <= staleMsMax) return undefined;

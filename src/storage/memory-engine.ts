@@ -28,7 +28,7 @@ export class MemoryRows {
     const found = this.#rows[at];
     const present = found !== undefined && Buffer.compare(found[0], change.key) === 0 ? 1 : 0;
     if (change.type === "delete") this.#rows.splice(at, present);
-    else this.#rows.splice(at, present, [change.key.slice(), change.value.slice()]);
+    else this.#rows.splice(at, present, [copyOf(change.key), copyOf(change.value)]);
   }
 }
 
@@ -44,7 +44,7 @@ export function openMemoryEngine(rows: MemoryRows = new MemoryRows()): StorageEn
     },
     get(key) {
       check();
-      return rows.get(key)?.slice();
+      return copyIfThere(rows.get(key));
     },
     iterate: (range, options) => readPages(() => rows.snapshot(), range, options, check),
     clear: (range) => clearInSteps(engine, range),
@@ -69,7 +69,7 @@ export function openMemorySnapshot(rows: readonly Row[], checkEngine: () => void
   return {
     get(key) {
       check();
-      return valueIn(rows, key)?.slice();
+      return copyIfThere(valueIn(rows, key));
     },
     iterate: (range, options) => readPages(() => rows, range, options, check),
     async close() {
@@ -101,7 +101,7 @@ function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 
   let page: Row[] = [];
   let bytes = 0;
   for (const [key, value] of rows.slice(0, limit)) {
-    page.push([key.slice(), value.slice()]);
+    page.push([copyOf(key), copyOf(value)]);
     bytes += key.length + value.length;
     if (bytes < pageBytes) continue;
     yield page;
@@ -127,4 +127,13 @@ function lowerBound(rows: readonly Row[], key: Uint8Array): number {
     else high = middle;
   }
   return low;
+}
+
+/** A slice would share the bytes of a Buffer. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
+function copyIfThere(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes === undefined ? undefined : copyOf(bytes);
 }

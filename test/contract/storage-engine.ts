@@ -55,6 +55,19 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect(engine.get(bytes(5))).toEqual(expectBytes());
     });
 
+    test("takes and gives Buffers by copy, although their slices share bytes", async () => {
+      const engine = await open();
+      const [key, value] = [Buffer.from([1]), Buffer.from([3, 4])];
+      await engine.write([put(key, value)]);
+      key[0] = 9;
+      value[0] = 9;
+      const read = engine.get(bytes(1));
+      expect(read).toEqual(expectBytes(3, 4));
+      if (read !== undefined) read[0] = 9;
+      for (const page of await pagesOf(engine, everything)) for (const [, found] of page) found[1] = 9;
+      expect(engine.get(bytes(1))).toEqual(expectBytes(3, 4));
+    });
+
     test("orders keys bytewise and unsigned, shorter keys before their extensions", async () => {
       const engine = await open();
       const ordered = [

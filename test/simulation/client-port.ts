@@ -1,9 +1,13 @@
-import { readPair, readSummary } from "../../src/kv/read.ts";
-import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
+import { kvReader } from "../../src/cli/kv-reader.ts";
+import type { ProposalOutcome } from "../../src/replica/outcome.ts";
 import type { Replica } from "../../src/replica/replica.ts";
+import { whenFresh } from "../../src/server/read-path.ts";
+import type { ServerIdentity } from "../../src/server/server-identity.ts";
+import type { Reason, Refusal } from "../../src/server/status.ts";
 import { utf8 } from "../kv/driver.ts";
 import { BrokenRule, check } from "./broken-rule.ts";
 import type { Dice } from "./dice.ts";
+import { Freshness } from "./freshness.ts";
 import type { Ledger } from "./ledger.ts";
 import type { KnownValue, ReadPlan } from "./operation-plan.ts";
 import type { SimMember } from "./sim-member.ts";
@@ -14,7 +18,7 @@ export type Answer =
   | { readonly type: "unreachable" }
   | { readonly type: "proposal"; readonly outcome: ProposalOutcome }
   | { readonly type: "read"; readonly found: KnownValue; readonly index: number; readonly revision: number }
-  | { readonly type: "readFailed"; readonly reason: NonNullable<ReadOutcome> | "REVISION_NOT_REACHED" | "INTERNAL" };
+  | { readonly type: "readFailed"; readonly reason: Reason };
 
 /** One call of a client at one member. */
 export interface Call {
@@ -29,16 +33,18 @@ export class ClientPort {
   readonly #world: World;
   readonly #ledger: Ledger;
   readonly #dice: Dice;
+  readonly #freshness: Freshness;
 
   constructor(world: World, ledger: Ledger, dice: Dice) {
     this.#world = world;
     this.#ledger = ledger;
     this.#dice = dice;
+    this.#freshness = new Freshness(world.coverage);
   }
 
   propose(member: SimMember, command: Uint8Array, call: Call): void {
     this.#reach(member, call, (replica, answer) => {
-      const deadlineMs = replica.now() + call.timeoutMs;
+      const deadlineMs = deadlineOf(replica, call);
       replica.propose(command, { deadlineMs, forward: call.forward }, (outcome) =>
         answer({ type: "proposal", outcome }),
       );
@@ -48,40 +54,37 @@ export class ClientPort {
   /** Reads a key; everything acknowledged up to `floor` must be seen by a linearizable read. */
   read(member: SimMember, read: ReadPlan, floor: number, call: Call): void {
     this.#reach(member, call, (replica, answer) => {
-      const deadlineMs = replica.now() + call.timeoutMs;
-      const serve = (): void => answer(this.#serveOrFail(member, replica, read, floor));
-      if (read.minRevision === undefined) {
-        replica.readIndex({ deadlineMs, forward: call.forward }, (failure) => {
-          if (failure === undefined) serve();
-          else answer({ type: "readFailed", reason: failure });
-        });
-        return;
-      }
-      const { minRevision } = read;
-      const reached = (): boolean => revisionOf(replica) >= minRevision;
-      if (reachedOrFailed(reached)) serve();
-      else {
-        replica.waitApplied(reached, deadlineMs, (inTime) => {
-          if (inTime) serve();
-          else answer({ type: "readFailed", reason: "REVISION_NOT_REACHED" });
-        });
-      }
+      const refuse = ({ reason }: Pick<Refusal, "reason">): void => answer({ type: "readFailed", reason });
+      // What throws is an internal error to the client; it is the replica's to stop the member.
+      const proceed = (step: () => void): void => {
+        try {
+          step();
+        } catch (error) {
+          if (error instanceof BrokenRule) throw error;
+          refuse({ reason: "INTERNAL" });
+        }
+      };
+      const deadlineMs = deadlineOf(replica, call);
+      const environment = { replica, identity: identityOf(member), electionTimeoutMs: this.#electionTimeoutMs };
+      const reader = kvReader(replica);
+      proceed(() =>
+        whenFresh({ deadlineMs, forward: call.forward, refuse, proceed }, read.policy, environment, reader, () =>
+          answer(this.#serve(member, replica, read, floor)),
+        ),
+      );
     });
   }
 
-  /** What throws is an internal error to the client; it is the replica's to stop the member. */
-  #serveOrFail(member: SimMember, replica: Replica, read: ReadPlan, floor: number): Answer {
-    try {
-      return this.#serve(member, replica, read, floor);
-    } catch (error) {
-      if (error instanceof BrokenRule) throw error;
-      return { type: "readFailed", reason: "INTERNAL" };
-    }
+  get #electionTimeoutMs(): number {
+    return this.#world.plan.options.raft.electionTimeoutMs;
   }
 
   #serve(member: SimMember, replica: Replica, read: ReadPlan, floor: number): Answer {
-    const { appliedIndex, role } = replica.status();
-    const pair = readPair((row) => replica.stateRow(row), utf8(read.key));
+    const status = replica.status();
+    const { appliedIndex } = status;
+    const reader = kvReader(replica);
+    const pair = reader.readPair(utf8(read.key));
+    const revision = reader.revision();
     const found = {
       value: pair?.value === undefined ? null : Buffer.from(pair.value.data).toString(),
       modRevision: Number(pair?.modRevision ?? 0),
@@ -92,17 +95,8 @@ export class ClientPort {
       "reads see the state",
       () => `${member.id} at ${appliedIndex} reads ${JSON.stringify(found)}, the entries say ${JSON.stringify(due)}`,
     );
-    if (read.minRevision === undefined) {
-      check(
-        appliedIndex >= floor,
-        "reads are linearizable",
-        () => `${member.id} serves entry ${appliedIndex}; ${floor} was acknowledged before the read began`,
-      );
-      this.#world.coverage.saw(role === "leader" ? "leaderServedLinearizableRead" : "followerServedLinearizableRead");
-    } else {
-      this.#world.coverage.saw("staleRead");
-    }
-    return { type: "read", found, index: appliedIndex, revision: revisionOf(replica) };
+    this.#freshness.check(member, status, { policy: read.policy, revision, floor });
+    return { type: "read", found, index: appliedIndex, revision };
   }
 
   #reach(member: SimMember, call: Call, act: (replica: Replica, answer: (answer: Answer) => void) => void): void {
@@ -135,15 +129,12 @@ export class ClientPort {
   }
 }
 
-/** A state that cannot be read is left for serving to find out. */
-function reachedOrFailed(reached: () => boolean): boolean {
-  try {
-    return reached();
-  } catch {
-    return true;
-  }
+/** As the services do: the answer that nothing came in time is to reach a client that still listens. */
+function deadlineOf(replica: Replica, { timeoutMs }: Call): number {
+  return replica.now() + timeoutMs - Math.min(timeoutMs * 0.1, 50);
 }
 
-function revisionOf(replica: Replica): number {
-  return Number(readSummary((row) => replica.stateRow(row)).revision);
+/** What refusals tell of a member. */
+function identityOf({ id }: SimMember): ServerIdentity {
+  return { clusterId: "", memberId: id, name: id, clientAddress: `${id}:1`, version: "", buildRevision: "" };
 }

@@ -134,6 +134,8 @@ export class Client {
       case "readFailed":
         if (answer.reason === "OVERLOADED") coverage.saw("overloaded");
         if (answer.reason === "DEADLINE_EXCEEDED") coverage.saw("deadlinePassed");
+        if (answer.reason === "TOO_STALE") coverage.saw("tooStale");
+        if (answer.reason === "REVISION_NOT_REACHED") coverage.saw("revisionNotReached");
         this.#retryOrGiveUp(running, answer.reason !== "OVERLOADED");
         return;
       case "read":
@@ -175,19 +177,16 @@ export class Client {
   }
 
   #giveUp(running: Running): void {
-    const { history, ledger, world, atEnd } = this.#surroundings;
+    const { ledger, world, atEnd } = this.#surroundings;
     const { plan, command } = running;
     if (plan.kind === "write" && running.unknown) {
       world.coverage.saw("abandonedRequest");
-      history.add(plan.key, { operation: plan.operation, invokedAt: running.invokedAt, returnedAt: null });
+      this.#noteUnknown(running, plan);
     } else if (plan.kind === "write" && command !== undefined) {
-      const clientId = this.#session?.clientId;
-      const { sequence } = running;
+      const request = this.#requestOf(running);
       atEnd(() => {
         const executed =
-          sequence === undefined || clientId === undefined
-            ? plan.unique && ledger.indexesOf(command).length > 0
-            : ledger.wasExecuted(clientId, sequence);
+          request === undefined ? plan.unique && ledger.wasApplied(command) : ledger.executionOf(request) !== undefined;
         check(!executed, "dropped is not applied", () => `${this.#name}'s ${JSON.stringify(plan.operation)} was`);
       });
     }
@@ -196,9 +195,10 @@ export class Client {
 
   #endRead(running: Running, { found, index, revision }: Extract<Answer, { type: "read" }>): void {
     const { plan, invokedAt } = running;
+    const { ledger } = this.#surroundings;
     if (plan.kind !== "read") return;
-    if (plan.minRevision === undefined) {
-      this.#acknowledge(index);
+    if (plan.policy.linearizable) {
+      ledger.acknowledgedIndex = Math.max(ledger.acknowledgedIndex, index);
       const operation: Operation = { kind: "get", output: found.value };
       this.#note(plan.key, operation, invokedAt);
     }
@@ -213,17 +213,19 @@ export class Client {
     const { ledger } = this.#surroundings;
     const { coverage } = this.#surroundings.world;
     const result = decodeResult(bytes);
-    this.#acknowledge(index);
-    const applied = running.command !== undefined && ledger.indexesOf(running.command).includes(index);
-    check(
-      applied,
-      "acknowledged is applied",
-      () => `${this.#name}: ${JSON.stringify(plan.operation)} at ${index} is not`,
-    );
+    if (running.command !== undefined) ledger.acknowledged(running.command, index, bytes);
     if (result.result.case === "failure") {
       this.#endRefused(running, result.result.value.reason);
       return;
     }
+    // Where it stands is the moment at which it took effect; one that is tried again may stand before its answer.
+    const request = this.#requestOf(running);
+    const executedIndex = request === undefined ? index : (ledger.executionOf(request)?.index ?? 0);
+    check(
+      executedIndex > running.floor,
+      "writes are linearizable",
+      () => `${this.#name}'s write stands at ${executedIndex}; ${running.floor} was acknowledged before it began`,
+    );
     coverage.saw("acknowledgedWrite");
     const operation = answeredOperation(plan.operation, result);
     if (operation.kind === "cas") coverage.saw(operation.applied === true ? "cas" : "casRefused");
@@ -241,18 +243,22 @@ export class Client {
       "requests are taken",
       () => `${this.#name} was refused for reason ${CommandFailureReason[reason]}`,
     );
-    const { history, world } = this.#surroundings;
+    const { world } = this.#surroundings;
     if (reason === SESSION_EXPIRED) world.coverage.saw("sessionExpired");
-    if (plan.kind === "write") {
-      history.add(plan.key, { operation: plan.operation, invokedAt: running.invokedAt, returnedAt: null });
-    }
+    if (plan.kind === "write") this.#noteUnknown(running, plan);
     if (reason === SESSION_EXPIRED) this.#session?.renew();
     this.#end(running, reason !== SESSION_EXPIRED);
   }
 
-  #acknowledge(index: number): void {
-    const { ledger } = this.#surroundings;
-    ledger.acknowledgedIndex = Math.max(ledger.acknowledgedIndex, index);
+  #requestOf({ sequence }: Running): { readonly clientId: string; readonly sequence: number } | undefined {
+    const clientId = this.#session?.clientId;
+    return sequence === undefined || clientId === undefined ? undefined : { clientId, sequence };
+  }
+
+  #noteUnknown(running: Running, { key, operation }: WritePlan): void {
+    const { invokedAt, command } = running;
+    if (command === undefined) return;
+    this.#surroundings.history.addUnknown(key, { operation, invokedAt, command, request: this.#requestOf(running) });
   }
 
   #note(key: string, operation: Operation, invokedAt: number): void {

@@ -23,7 +23,14 @@ interface AppliedEntry {
   readonly commandHash: number;
   /** Of every row read by nobody, written or deleted, and of the result. */
   readonly effectHash: number;
+  readonly resultHash: number;
   readonly timeMs: number;
+}
+
+/** Where and when a command was first applied by anybody. */
+export interface Execution {
+  readonly index: Index;
+  readonly appliedAtMs: number;
 }
 
 /** What the members have applied, entry by entry: the first to apply one says what it comes to, the others must agree. */
@@ -32,13 +39,17 @@ export class Ledger {
   acknowledgedIndex: Index = 0;
   readonly #entries = new Map<Index, AppliedEntry>();
   readonly #versions = new Map<string, KeyVersion[]>();
-  readonly #requests = new Map<string, { readonly index: Index; readonly result: number }>();
-  readonly #commands = new Map<string, Index[]>();
+  readonly #requests = new Map<string, Execution & { readonly result: number }>();
+  readonly #commands = new Map<string, Execution[]>();
+  /** Indexes of which it is known whose command stands there. */
+  readonly #claimed = new Set<Index>();
   readonly #lastApplied = new Map<MemberId, Index>();
   readonly #coverage: Coverage;
+  readonly #nowMs: () => number;
 
-  constructor(coverage: Coverage) {
+  constructor(coverage: Coverage, nowMs: () => number) {
     this.#coverage = coverage;
+    this.#nowMs = nowMs;
   }
 
   /** The state machine of one member, with everything that it does compared to what others did. */
@@ -57,7 +68,7 @@ export class Ledger {
         const recorder = new RecordingRows(rows);
         const result = machine.apply(command, context, recorder);
         const effectHash = crc32c(result, recorder.hash);
-        const entry = { commandHash: crc32c(command), effectHash, timeMs };
+        const entry = { commandHash: crc32c(command), effectHash, resultHash: crc32c(result), timeMs };
         this.#note(memberId, index, entry, { command, result, recorder });
         return result;
       },
@@ -74,14 +85,35 @@ export class Ledger {
     return { index: 0, value: null, modRevision: 0 };
   }
 
-  /** Indexes at which a command of these very bytes was applied. */
-  indexesOf(command: Uint8Array): readonly Index[] {
-    return this.#commands.get(nameOf(command)) ?? [];
+  /** Whether a command of these very bytes was ever applied. */
+  wasApplied(command: Uint8Array): boolean {
+    return this.#commands.has(nameOf(command));
   }
 
-  /** Whether a request of a session was executed. */
-  wasExecuted(clientId: string, sequence: number): boolean {
-    return this.#requests.has(`${clientId}/${sequence}`);
+  /** A client was told that its command was applied at `index`, with this result: so it must be. */
+  acknowledged(command: Uint8Array, index: Index, result: Uint8Array): void {
+    const applied = this.#commands.get(nameOf(command))?.some((execution) => execution.index === index) === true;
+    check(applied, "acknowledged is applied", () => `another command was applied at ${index}, or none`);
+    const entry = this.#entries.get(index);
+    check(entry?.resultHash === crc32c(result), "answers are those of the state machine", () => `at ${index}`);
+    this.#claimed.add(index);
+    this.acknowledgedIndex = Math.max(this.acknowledgedIndex, index);
+  }
+
+  /**
+   * Where a command without a request id was applied that nobody was told of: the first index after `sinceMs` that no one
+   * else has claimed. Commands of the same bytes stand for each other, so that it does not matter which gets which.
+   */
+  claim(command: Uint8Array, sinceMs: number): Execution | undefined {
+    const executions = this.#commands.get(nameOf(command)) ?? [];
+    const own = executions.find(({ index, appliedAtMs }) => appliedAtMs >= sinceMs && !this.#claimed.has(index));
+    if (own !== undefined) this.#claimed.add(own.index);
+    return own;
+  }
+
+  /** Where a request of a session was executed, if it was. */
+  executionOf({ clientId, sequence }: { readonly clientId: string; readonly sequence: number }): Execution | undefined {
+    return this.#requests.get(`${clientId}/${sequence}`);
   }
 
   #note(memberId: MemberId, index: Index, entry: AppliedEntry, applied: Applied): void {
@@ -99,9 +131,10 @@ export class Ledger {
 
   #noteFirst(index: Index, { command, result, recorder }: Applied): void {
     const name = nameOf(command);
-    const indexes = this.#commands.get(name);
-    if (indexes === undefined) this.#commands.set(name, [index]);
-    else indexes.push(index);
+    const execution = { index, appliedAtMs: this.#nowMs() };
+    const executions = this.#commands.get(name);
+    if (executions === undefined) this.#commands.set(name, [execution]);
+    else executions.push(execution);
     for (const [key, row] of recorder.pairs) {
       const versions = this.#versions.get(key) ?? [];
       this.#versions.set(key, versions);
@@ -120,7 +153,7 @@ export class Ledger {
     const before = this.#requests.get(name);
     const refused = decodeResult(result).result.case === "failure";
     if (before === undefined) {
-      if (!refused) this.#requests.set(name, { index, result: crc32c(result) });
+      if (!refused) this.#requests.set(name, { index, appliedAtMs: this.#nowMs(), result: crc32c(result) });
       return;
     }
     check(

@@ -1,10 +1,13 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Index } from "../../src/raft/entry.ts";
 import type { Runtime } from "../../src/replica/runtime.ts";
+import type { PeerMessage } from "../../src/transport/peer-transport.ts";
+import { Contacts } from "./contacts.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import type { World } from "./world.ts";
 
 /** Places at which a process may be made to crash: around every storage call, and wherever it would be heard of. */
-export type CrashPlace = "beforeWrite" | "duringWrite" | "afterWrite" | "send" | "opening";
+export type CrashPlace = "beforeWrite" | "duringWrite" | "afterWrite" | "read" | "send" | "opening";
 
 /** What a process cannot lose by dying: who it is, and how its machine's clock runs. */
 export interface Machine {
@@ -23,22 +26,29 @@ export class MemberProcess {
   readonly machine: Machine;
   readonly incarnation: number;
   readonly dice: Dice;
+  readonly contacts = new Contacts();
+  /** What any client knew to be applied when the process began. */
+  readonly acknowledgedAtStart: Index;
   /** Calls of the replica that have not ended and that it may end in any of its events. */
   openCalls = 0;
   /** Set by a write that failed: the process has a reason to end. */
   writeFailed = false;
+  /** Set by a read that gave a flipped bit: the process has a reason to end. */
+  misread = false;
   /** Set by a batch that failed: nothing may leave the process any more. */
   silenced = false;
   readonly #world: World;
   #alive = true;
   #pausedUntilMs = 0;
   #lastSoonMs = 0;
+  #turns = 0;
   #armed: { readonly place: CrashPlace; left: number; readonly strike: () => void } | undefined;
 
-  constructor(world: World, machine: Machine, incarnation: number) {
+  constructor(world: World, machine: Machine, incarnation: number, acknowledgedAtStart: Index) {
     this.#world = world;
     this.machine = machine;
     this.incarnation = incarnation;
+    this.acknowledgedAtStart = acknowledgedAtStart;
     this.dice = diceFor(world.plan.seed, "process", machine.number * 1000 + incarnation);
   }
 
@@ -123,11 +133,22 @@ export class MemberProcess {
     return this.#alive;
   }
 
+  /** Takes note of messages once the process has them. */
+  heard(from: MemberId, messages: readonly PeerMessage[]): void {
+    this.contacts.heard(from, messages, this.nowMs, this.#turns);
+  }
+
   #soon(callback: () => void): void {
     const { queue, plan } = this.#world;
+    const turn = ++this.#turns;
     const atMs = Math.max(this.#lastSoonMs, queue.nowMs + this.dice.real(0, plan.turnDelayMsMax));
     this.#lastSoonMs = atMs;
-    queue.after(atMs - queue.nowMs, () => this.run(callback));
+    queue.after(atMs - queue.nowMs, () =>
+      this.run(() => {
+        this.contacts.turn(turn, this.nowMs);
+        callback();
+      }),
+    );
   }
 
   #every(intervalMs: number, callback: () => void): () => void {

@@ -1,16 +1,18 @@
-import type { MemberId } from "../../src/raft/configuration.ts";
+import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
+import { isQuorum, MembershipRules } from "./membership-rules.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
 /** A member as the rules see it. */
 export interface WatchedMember {
   readonly id: MemberId;
   readonly disk: SimDisk;
-  /** Its disk was damaged or replaced on purpose: what it says proves nothing any more. */
-  readonly lost: boolean;
+  /** Its disk forgot, on purpose, what it had acknowledged: what it says proves nothing any more. */
+  readonly forgetful: boolean;
   readonly incarnation: number;
   readonly status: ReplicaStatus | undefined;
 }
@@ -25,6 +27,7 @@ interface Seen {
 export class MemberRules {
   /** Terms of the committed entries; index i at i - 1. */
   readonly committedTerms: Term[] = [];
+  readonly membership: MembershipRules;
   readonly #members: readonly WatchedMember[];
   readonly #coverage: Coverage;
   readonly #pendingMax: number;
@@ -32,15 +35,17 @@ export class MemberRules {
   readonly #leaderOfTerm = new Map<Term, MemberId>();
   readonly #matches = new Map<string, Index>();
 
-  constructor(members: readonly WatchedMember[], coverage: Coverage, pendingMax: number) {
+  /** `members` may grow; `bootstrap` is in force before the first entry. */
+  constructor(members: readonly WatchedMember[], bootstrap: Configuration, coverage: Coverage, pendingMax: number) {
     this.#members = members;
+    this.membership = new MembershipRules(bootstrap, coverage);
     this.#coverage = coverage;
     this.#pendingMax = pendingMax;
   }
 
   /** A member has done something; whether it began to lead. */
   acted(member: WatchedMember, status: ReplicaStatus): boolean {
-    if (member.lost) return false;
+    if (member.forgetful) return false;
     const seen = this.#seen.get(member.id);
     const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
     if (before !== undefined && isSame(before, status)) return false;
@@ -57,6 +62,7 @@ export class MemberRules {
     );
     if (status.role === "leader") this.#checkLeader(member, before, status);
     if (status.commitIndex > (before?.commitIndex ?? 0)) this.#checkCommit(member, before, status);
+    this.membership.acted(member.id, before, status);
     const { appliedIndex } = status;
     check(
       appliedIndex === 0 || member.disk.termAt(appliedIndex) === this.committedTerms[appliedIndex - 1],
@@ -67,15 +73,25 @@ export class MemberRules {
     return status.role === "leader" && !(before?.role === "leader" && before.term === status.term);
   }
 
-  /** A batch took an entry from a disk: it must not have been needed. */
-  entryRemoved({ index, term }: LogPosition): void {
-    if (this.committedTerms[index - 1] !== term || this.#members.some(({ lost }) => lost)) return;
-    check(this.#isDurable(index, term), "committed entries stay", () => `entry ${index} of term ${term} was removed`);
+  /** A member gives its store all that it has of the log; `logged` are the configurations in it. */
+  handsOver(member: WatchedMember, status: ReplicaStatus, logged: readonly ConfigurationAt[]): void {
+    if (member.forgetful) return;
+    this.membership.handsOver(member.id, status, logged, this.committedTerms.length);
+  }
+
+  /** A batch took an entry from a disk: it must not have been committed. */
+  entryRemoved(member: WatchedMember, { index, term }: LogPosition): void {
+    if (member.forgetful) return;
+    check(
+      this.committedTerms[index - 1] !== term,
+      "committed entries stay",
+      () => `${member.id} removes entry ${index} of term ${term}`,
+    );
   }
 
   /** A member applies an entry. */
   applying(member: WatchedMember, index: Index): void {
-    if (member.lost) return;
+    if (member.forgetful) return;
     check(index <= member.disk.lastIndex, "applied is durable", () => `${member.id} applies ${index} before it is`);
   }
 
@@ -128,7 +144,7 @@ export class MemberRules {
     this.#matches.set(key, matchIndex);
     const peer = this.#members.find(({ id }) => id === peerId);
     // One of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
-    if (peer === undefined || peer.lost || peer.disk.hardState.term > term) return;
+    if (peer === undefined || peer.forgetful || peer.disk.hardState.term > term) return;
     check(
       matchIndex <= peer.disk.lastIndex,
       "match is durable",
@@ -145,7 +161,9 @@ export class MemberRules {
   #checkCommit(member: WatchedMember, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
     const { commitIndex } = status;
     const from = this.committedTerms.length;
-    for (let index = from + 1; index <= commitIndex; index++) this.#commitFirst(member, index);
+    // Between two looks a leader may have counted by the configuration of then or by that of now.
+    const configurations = before === undefined ? [status.configuration] : [before.configuration, status.configuration];
+    for (let index = from + 1; index <= commitIndex; index++) this.#commitFirst(member, index, configurations);
     const committed = this.committedTerms[commitIndex - 1];
     if (status.role !== "leader" || before?.role !== "leader" || before.term !== status.term) return;
     check(
@@ -157,21 +175,36 @@ export class MemberRules {
   }
 
   /** The first to commit an entry must have a quorum on whose disks it is. */
-  #commitFirst(member: WatchedMember, index: Index): void {
+  #commitFirst(member: WatchedMember, index: Index, configurations: readonly Configuration[]): void {
     const terms = new Set(this.#members.flatMap(({ disk }) => [disk.termAt(index), disk.formerTermAt(index)]));
-    for (const term of terms) {
-      if (term === undefined || !this.#isDurable(index, term)) continue;
-      this.committedTerms.push(term);
-      return;
-    }
-    check(false, "committed is durable", () => `${member.id} commits entry ${index}, which no quorum has on disk`);
+    const term = [...terms].find(
+      (each) => each !== undefined && this.#isDurable({ index, term: each }, configurations),
+    );
+    check(
+      term !== undefined,
+      "committed is durable",
+      () => `${member.id} commits entry ${index}, which no quorum has on disk`,
+    );
+    this.committedTerms.push(term);
+    this.#noteConfiguration({ index, term });
   }
 
-  #isDurable(index: Index, term: Term): boolean {
-    const holders = this.#members.filter(
-      ({ disk }) => disk.termAt(index) === term || disk.formerTermAt(index) === term,
+  #noteConfiguration(position: LogPosition): void {
+    for (const { disk } of this.#members) {
+      const configuration = disk.configurationAt(position);
+      if (configuration === undefined) continue;
+      this.membership.commits(position.index, configuration);
+      return;
+    }
+  }
+
+  #isDurable({ index, term }: LogPosition, configurations: readonly Configuration[]): boolean {
+    const holders = new Set(
+      this.#members
+        .filter(({ disk }) => disk.termAt(index) === term || disk.formerTermAt(index) === term)
+        .map(({ id }) => id),
     );
-    return 2 * holders.length > this.#members.length;
+    return configurations.some((configuration) => isQuorum(configuration, (id) => holders.has(id)));
   }
 }
 
@@ -181,6 +214,7 @@ function isSame(a: ReplicaStatus, b: ReplicaStatus): boolean {
     a.commitIndex === b.commitIndex &&
     a.appliedIndex === b.appliedIndex &&
     a.role === b.role &&
+    a.configurationIndex === b.configurationIndex &&
     a.lastIndex === b.lastIndex &&
     a.pendingProposals === b.pendingProposals &&
     a.peers.every((peer, position) => peer.matchIndex === b.peers[position]?.matchIndex)

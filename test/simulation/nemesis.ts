@@ -2,6 +2,7 @@ import type { MemberId } from "../../src/raft/configuration.ts";
 import { peerKey } from "../../src/storage/row-keys.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import type { CrashPlace } from "./member-process.ts";
+import type { ChangeKind, FindLeader, Operator } from "./operator.ts";
 import type { DiskImage } from "./sim-disk.ts";
 import type { Damage, SimMember } from "./sim-member.ts";
 import type { SimNetwork } from "./sim-network.ts";
@@ -13,21 +14,23 @@ export class Nemesis {
   readonly #world: World;
   readonly #members: readonly SimMember[];
   readonly #network: SimNetwork;
+  readonly #operator: Operator;
   readonly #unitMs: number;
   /** What to do to the next leader. */
   #hunters: ((leader: SimMember) => void)[] = [];
   #over = false;
+  readonly #findLeader: FindLeader = () => this.#leader();
   /** What each kind of strike does. */
   readonly #acts: Readonly<Record<StrikeKind, (dice: Dice) => void>> = {
-    crash: (dice) => this.#crash(dice.pick(this.#members), dice),
+    crash: (dice) => this.#crash(dice.pick(this.#running), dice),
     crashLeader: (dice) => this.#crash(this.#leaderOrAnyone(dice), dice),
     crashAll: (dice) => {
       this.#world.coverage.saw("clusterCrashed");
-      for (const member of this.#members) this.#crash(member, dice);
+      for (const member of this.#running) this.#crash(member, dice);
     },
     crashAtPoint: (dice) => this.#crashAtPoint(this.#target(dice), dice),
     stopOrderly: (dice) => this.#stopOrderly(this.#target(dice), dice),
-    pause: (dice) => this.#pause(dice.pick(this.#members), dice),
+    pause: (dice) => this.#pause(dice.pick(this.#running), dice),
     pauseLeader: (dice) => this.#pause(this.#leaderOrAnyone(dice), dice),
     split: (dice) => this.#cut("split", dice, this.#target(dice)),
     isolateLeader: (dice) => this.#cut("isolate", dice, this.#leaderOrAnyone(dice)),
@@ -35,7 +38,7 @@ export class Nemesis {
     bridge: (dice) => this.#cut("bridge", dice, this.#target(dice)),
     buddy: (dice) => this.#cut("buddy", dice, this.#leaderOrAnyone(dice)),
     heal: () => this.#network.heal(),
-    slowLink: (dice) => this.#slowLink(dice, dice.pick(this.#members)),
+    slowLink: (dice) => this.#slowLink(dice, dice.pick(this.#running)),
     breakStreams: (dice) => {
       const transport = this.#network.find(this.#target(dice).id);
       for (const { id } of this.#members) transport?.breakStream(id);
@@ -53,6 +56,9 @@ export class Nemesis {
     failWrite: (dice) => {
       this.#target(dice).disk.failNext = 1;
     },
+    misread: (dice) => {
+      this.#target(dice).disk.misreadNext = dice.whole(1, 3);
+    },
     fullDisk: (dice) => {
       const { disk } = this.#target(dice);
       disk.full = true;
@@ -63,15 +69,30 @@ export class Nemesis {
     hunt: (dice) => this.#hunt(dice),
     jumpWallClock: (dice) => {
       this.#world.coverage.saw("wallClockJumped");
-      dice.pick(this.#members).machine.wallClockOffsetMs += dice.real(-60_000, 60_000);
+      dice.pick(this.#running).machine.wallClockOffsetMs += dice.real(-60_000, 60_000);
     },
-    wipe: (dice) => this.#damage("wipe", dice.pick(this.#members), dice),
-    loseTail: (dice) => this.#damage("loseTail", dice.pick(this.#members), dice),
-    rot: (dice) => this.#damage("rot", dice.pick(this.#members), dice),
+    wipe: (dice) => this.#damage("wipe", dice.pick(this.#running), dice),
+    loseTail: (dice) => this.#damage("loseTail", dice.pick(this.#running), dice),
+    rot: (dice) => this.#damage("rot", dice.pick(this.#running), dice),
+    addMember: (dice) => this.#operator.change("addMember", dice, this.#findLeader),
+    addLearner: (dice) => this.#operator.change("addLearner", dice, this.#findLeader),
+    promote: (dice) => this.#operator.change("promote", dice, this.#findLeader),
+    removeMember: (dice) => this.#operator.change("removeMember", dice, this.#findLeader),
+    removeLeader: (dice) => this.#operator.change("removeLeader", dice, this.#findLeader),
+    replace: (dice) => this.#operator.change("replace", dice, this.#findLeader),
+    changeAtOnce: (dice) => {
+      const kinds = { addMember: 3, removeMember: 2, removeLeader: 1, replace: 2, promote: 1 } as const;
+      for (let count = dice.whole(2, 4); count > 0; count--) {
+        this.#operator.change(dice.weighted<ChangeKind>({ addLearner: 0, ...kinds }), dice, this.#findLeader);
+      }
+    },
+    transfer: (dice) => this.#operator.transfer(dice, this.#findLeader),
   };
 
-  constructor(world: World, members: readonly SimMember[], network: SimNetwork) {
+  /** `members` may grow. */
+  constructor(world: World, members: readonly SimMember[], network: SimNetwork, operator: Operator) {
     this.#world = world;
+    this.#operator = operator;
     this.#members = members;
     this.#network = network;
     this.#unitMs = world.plan.options.raft.electionTimeoutMs;
@@ -93,6 +114,7 @@ export class Nemesis {
   end(): void {
     this.#over = true;
     this.#hunters = [];
+    this.#operator.end();
     this.#network.heal();
     this.#network.conditions = {
       ...this.#network.conditions,
@@ -104,9 +126,14 @@ export class Nemesis {
     for (const member of this.#members) {
       member.process?.resume();
       member.process?.disarm();
-      Object.assign(member.disk, { full: false, failNext: 0, stalledUntilMs: 0, slowness: 1 });
+      Object.assign(member.disk, { full: false, failNext: 0, misreadNext: 0, stalledUntilMs: 0, slowness: 1 });
       member.start();
     }
+  }
+
+  /** Those that were not stopped for good. */
+  get #running(): readonly SimMember[] {
+    return this.#members.filter(({ retired }) => !retired);
   }
 
   #run(strike: Strike): void {
@@ -117,12 +144,12 @@ export class Nemesis {
 
   /** Anybody, but half of the time the leader, where most can go wrong. */
   #target(dice: Dice): SimMember {
-    const anyone = dice.pick(this.#members);
+    const anyone = dice.pick(this.#running);
     return dice.chance(0.5) ? (this.#leader() ?? anyone) : anyone;
   }
 
   #leaderOrAnyone(dice: Dice): SimMember {
-    return this.#leader() ?? dice.pick(this.#members);
+    return this.#leader() ?? dice.pick(this.#running);
   }
 
   #leader(): SimMember | undefined {
@@ -138,7 +165,14 @@ export class Nemesis {
   }
 
   #crashAtPoint(member: SimMember, dice: Dice): void {
-    const place = dice.weighted<CrashPlace>({ beforeWrite: 3, duringWrite: 3, afterWrite: 4, send: 4, opening: 1 });
+    const place = dice.weighted<CrashPlace>({
+      beforeWrite: 3,
+      duringWrite: 3,
+      afterWrite: 4,
+      read: 1,
+      send: 4,
+      opening: 1,
+    });
     const strike = (): void => {
       if (place === "send") this.#world.coverage.saw("crashedAtSend");
       this.#crash(member, dice);
@@ -184,7 +218,7 @@ export class Nemesis {
   #cut(kind: "split" | "isolate" | "oneWay" | "bridge" | "buddy", dice: Dice, { id }: SimMember): void {
     const side = new Set(dice.some(this.#members, 0.5).map((member) => member.id));
     const outwards = dice.chance(0.5);
-    const friend = dice.pick(this.#members).id;
+    const friend = dice.pick(this.#running).id;
     const cuts: Readonly<Record<typeof kind, (from: MemberId, to: MemberId) => boolean>> = {
       split: (from, to) => side.has(from) !== side.has(to),
       isolate: (from, to) => from === id || to === id,
@@ -203,7 +237,7 @@ export class Nemesis {
   }
 
   #slowLink(dice: Dice, { id }: SimMember): void {
-    const link = `${id} ${dice.pick(this.#members).id}`;
+    const link = `${id} ${dice.pick(this.#running).id}`;
     this.#network.slowLinks.set(link, dice.real(0.1, 2) * this.#unitMs);
     this.#later(dice.real(1, 8), () => this.#network.slowLinks.delete(link));
   }
@@ -242,9 +276,9 @@ export class Nemesis {
   }
 
   #mayDamage(member: SimMember): boolean {
-    const lost = this.#members.filter((each) => each.lost).length;
-    if (member.lost || 2 * (lost + 1) >= this.#members.length) return false;
-    return this.#members.every((each) => each === member || each.disk.rows.get(peerKey(member.id)) !== undefined);
+    if (member.lost || member.retired || !this.#operator.isSurvivable([member])) return false;
+    const others = this.#running.filter((each) => each !== member);
+    return others.every(({ disk }) => disk.rows.get(peerKey(member.id)) !== undefined);
   }
 
   #markDamaged(member: SimMember, damage: Damage): void {

@@ -1,3 +1,4 @@
+import type { ReadPolicy } from "../../src/server/validate-request.ts";
 import { type CommandInit, del, increment, put } from "../kv/driver.ts";
 import type { Operation } from "../lib/linearizability.ts";
 import type { Dice } from "./dice.ts";
@@ -7,8 +8,7 @@ import type { WorkloadPlan } from "./plan.ts";
 export interface ReadPlan {
   readonly kind: "read";
   readonly key: string;
-  /** `undefined`: linearizable. */
-  readonly minRevision: number | undefined;
+  readonly policy: ReadPolicy;
 }
 
 /** A command, as the model of the history has it and as it is sent. */
@@ -40,10 +40,25 @@ export function drawOperation(
   const counts = dice.chance(0.3);
   const key = counts ? `n${dice.whole(1, plan.counters)}` : `k${dice.whole(1, plan.registers)}`;
   if (dice.chance(plan.readShare)) {
-    const stale = dice.chance(0.25);
-    return { kind: "read", key, minRevision: stale ? dice.pick([0, revision]) : undefined };
+    return { kind: "read", key, policy: drawPolicy(dice, plan, revision) };
   }
   return counts ? drawIncrement(dice, key) : drawWrite(dice, plan, key, known.get(key), fresh);
+}
+
+function drawPolicy(dice: Dice, { attemptTimeoutMs }: WorkloadPlan, revision: number): ReadPolicy {
+  const any: ReadPolicy = { linearizable: false, staleMsMax: undefined, minRevision: 0 };
+  switch (dice.weighted({ linearizable: 7, linearizableFrom: 1, any: 1, from: 1, bounded: 2 })) {
+    case "linearizable":
+      return { ...any, linearizable: true };
+    case "linearizableFrom":
+      return { ...any, linearizable: true, minRevision: revision };
+    case "any":
+      return any;
+    case "from":
+      return { ...any, minRevision: revision };
+    case "bounded":
+      return { ...any, staleMsMax: dice.pick([0, dice.real(0, 0.1), dice.real(0, 1)]) * attemptTimeoutMs };
+  }
 }
 
 function drawIncrement(dice: Dice, key: string): WritePlan {

@@ -79,14 +79,22 @@ export interface Overrides {
 /** Draws a run. */
 export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const dice = diceFor(seed, "plan");
-  const profile = dice.weighted<Profile>({ swarm: 5, churn: 2, reads: 2, tails: 2, storage: 2, calm: 0.3 });
+  const profile = dice.weighted<Profile>({
+    swarm: 5,
+    churn: 2,
+    reads: 2,
+    tails: 2,
+    storage: 2,
+    membership: 3,
+    calm: 0.3,
+  });
   const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 7: 0.6 }));
-  const options = drawOptions(dice, profile);
+  const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
+  const options = drawOptions(dice, profile, driftMax);
   const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);
   const disk = drawDisk(dice, profile);
   const workload = drawWorkload(dice, profile, options.raft.electionTimeoutMs);
   const kvLimits = dice.chance(0.25) ? drawKvLimits(dice) : {};
-  const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
   const turnDelayMsMax = dice.pick([0, 0.2, 2]);
   const faultsMs = options.raft.electionTimeoutMs * dice.real(12, 30);
   const strikes = drawStrikes(dice, profile, faultsMs, options.raft.electionTimeoutMs);
@@ -112,7 +120,7 @@ function override(plan: Plan, given: Overrides): Plan {
   };
 }
 
-function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
+function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOptions {
   const electionTimeoutMs = profile === "churn" ? dice.whole(80, 150) : dice.whole(120, 500);
   const heartbeatIntervalMs = Math.max(10, Math.round(electionTimeoutMs / dice.whole(4, 10)));
   const roomy = dice.chance(profile === "tails" ? 0.1 : 0.4);
@@ -128,7 +136,7 @@ function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
       unappliedEntriesMax: 65_536,
       pendingReadsMax: roomy ? 65_536 : dice.whole(2, 30),
       promotionLagMax: 10,
-      lease: null,
+      lease: dice.chance(0.4) ? { clockDriftMax: driftBetween(driftMax) + dice.real(0, 0.05) } : null,
       tailBytesMax: dice.chance(0.5) ? 0 : dice.whole(0, 5000),
     },
     pendingProposalsMax: dice.chance(0.2) ? dice.whole(2, 8) : 10_000,
@@ -140,6 +148,11 @@ function drawOptions(dice: Dice, profile: Profile): ReplicaOptions {
     applyEntriesMax: dice.chance(0.3) ? dice.whole(1, 3) : 512,
     readBytesMax: dice.chance(0.3) ? dice.whole(1, 300) : 1 << 20,
   };
+}
+
+/** How much less the slowest clock may count than the fastest, when each is off by `driftMax` at most. */
+function driftBetween(driftMax: number): number {
+  return 1 - (1 - driftMax) / (1 + driftMax);
 }
 
 function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): NetworkPlan {

@@ -1,18 +1,16 @@
-import type { HardState, Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import type { Configuration } from "../../src/raft/configuration.ts";
+import type { ConfigurationEntry, HardState, Index, LogPosition, Term } from "../../src/raft/entry.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { readHardState, readProgress } from "../../src/storage/meta-rows.ts";
-import { logKeyIndex, metaKeys } from "../../src/storage/row-keys.ts";
+import { metaKeys } from "../../src/storage/row-keys.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
-import { check } from "./broken-rule.ts";
 import { type Dice, diceFor } from "./dice.ts";
+import { DiskLog } from "./disk-log.ts";
 import type { World } from "./world.ts";
 
 /** No write takes longer, but for stalls; milliseconds. */
 const slowestWriteMs = 2000;
-
-/** Where the term stands in a log record. */
-const recordTermOffset = 14;
 
 /** A batch or a watermark on its way to the disk. */
 export interface PendingWrite {
@@ -39,15 +37,16 @@ export class SimDisk {
   full = false;
   /** The next so many writes fail. */
   failNext = 0;
-  /** No write ends before this. */
+  /** The next so many reads of rows give a flipped bit; what is on the disk is right. */
+  misreadNext = 0;
+  /** No write or read ends before this. */
   stalledUntilMs = 0;
   /** Writes take this many times as long. */
   slowness = 1;
   #hardState: HardState = { term: 0, votedFor: null, commitIndex: 0 };
-  /** Term of each durable entry; entry i at i - 1. */
-  #terms: Term[] = [];
+  #log = new DiskLog();
   /** The same before it was damaged on purpose. */
-  #formerTerms: readonly Term[] = [];
+  #formerLog = new DiskLog();
   readonly #pending = new Set<PendingWrite>();
   readonly #world: World;
 
@@ -65,17 +64,27 @@ export class SimDisk {
 
   /** Last durable entry. */
   get lastIndex(): Index {
-    return this.#terms.length;
+    return this.#log.lastIndex;
+  }
+
+  /** Durable configuration entries, oldest first. */
+  get configurations(): readonly ConfigurationEntry[] {
+    return this.#log.configurations;
   }
 
   /** Term of a durable entry; 0 for "before the log", `undefined` when there is no such entry. */
   termAt(index: Index): Term | undefined {
-    return index === 0 ? 0 : this.#terms[index - 1];
+    return this.#log.termAt(index);
   }
 
   /** Term of an entry that was durable when the disk was damaged on purpose. */
   formerTermAt(index: Index): Term | undefined {
-    return this.#formerTerms[index - 1];
+    return index === 0 ? undefined : this.#formerLog.termAt(index);
+  }
+
+  /** The configuration that an entry holds, if it is or was durable here and holds one. */
+  configurationAt(position: LogPosition): Configuration | undefined {
+    return this.#log.configurationAt(position) ?? this.#formerLog.configurationAt(position);
   }
 
   /** How long a write takes that begins now. */
@@ -97,6 +106,19 @@ export class SimDisk {
     if (this.failNext === 0) return false;
     this.failNext--;
     return true;
+  }
+
+  /** How long a read takes that begins now. */
+  drawReadMs(): number {
+    const stallMs = Math.max(0, this.stalledUntilMs - this.#world.queue.nowMs);
+    return stallMs + this.dice.exponential(0.2) * this.slowness;
+  }
+
+  /** The value as a read gives it: `undefined` when it is given as it is. */
+  drawMisread(value: Uint8Array): Uint8Array | undefined {
+    if (this.misreadNext === 0 || value.length === 0) return undefined;
+    this.misreadNext--;
+    return this.#flipped(value);
   }
 
   begin(write: PendingWrite): void {
@@ -125,7 +147,11 @@ export class SimDisk {
   apply(changes: readonly RowChange[]): void {
     const removed: LogPosition[] = [];
     for (const change of changes) {
-      this.#noteEntry(change, removed);
+      const gone = this.#log.note(change);
+      if (gone !== undefined) {
+        this.#world.coverage.saw("truncated");
+        removed.push(gone);
+      }
       this.rows.apply(change);
       if (change.type === "put" && Buffer.compare(change.key, metaKeys.hardState) === 0) {
         this.#hardState = readHardState(change.value);
@@ -142,10 +168,10 @@ export class SimDisk {
 
   /** The disk forgets what it took since `image`, but for the watermark. */
   forgetSince({ rows }: DiskImage): void {
-    this.#formerTerms = this.#terms;
+    this.#formerLog = this.#log;
     this.rows = new MemoryRows();
     for (const [key, value] of rows) this.rows.apply({ type: "put", key, value });
-    this.#terms = this.#readTerms(rows);
+    this.#log = new DiskLog(rows);
     const hardState = this.rows.get(metaKeys.hardState);
     if (hardState !== undefined) this.#hardState = readHardState(hardState);
   }
@@ -157,19 +183,16 @@ export class SimDisk {
       .filter(([key, value]) => (key[0] ?? 0) >= 2 && (key[0] ?? 0) <= 3 && value.length > 0);
     if (rows.length === 0) return false;
     const [key, value] = this.dice.pick(rows);
-    const flipped = value.slice();
-    const at = this.dice.whole(0, value.length - 1);
-    flipped[at] = (flipped[at] ?? 0) ^ (1 << this.dice.whole(0, 7));
-    this.rows.apply({ type: "put", key, value: flipped });
+    this.rows.apply({ type: "put", key, value: this.#flipped(value) });
     return true;
   }
 
   /** A new disk, empty. */
   wipe(): void {
-    this.#formerTerms = this.#terms;
+    this.#formerLog = this.#log;
     this.rows = new MemoryRows();
     this.watermark = undefined;
-    this.#terms = [];
+    this.#log = new DiskLog();
     this.#hardState = { term: 0, votedFor: null, commitIndex: 0 };
     this.directoryId = this.#drawDirectoryId();
   }
@@ -179,34 +202,14 @@ export class SimDisk {
     return this.rows.snapshot().filter(([key]) => key[0] === 3);
   }
 
-  #noteEntry(change: RowChange, removed: LogPosition[]): void {
-    const index = change.key[0] === 2 ? logKeyIndex(change.key) : undefined;
-    if (index === undefined) return;
-    const before = this.#terms[index - 1];
-    const after = change.type === "put" ? termOf(change.value) : undefined;
-    if (before !== undefined && before !== after) {
-      this.#world.coverage.saw("truncated");
-      removed.push({ index, term: before });
-    }
-    if (after !== undefined) {
-      check(index <= this.#terms.length + 1, "log gap", () => `entry ${index} after ${this.#terms.length}`);
-      this.#terms[index - 1] = after;
-    } else if (index <= this.#terms.length) {
-      // Deletions of one batch come in any order; what lies behind the first of them goes, too.
-      this.#terms.length = index - 1;
-    }
-  }
-
-  #readTerms(rows: readonly Row[]): Term[] {
-    return rows.filter(([key]) => key[0] === 2).map(([, record]) => termOf(record));
+  #flipped(value: Uint8Array): Uint8Array {
+    const flipped = new Uint8Array(value);
+    const at = this.dice.whole(0, value.length - 1);
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << this.dice.whole(0, 7));
+    return flipped;
   }
 
   #drawDirectoryId(): string {
     return Array.from({ length: 32 }, () => this.dice.whole(0, 15).toString(16)).join("");
   }
-}
-
-function termOf(record: Uint8Array): Term {
-  const view = new DataView(record.buffer, record.byteOffset, record.length);
-  return view.getUint32(recordTermOffset) * 2 ** 32 + view.getUint32(recordTermOffset + 4);
 }

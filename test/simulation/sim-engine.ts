@@ -51,8 +51,12 @@ function land(world: World, disk: SimDisk, process: MemberProcess, apply: () => 
 /** Waits as long as a read takes; the promise is settled by an event of the process. */
 function readDelay(world: World, disk: SimDisk, process: MemberProcess): Promise<void> {
   world.touch();
+  if (!process.pass("read")) {
+    world.coverage.saw("crashedAtRead");
+    return never();
+  }
   return new Promise((resolve) => {
-    world.queue.after(disk.dice.exponential(0.2) * disk.slowness, () =>
+    world.queue.after(disk.drawReadMs(), () =>
       process.run(() => {
         world.touch();
         resolve();
@@ -67,6 +71,12 @@ export function openSimEngine(world: World, disk: SimDisk, process: MemberProces
   const check = (): void => guard.check();
   const reader = openMemoryEngine(disk.rows);
   const underWay = new Set<Promise<void>>();
+  const misread = (value: Uint8Array): Uint8Array => {
+    const flipped = disk.drawMisread(value);
+    if (flipped === undefined) return value;
+    process.misread = true;
+    return flipped;
+  };
   const slow = (rows: RowReader): RowReader["iterate"] =>
     async function* iterate(range, options) {
       world.touch();
@@ -74,7 +84,7 @@ export function openSimEngine(world: World, disk: SimDisk, process: MemberProces
       for await (const page of rows.iterate(range, options)) {
         await readDelay(world, disk, process);
         check();
-        yield page;
+        yield disk.misreadNext === 0 ? page : page.map(([key, value]) => [key, misread(value)] as const);
       }
       check();
     };
@@ -95,7 +105,8 @@ export function openSimEngine(world: World, disk: SimDisk, process: MemberProces
     },
     get(key) {
       check();
-      return reader.get(key);
+      const value = reader.get(key);
+      return value === undefined ? undefined : misread(value);
     },
     iterate: slow(reader),
     clear: (range) => clearInSteps(engine, range),

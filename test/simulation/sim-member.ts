@@ -3,15 +3,17 @@ import { readPair } from "../../src/kv/read.ts";
 import { RaftKvError } from "../../src/lib/errors.ts";
 import type { Logger } from "../../src/lib/logger.ts";
 import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { silentMetrics } from "../../src/replica/replica-metrics.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
-import type { MemberStore } from "../../src/storage/member-store.ts";
+import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
 import { encodeCommand, put, utf8 } from "../kv/driver.ts";
 import { BrokenRule, check } from "./broken-rule.ts";
 import { diceFor } from "./dice.ts";
+import { bootstrapOn, join } from "./joining.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Machine, MemberProcess } from "./member-process.ts";
 import type { WatchedMember } from "./member-rules.ts";
@@ -27,9 +29,12 @@ export interface MemberSurroundings {
   readonly world: World;
   readonly network: SimNetwork;
   readonly ledger: Ledger;
+  /** What the founders start with. */
   readonly configuration: Configuration;
   readonly messageRules: MessageRules;
+  readonly members: readonly SimMember[];
   readonly applying: (member: SimMember, index: number) => void;
+  readonly handsOver: (member: SimMember, status: ReplicaStatus, logged: readonly ConfigurationAt[]) => void;
   /** Stops the run: promises have no other way to say that a rule was broken. */
   readonly broken: (error: unknown) => void;
 }
@@ -39,6 +44,8 @@ export type Damage = "wiped" | "lostTail" | "rotten";
 
 const clusterId = "00000000000000aa";
 
+const nobody: Configuration = { voters: [], outgoingVoters: [], learners: [], nextLearners: [], members: [] };
+
 /** One member of the cluster: its machine and disk, and the process that runs there now, if any. */
 export class SimMember implements WatchedMember {
   readonly machine: Machine;
@@ -46,14 +53,17 @@ export class SimMember implements WatchedMember {
   damage: Damage | undefined;
   /** It stays down: nobody starts it again. */
   retired = false;
+  /** Whether it was there from the start; others join with an empty disk. */
+  readonly founder: boolean;
   process: MemberProcess | undefined;
   replica: Replica | undefined;
   incarnation = 0;
   readonly #surroundings: MemberSurroundings;
   readonly #world: World;
 
-  constructor(surroundings: MemberSurroundings, machine: Machine) {
+  constructor(surroundings: MemberSurroundings, machine: Machine, founder: boolean) {
     this.#surroundings = surroundings;
+    this.founder = founder;
     this.#world = surroundings.world;
     this.machine = machine;
     this.disk = new SimDisk(this.#world, machine.number);
@@ -67,6 +77,16 @@ export class SimMember implements WatchedMember {
     return this.damage !== undefined;
   }
 
+  get forgetful(): boolean {
+    return this.damage === "wiped" || this.damage === "lostTail";
+  }
+
+  /** The newest configuration on its disk; one without voters before there is any. */
+  get loggedConfiguration(): ConfigurationAt {
+    const { configurations } = this.disk;
+    return configurations.at(-1) ?? { index: 0, configuration: bootstrapOn(this.disk) ?? nobody };
+  }
+
   get status(): ReplicaStatus | undefined {
     return this.replica?.status();
   }
@@ -75,10 +95,11 @@ export class SimMember implements WatchedMember {
   start(): void {
     if (this.process !== undefined || this.retired) return;
     this.incarnation++;
-    const process = new MemberProcess(this.#world, this.machine, this.incarnation);
+    const { acknowledgedIndex } = this.#surroundings.ledger;
+    const process = new MemberProcess(this.#world, this.machine, this.incarnation, acknowledgedIndex);
     this.process = process;
     this.#world.trace.note(this.id, "starts");
-    if (!this.lost) this.#surroundings.messageRules.starts(this.id, this.disk);
+    if (!this.forgetful) this.#surroundings.messageRules.starts(this.id, this.disk);
     this.#world.touch();
     this.#open(process).catch((error: unknown) => {
       if (!process.alive) return;
@@ -104,6 +125,12 @@ export class SimMember implements WatchedMember {
 
   startAfter(delayMs: number): void {
     this.#world.queue.after(delayMs, () => this.start());
+  }
+
+  /** Ends the process for good. */
+  retire(): void {
+    this.retired = true;
+    this.crash();
   }
 
   /** Ends the process as an operator does: calls are let end first. `done` follows when it has. */
@@ -160,8 +187,11 @@ export class SimMember implements WatchedMember {
   }
 
   async #open(process: MemberProcess): Promise<void> {
-    const { network, ledger, configuration, applying } = this.#surroundings;
+    const { network, ledger, configuration, members, applying } = this.#surroundings;
     const { plan } = this.#world;
+    const bootstrapConfiguration = this.founder
+      ? configuration
+      : (bootstrapOn(this.disk) ?? (await join(this.#world, this.id, process, members)));
     const store = await openStoreOver({
       engine: openSimEngine(this.#world, this.disk, process),
       watermarkFile: openSimWatermarkFile(this.#world, this.disk, process),
@@ -176,7 +206,7 @@ export class SimMember implements WatchedMember {
       truncationStep: plan.disk.truncationStep,
       clusterId,
       memberId: this.id,
-      bootstrapConfiguration: configuration,
+      bootstrapConfiguration,
       logger: this.#logger(),
       newDirectoryId: () => this.disk.directoryId,
     });
@@ -206,7 +236,23 @@ export class SimMember implements WatchedMember {
       seed: diceFor(plan.seed, "election", this.machine.number * 1000 + this.incarnation).whole(0, 2 ** 32 - 1),
       onFatal: (error) => this.#end(process, error),
     });
-    if (process.alive) this.replica = replica;
+    if (!process.alive) return;
+    this.replica = replica;
+    this.#handsOver(store, { entries: [], stateChanges: [] });
+  }
+
+  /** Shows what the log holds once the store has taken a batch: all that the core has of it. */
+  #handsOver(store: MemberStore, { truncateFrom, entries }: StoreBatch): void {
+    const { status } = this;
+    if (status === undefined) return;
+    const firstNew = truncateFrom ?? Number.POSITIVE_INFINITY;
+    const logged = [
+      { index: 0, configuration: store.identity.bootstrapConfiguration },
+      ...this.disk.configurations.filter(({ index }) => index < firstNew),
+      ...entries.filter((entry) => entry.kind === "configuration"),
+    ];
+    if (firstNew <= (this.disk.configurations.at(-1)?.index ?? 0)) this.#world.coverage.saw("configurationTruncated");
+    this.#surroundings.handsOver(this, status, logged);
   }
 
   /** Lets promises run after every call of the store that gives one, even when no disk takes part. */
@@ -216,6 +262,7 @@ export class SimMember implements WatchedMember {
     const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
     store.write = (batch) => {
       this.#world.touch();
+      if (batch.entries.length > 0 || batch.truncateFrom !== undefined) this.#handsOver(store, batch);
       return write(batch);
     };
     store.readEntries = (from, to, bytesMax) => {
@@ -247,13 +294,19 @@ export class SimMember implements WatchedMember {
   #checkReason(process: MemberProcess, error: unknown): void {
     if (error instanceof BrokenRule) throw error;
     const code = error instanceof RaftKvError ? error.code : undefined;
-    if (code === "WRITE_FAILED" && process.writeFailed) return;
+    // Before the store is open a failed write says nothing more than that.
+    if (process.writeFailed && (code === "WRITE_FAILED" || this.replica === undefined)) return;
     if (this.damage === "wiped") return;
+    const corrupt = isCorrupt(error);
+    if (process.misread && corrupt) {
+      this.#world.coverage.saw("misreadRefused");
+      return;
+    }
     if (this.damage === "lostTail" && code === "LOG_CORRUPT") {
       this.#world.coverage.saw("lostTailRefused");
       return;
     }
-    if (this.damage === "rotten" && (code === "LOG_CORRUPT" || code === "STATE_CORRUPT")) {
+    if (this.damage === "rotten" && corrupt) {
       this.#world.coverage.saw("rotRefused");
       return;
     }
@@ -269,4 +322,11 @@ export class SimMember implements WatchedMember {
       this.#world.trace.note(this.id, () => `${message} ${JSON.stringify(fields)}`);
     return { debug: line, info: line, warn: line, error: line };
   }
+}
+
+/** Whether damage was met: at a read, or by a write that had to read first. */
+function isCorrupt(error: unknown): boolean {
+  if (!(error instanceof RaftKvError)) return false;
+  const { code, cause } = error;
+  return code === "LOG_CORRUPT" || code === "STATE_CORRUPT" || (code === "WRITE_FAILED" && isCorrupt(cause));
 }

@@ -81,6 +81,7 @@ export class SimTransport implements PeerTransport {
 
   setPeers(peers: readonly ConfigurationMember[]): void {
     const wanted = new Set(peers.map(({ id }) => id));
+    // What is under way still arrives: links are closed in good order.
     for (const id of this.#links.keys()) if (!wanted.has(id)) this.#links.delete(id);
     for (const id of wanted) {
       if (this.#links.has(id)) continue;
@@ -202,15 +203,18 @@ export class SimTransport implements PeerTransport {
     this.#connectAfter(to, this.#network.dice.real(1, 60));
   }
 
+  /** The other end of a stream is gone. */
+  #ended(to: MemberId, stream: Stream): void {
+    if (this.#links.get(to)?.stream === stream) this.breakStream(to);
+  }
+
   #sendInOrder(to: MemberId, stream: Stream, messages: readonly PeerMessage[]): void {
     const { memberId } = this.identity;
     if (this.#network.drawLoss(memberId, to)) {
       // Lost bytes are sent again, until the connection counts as dead: then all that followed them is lost.
       const { keepaliveMs } = this.#network.conditions;
       stream.lastArrivalMs = Number.POSITIVE_INFINITY;
-      this.#later(keepaliveMs, () => {
-        if (!stream.broken) this.breakStream(to);
-      });
+      this.#later(keepaliveMs, () => this.#ended(to, stream));
       return;
     }
     if (stream.lastArrivalMs === Number.POSITIVE_INFINITY) return;
@@ -234,10 +238,9 @@ export class SimTransport implements PeerTransport {
     this.#world.queue.after(delayMs, () => {
       stream.underWay -= messages.length;
       if (stream.broken || this.#network.isCut(memberId, to)) return;
-      if (!stream.target.process.alive || stream.target.#closed) {
-        this.#later(this.#network.drawDelayMs(to, memberId), () => {
-          if (!stream.broken) this.breakStream(to);
-        });
+      // Who is no peer any more has its stream ended, as one of a dead process ends.
+      if (!stream.target.process.alive || stream.target.#closed || !stream.target.#links.has(memberId)) {
+        this.#later(this.#network.drawDelayMs(to, memberId), () => this.#ended(to, stream));
         return;
       }
       stream.target.#receive(memberId, carried);
@@ -250,6 +253,7 @@ export class SimTransport implements PeerTransport {
         this.#world.trace.note(this.identity.memberId, () => `<- ${from} ${describeMessage(message)}`);
       }
       this.#handlers?.onMessages(from, messages, 0);
+      this.process.heard(from, messages);
     });
   }
 

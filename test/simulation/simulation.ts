@@ -1,5 +1,6 @@
-import { votersOnly } from "../../src/raft/configuration.ts";
+import { type Configuration, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { EventQueue } from "../raft/event-queue.ts";
+import { Aftermath } from "./aftermath.ts";
 import { check } from "./broken-rule.ts";
 import { Client } from "./client.ts";
 import { ClientPort } from "./client-port.ts";
@@ -11,8 +12,9 @@ import type { MemberProcess } from "./member-process.ts";
 import { MemberRules } from "./member-rules.ts";
 import { MessageRules } from "./message-rules.ts";
 import { Nemesis } from "./nemesis.ts";
+import { Operator } from "./operator.ts";
 import type { Plan } from "./plan.ts";
-import { SimMember } from "./sim-member.ts";
+import { type MemberSurroundings, SimMember } from "./sim-member.ts";
 import { SimNetwork } from "./sim-network.ts";
 import { Trace } from "./trace.ts";
 import type { World } from "./world.ts";
@@ -34,7 +36,6 @@ export interface RunReport {
   readonly events: number;
   readonly virtualMs: number;
   readonly operations: number;
-  readonly undecided: number;
   readonly coverage: Coverage;
 }
 
@@ -52,7 +53,8 @@ export class Simulation implements World {
   readonly queue = new EventQueue();
   readonly trace: Trace;
   readonly coverage = new Coverage();
-  readonly members: readonly SimMember[];
+  /** All there ever were, the founders first. */
+  readonly #members: SimMember[] = [];
   readonly network: SimNetwork;
   readonly history = new History();
   readonly ledger: Ledger;
@@ -60,6 +62,8 @@ export class Simulation implements World {
   readonly #rules: MemberRules;
   readonly #messageRules: MessageRules;
   readonly #nemesis: Nemesis;
+  readonly #surroundings: MemberSurroundings;
+  readonly #aftermath: Aftermath;
   readonly #settleAlways: boolean;
   readonly #endLooks: (() => void)[] = [];
   #operationsLeft: number;
@@ -70,40 +74,46 @@ export class Simulation implements World {
     this.plan = plan;
     this.#settleAlways = options.settleAlways ?? false;
     this.trace = new Trace(() => this.queue.nowMs, options.write);
-    this.ledger = new Ledger(this.coverage);
+    this.ledger = new Ledger(this.coverage, () => this.queue.nowMs);
     this.network = new SimNetwork(this);
     this.#messageRules = new MessageRules(this.coverage);
-    this.members = this.#makeMembers();
+    const founders = votersOnly(
+      Array.from({ length: plan.size }, (_, number) => idOf(number)).map((id) => ({ id, name: id, peerAddress: id })),
+    );
+    this.#surroundings = this.#memberSurroundings(founders);
     // A member counts what its own callers and other members passed on, each up to the limit.
-    this.#rules = new MemberRules(this.members, this.coverage, plan.options.pendingProposalsMax + 2);
-    this.#nemesis = new Nemesis(this, this.members, this.network);
+    this.#rules = new MemberRules(this.members, founders, this.coverage, plan.options.pendingProposalsMax + 2);
+    for (let count = plan.size; count > 0; count--) this.#makeMember(true);
+    const { members } = this;
+    const { membership } = this.#rules;
+    const operator = new Operator({ world: this, members, makeMember: () => this.#makeMember(false), membership });
+    this.#nemesis = new Nemesis(this, members, this.network, operator);
     this.#operationsLeft = plan.workload.operationsMax;
     this.#clients = this.#makeClients();
+    const runUntil = (done: () => boolean, untilMs: number) => this.#runUntil(done, untilMs);
+    this.#aftermath = new Aftermath({ world: this, members, clients: this.#clients, operator, membership, runUntil });
     if (plan.size === 1) this.coverage.saw("singleMember");
+  }
+
+  get members(): readonly SimMember[] {
+    return this.#members;
   }
 
   /** Runs to the end; throws a {@link BrokenRule} at the first rule that is broken. */
   async run(): Promise<RunReport> {
-    for (const member of this.members) {
-      member.disk.onEntryRemoved = (position) => this.#rules.entryRemoved(position);
-      member.start();
-    }
+    for (const member of this.members) member.start();
     await this.#runUntil(() => false, this.plan.faultsMs);
     this.trace.note("!", "heals");
     this.#operationsLeft = 0;
     this.#nemesis.end();
-    await this.#converge("after the faults");
-    for (const member of this.members) if (!member.lost) await this.#probe(member);
-    await this.#converge("after a write");
-    await this.#compareStates();
+    await this.#aftermath.check();
     for (const look of this.#endLooks) look();
-    this.history.check();
+    this.history.check(this.ledger);
     return {
       traceHash: this.trace.hash,
       events: this.trace.events,
       virtualMs: this.queue.nowMs,
       operations: this.history.size,
-      undecided: this.history.undecided,
       coverage: this.coverage,
     };
   }
@@ -124,24 +134,31 @@ export class Simulation implements World {
     if (elected) this.#nemesis.leaderElected(member);
   }
 
-  #makeMembers(): SimMember[] {
-    const { seed, size, driftMax } = this.plan;
-    const ids = Array.from({ length: size }, (_, number) => String.fromCodePoint(97 + number));
-    const configuration = votersOnly(ids.map((id) => ({ id, name: id, peerAddress: id })));
-    const surroundings = {
+  #memberSurroundings(founders: Configuration): MemberSurroundings {
+    return {
       world: this,
       network: this.network,
       ledger: this.ledger,
-      configuration,
+      configuration: founders,
+      members: this.members,
       messageRules: this.#messageRules,
-      applying: (member: SimMember, index: number) => this.#rules.applying(member, index),
-      broken: (error: unknown) => this.#fail(error),
+      applying: (member, index) => this.#rules.applying(member, index),
+      handsOver: (member, status, logged) => this.#rules.handsOver(member, status, logged),
+      broken: (error) => this.#fail(error),
     };
-    const dice = diceFor(seed, "identity");
-    return ids.map((id, number) => {
-      const machine = { id, number, rate: 1 + dice.real(-driftMax, driftMax), wallClockOffsetMs: dice.real(0, 5000) };
-      return new SimMember(surroundings, machine);
-    });
+  }
+
+  /** One more member, not started: a founder, or one that joins. */
+  #makeMember(founder: boolean): SimMember {
+    const number = this.#members.length;
+    const dice = diceFor(this.plan.seed, "identity", number);
+    const { driftMax } = this.plan;
+    const rate = 1 + dice.real(-driftMax, driftMax);
+    const machine = { id: idOf(number), number, rate, wallClockOffsetMs: dice.real(0, 5000) };
+    const member = new SimMember(this.#surroundings, machine, founder);
+    member.disk.onEntryRemoved = (position) => this.#rules.entryRemoved(member, position);
+    this.#members.push(member);
+    return member;
   }
 
   #makeClients(): Client[] {
@@ -180,85 +197,9 @@ export class Simulation implements World {
     }
     return true;
   }
+}
 
-  /** Everybody follows one leader and has applied all of its log, within a bounded time. */
-  async #converge(when: string): Promise<void> {
-    const { electionTimeoutMs } = this.plan.options.raft;
-    const untilMs = this.queue.nowMs + 60 * electionTimeoutMs + 20_000;
-    const converged = await this.#runUntil(() => this.#isAtRest(), untilMs);
-    check(converged, "convergence", () => `${when}: ${this.#describe()}`);
-  }
-
-  #isAtRest(): boolean {
-    if (this.#clients.some((client) => client.busy)) return false;
-    const statuses = this.members.filter((member) => !member.lost).map((member) => member.status);
-    // One whose disk rots may lead for as long as nobody comes across the damage.
-    const leader = this.members.find(
-      ({ status }) => status?.role === "leader" && !this.#isOutdated(status.term),
-    )?.status;
-    if (leader === undefined) return false;
-    return statuses.every(
-      (status) =>
-        status !== undefined &&
-        status.term === leader.term &&
-        status.leaderId === leader.memberId &&
-        status.appliedIndex === leader.lastIndex &&
-        status.caughtUp,
-    );
-  }
-
-  #isOutdated(term: number): boolean {
-    return this.members.some(({ status, lost }) => !lost && status !== undefined && status.term > term);
-  }
-
-  /** A member serves a write and a linearizable read of it, at the latest when what broke before has been noticed. */
-  async #probe(member: SimMember): Promise<void> {
-    const timeoutMs = 8 * this.plan.options.raft.electionTimeoutMs;
-    let answer = "no answer";
-    for (let attempt = 1; answer !== "served" && attempt <= 4; attempt++) {
-      // An orderly stop that began before may end only now.
-      await this.#runUntil(() => member.replica !== undefined, this.queue.nowMs + 3 * timeoutMs);
-      let answered = false;
-      member.probe(attempt, timeoutMs, (what) => {
-        answered = true;
-        answer = what;
-      });
-      await this.#runUntil(() => answered, this.queue.nowMs + 3 * timeoutMs);
-      // What is left from the faults, such as proposals that were overwritten, may hold its place until its deadline.
-      if (answer !== "served") await this.#runUntil(() => false, this.queue.nowMs + timeoutMs);
-    }
-    check(answer === "served", "service after the faults", () => `${member.id}: ${answer}; ${this.#describe()}`);
-  }
-
-  /** The durable state is the same, byte for byte, once all rows are written. */
-  async #compareStates(): Promise<void> {
-    const members = this.members.filter((member) => !member.lost);
-    await this.#runUntil(() => false, this.queue.nowMs + this.plan.options.waitingRowsMs + 3000);
-    const [first, ...others] = members;
-    if (first === undefined) return;
-    const rows = first.disk.stateRows();
-    for (const member of others) {
-      const own = member.disk.stateRows();
-      const differs = rows.findIndex(([key, value], at) => {
-        const row = own[at];
-        return row === undefined || Buffer.compare(row[0], key) !== 0 || Buffer.compare(row[1], value) !== 0;
-      });
-      check(
-        own.length === rows.length && differs < 0,
-        "equal states",
-        () => `${first.id} has ${rows.length} rows, ${member.id} ${own.length}; the first that differs is ${differs}`,
-      );
-    }
-  }
-
-  #describe(): string {
-    const members = this.members.map(({ id, status, damage, process }) => {
-      if (damage !== undefined) return `${id} ${damage}`;
-      if (status === undefined) return `${id} ${process === undefined ? "down" : "opening"}`;
-      const { role, term, leaderId, lastIndex, commitIndex, appliedIndex, caughtUp } = status;
-      return `${id} ${role} term ${term} of ${leaderId} last ${lastIndex} committed ${commitIndex} applied ${appliedIndex}${caughtUp ? "" : " behind"}`;
-    });
-    const busy = this.#clients.filter((client) => client.busy).length;
-    return `${members.join("; ")}; ${busy} clients busy`;
-  }
+/** Letters, so that traces are short: a, b, and so on. */
+function idOf(number: number): MemberId {
+  return String.fromCodePoint(97 + number);
 }

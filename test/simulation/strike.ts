@@ -1,7 +1,7 @@
 import type { Dice } from "./dice.ts";
 
 /** What kind of run it is. */
-export type Profile = "swarm" | "churn" | "reads" | "tails" | "storage" | "calm";
+export type Profile = "swarm" | "churn" | "reads" | "tails" | "storage" | "membership" | "calm";
 
 /** Kinds of harm, and how likely each is in a run of any profile. */
 const weights = {
@@ -23,12 +23,21 @@ const weights = {
   stallDisk: 2,
   slowDisk: 2,
   failWrite: 2,
+  misread: 1,
   fullDisk: 1,
   hunt: 3,
   jumpWallClock: 1,
   wipe: 0.5,
   loseTail: 0.7,
   rot: 0.5,
+  addMember: 2,
+  addLearner: 0.5,
+  promote: 0.5,
+  removeMember: 2,
+  removeLeader: 1,
+  replace: 1.5,
+  changeAtOnce: 1,
+  transfer: 3,
 } as const;
 
 /** A kind of harm. */
@@ -39,6 +48,7 @@ const storageWeights: Readonly<Record<StrikeKind, number>> = {
   crashAtPoint: 12,
   stallDisk: 4,
   failWrite: 5,
+  misread: 4,
   fullDisk: 3,
   wipe: 1.5,
   loseTail: 3,
@@ -48,9 +58,23 @@ const storageWeights: Readonly<Record<StrikeKind, number>> = {
 /** Leaders are cut off again and again while clients write to them, so that logs part. */
 const tailWeights: Readonly<Record<StrikeKind, number>> = { ...weights, isolateLeader: 14, buddy: 5, heal: 10 };
 
+/** Members come and go, and leadership is handed around, while little else is well. */
+const membershipWeights: Readonly<Record<StrikeKind, number>> = {
+  ...weights,
+  addMember: 10,
+  addLearner: 2,
+  promote: 2,
+  removeMember: 8,
+  removeLeader: 5,
+  replace: 6,
+  changeAtOnce: 5,
+  transfer: 8,
+};
+
 const profileWeights: Readonly<Partial<Record<Profile, Readonly<Record<StrikeKind, number>>>>> = {
   storage: storageWeights,
   tails: tailWeights,
+  membership: membershipWeights,
 };
 
 /** One act of harm, planned before the run so that each can be left out on its own. */

@@ -1,0 +1,171 @@
+import { isJoint } from "../../src/raft/configuration.ts";
+import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
+import { check } from "./broken-rule.ts";
+import type { Client } from "./client.ts";
+import { diceFor } from "./dice.ts";
+import { describe as describeConfiguration, impatientLearners, type MembershipRules } from "./membership-rules.ts";
+import type { Operator } from "./operator.ts";
+import type { SimMember } from "./sim-member.ts";
+import type { World } from "./world.ts";
+
+/** What is left when the faults are over. */
+export interface AftermathSurroundings {
+  readonly world: World;
+  readonly members: readonly SimMember[];
+  readonly clients: readonly Client[];
+  readonly operator: Operator;
+  readonly membership: MembershipRules;
+  /** Runs events until `done` holds or the time is over; whether it came to hold. */
+  readonly runUntil: (done: () => boolean, untilMs: number) => Promise<boolean>;
+}
+
+/**
+ * The end of a run, without faults: the members of the configuration that the faults left must agree, be served by one
+ * another whoever is asked, and hold the same. Those that were removed may run on; nobody may notice.
+ */
+export class Aftermath {
+  readonly #surroundings: AftermathSurroundings;
+  readonly #world: World;
+
+  constructor(surroundings: AftermathSurroundings) {
+    this.#surroundings = surroundings;
+    this.#world = surroundings.world;
+  }
+
+  /** Throws a {@link BrokenRule} unless everything comes to rest, serves and is equal. */
+  async check(): Promise<void> {
+    await this.#converge("after the faults");
+    await this.#replaceLost();
+    await this.#converge("after the lost members were replaced");
+    for (const member of this.#configured()) await this.#probe(member);
+    await this.#converge("after a write");
+    await this.#compareStates();
+    this.#surroundings.operator.checkRefused();
+  }
+
+  /** Everybody follows one leader and has applied all of its log, within a bounded time. */
+  async #converge(when: string): Promise<void> {
+    const { electionTimeoutMs } = this.#world.plan.options.raft;
+    const untilMs = this.#world.queue.nowMs + 60 * electionTimeoutMs + 20_000;
+    const converged = await this.#surroundings.runUntil(() => this.#isAtRest(), untilMs);
+    check(converged, "convergence", () => `${when}: ${this.#describe()}`);
+  }
+
+  #isAtRest(): boolean {
+    if (this.#surroundings.clients.some((client) => client.busy)) return false;
+    const leader = this.#leader()?.status;
+    if (leader === undefined) return false;
+    const { configuration, configurationIndex, commitIndex } = leader;
+    if (configurationIndex > commitIndex || isJoint(configuration)) return false;
+    const impatient = impatientLearners(configuration);
+    return this.#membersOf(leader).every(
+      ({ lost, status, id }) =>
+        lost ||
+        (status !== undefined &&
+          status.term === leader.term &&
+          status.leaderId === leader.memberId &&
+          status.appliedIndex === leader.lastIndex &&
+          status.caughtUp &&
+          !impatient.includes(id)),
+    );
+  }
+
+  /** Who leads; one whose disk rots may lead for as long as nobody comes across the damage. */
+  #leader(): SimMember | undefined {
+    const { members } = this.#surroundings;
+    const leaders = members.filter(({ status }) => status?.role === "leader");
+    const leader = leaders.sort((a, b) => (b.status?.term ?? 0) - (a.status?.term ?? 0))[0];
+    const status = leader?.status;
+    if (status === undefined) return undefined;
+    const isOutdated = this.#membersOf(status).some((each) => !each.lost && (each.status?.term ?? 0) > status.term);
+    return isOutdated ? undefined : leader;
+  }
+
+  #membersOf({ configuration }: ReplicaStatus): SimMember[] {
+    const ids = new Set(configuration.members.map(({ id }) => id));
+    return this.#surroundings.members.filter(({ id }) => ids.has(id));
+  }
+
+  /** The members that there are in the end, all of them well. */
+  #configured(): SimMember[] {
+    const status = this.#leader()?.status;
+    return status === undefined ? [] : this.#membersOf(status).filter(({ lost }) => !lost);
+  }
+
+  /** Does what operators are told to do about a member whose data is lost or damaged. */
+  async #replaceLost(): Promise<void> {
+    const dice = diceFor(this.#world.plan.seed, "strike", 1_000_000);
+    const { electionTimeoutMs } = this.#world.plan.options.raft;
+    for (let attempt = 1; attempt <= 40; attempt++) {
+      const leader = this.#leader();
+      const lost = leader?.status && this.#membersOf(leader.status).find((member) => member.lost);
+      if (leader !== undefined && lost === undefined) return;
+      let answered = false;
+      if (leader !== undefined && lost !== undefined) {
+        this.#surroundings.operator.replaceLost(lost, leader, dice, () => {
+          answered = true;
+        });
+      }
+      await this.#surroundings.runUntil(() => answered, this.#world.queue.nowMs + 4 * electionTimeoutMs);
+    }
+    check(false, "a lost member can be replaced", () => this.#describe());
+  }
+
+  /** A member serves a write and a linearizable read of it, at the latest when what broke before has been noticed. */
+  async #probe(member: SimMember): Promise<void> {
+    const { runUntil } = this.#surroundings;
+    const { queue, plan } = this.#world;
+    const timeoutMs = 8 * plan.options.raft.electionTimeoutMs;
+    let answer = "no answer";
+    for (let attempt = 1; answer !== "served" && attempt <= 4; attempt++) {
+      // An orderly stop that began before may end only now.
+      await runUntil(() => member.replica !== undefined, queue.nowMs + 3 * timeoutMs);
+      let answered = false;
+      member.probe(attempt, timeoutMs, (what) => {
+        answered = true;
+        answer = what;
+      });
+      await runUntil(() => answered, queue.nowMs + 3 * timeoutMs);
+      // What is left from the faults, such as proposals that were overwritten, may hold its place until its deadline.
+      if (answer !== "served") await runUntil(() => false, queue.nowMs + timeoutMs);
+    }
+    check(answer === "served", "service after the faults", () => `${member.id}: ${answer}; ${this.#describe()}`);
+  }
+
+  /** The durable state is the same, byte for byte, once all rows are written. */
+  async #compareStates(): Promise<void> {
+    const members = this.#configured();
+    const { queue, plan } = this.#world;
+    await this.#surroundings.runUntil(() => false, queue.nowMs + plan.options.waitingRowsMs + 3000);
+    const [first, ...others] = members;
+    check(first !== undefined, "somebody is left", () => this.#describe());
+    const rows = first.disk.stateRows();
+    for (const member of others) {
+      const own = member.disk.stateRows();
+      const differs = rows.findIndex(([key, value], at) => {
+        const row = own[at];
+        return row === undefined || Buffer.compare(row[0], key) !== 0 || Buffer.compare(row[1], value) !== 0;
+      });
+      check(
+        own.length === rows.length && differs < 0,
+        "equal states",
+        () => `${first.id} has ${rows.length} rows, ${member.id} ${own.length}; the first that differs is ${differs}`,
+      );
+    }
+  }
+
+  #describe(): string {
+    const { members, clients, membership } = this.#surroundings;
+    const described = members.map(({ id, status, damage, process, retired }) => {
+      if (damage !== undefined) return `${id} ${damage}`;
+      if (status === undefined) return `${id} ${retired ? "gone" : process === undefined ? "down" : "opening"}`;
+      const { role, term, leaderId, lastIndex, commitIndex, appliedIndex, caughtUp } = status;
+      const place = `last ${lastIndex} committed ${commitIndex} applied ${appliedIndex}`;
+      const who = describeConfiguration(status.configuration);
+      return `${id} ${role} term ${term} of ${leaderId} in ${who} ${place}${caughtUp ? "" : " behind"}`;
+    });
+    const busy = clients.filter((client) => client.busy).length;
+    const latest = describeConfiguration(membership.latest.configuration);
+    return `${latest}: ${described.join("; ")}; ${busy} clients busy`;
+  }
+}

@@ -1,9 +1,11 @@
-import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import { type Configuration, type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { ConfigurationEntry, Entry, Index, Term } from "../../src/raft/entry.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
 import type { CoreMember } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
+import { readImage } from "./durable-image.ts";
 import { rule } from "./rule.ts";
 
 /** Whether those of whom `holds` is true are a majority of each half; counted here, not by the code under test. */
@@ -16,8 +18,12 @@ export function isQuorum(configuration: Configuration, holds: (id: MemberId) => 
 /** A member's log as last looked at, with its configurations in order. */
 interface SeenLog {
   readonly incarnation: number;
+  readonly baseIndex: Index;
   readonly lastIndex: Index;
   readonly lastTerm: Term | undefined;
+  /** In force before the first of the log. */
+  readonly base: ConfigurationAt;
+  /** Of the log. */
   readonly configurations: readonly ConfigurationEntry[];
 }
 
@@ -35,6 +41,10 @@ export class ConfigurationChecks {
   readonly #logs = new Map<MemberId, SeenLog>();
   readonly #leaders = new Map<MemberId, SeenLeader>();
   readonly #checked = new Set<Configuration>();
+  /** Configurations known to be committed, by index. */
+  readonly #committed = new Map<Index, Configuration>();
+  /** The one that the cluster began with. */
+  #first: Configuration = votersOnly([]);
 
   constructor(coverage: Coverage) {
     this.#coverage = coverage;
@@ -42,14 +52,14 @@ export class ConfigurationChecks {
 
   /** The configuration in force, computed from the log alone. */
   inForce(member: CoreMember, node: RaftNode): ConfigurationAt {
-    const newest = this.#lookAt(member, node).configurations.at(-1);
-    return newest ?? { index: 0, configuration: member.base };
+    const { base, configurations } = this.#lookAt(member, node);
+    return configurations.at(-1) ?? base;
   }
 
   /** After each input; `committedIndex` is what anybody knows to be committed. */
   stepped(member: CoreMember, node: RaftNode, committedIndex: Index): void {
-    const { configurations } = this.#lookAt(member, node);
-    const expected = configurations.at(-1) ?? { index: 0, configuration: member.base };
+    const { base, configurations } = this.#lookAt(member, node);
+    const expected = configurations.at(-1) ?? base;
     const { index, configuration } = node.configurationAt;
     rule(
       index === expected.index && configuration === expected.configuration,
@@ -57,26 +67,60 @@ export class ConfigurationChecks {
     );
     const uncommitted = configurations.filter((entry) => entry.index > committedIndex);
     rule(uncommitted.length <= 1, () => `${member.id} has ${uncommitted.length} uncommitted configurations`);
-    this.#checkSteps(member.base, configurations);
-    const before = configurations.at(-2)?.configuration ?? member.base;
+    this.#noteCommitted(member, node, configurations);
+    this.#checkSteps(base.configuration, configurations);
+    const before = configurations.at(-2)?.configuration ?? base.configuration;
     if (node.role === "leader") this.#checkLeader(member, node, before);
     else this.#leaders.delete(member.id);
   }
 
+  /** A snapshot brings the configuration that is committed where it stands, and no other. */
+  installing({ id }: CoreMember, { index, configuration }: LogBase): void {
+    const expected = this.#committedAt(index);
+    rule(
+      configuration.index === expected.index && configuration.configuration === expected.configuration,
+      () => `the snapshot at ${index} for ${id} has the configuration of ${configuration.index}, not ${expected.index}`,
+    );
+  }
+
+  #noteCommitted(member: CoreMember, node: RaftNode, configurations: readonly ConfigurationEntry[]): void {
+    if (member.base.voters.length > 0) this.#first = member.base;
+    for (const { index, configuration } of configurations) {
+      if (index <= node.commitIndex) this.#committed.set(index, configuration);
+    }
+  }
+
+  /** The newest configuration that is committed up to `index`. */
+  #committedAt(index: Index): ConfigurationAt {
+    let newest: ConfigurationAt = { index: 0, configuration: this.#first };
+    for (const [at, configuration] of this.#committed) {
+      if (at <= index && at > newest.index) newest = { index: at, configuration };
+    }
+    return newest;
+  }
+
   #lookAt(member: CoreMember, node: RaftNode): SeenLog {
     const seen = this.#logs.get(member.id);
+    const { incarnation } = member;
     const { lastIndex } = node;
     const lastTerm = node.termAt(lastIndex);
-    const sameLife = seen?.incarnation === member.incarnation;
-    if (sameLife && seen.lastIndex === lastIndex && seen.lastTerm === lastTerm) return seen;
-    const grew = sameLife && seen.lastIndex <= lastIndex && node.termAt(seen.lastIndex) === seen.lastTerm;
-    const known = grew ? seen : { lastIndex: 0, configurations: [] };
+    const baseIndex = node.firstIndex - 1;
+    const sameLife = seen?.incarnation === incarnation;
+    const sameBase = sameLife && seen.baseIndex === baseIndex;
+    if (sameBase && seen.lastIndex === lastIndex && seen.lastTerm === lastTerm) return seen;
+    const grew =
+      sameLife &&
+      seen.lastIndex <= lastIndex &&
+      seen.lastIndex >= baseIndex &&
+      node.termAt(seen.lastIndex) === seen.lastTerm;
+    const known = grew ? seen : { lastIndex: baseIndex, configurations: [] };
     const added = logAfter(member, node, known.lastIndex).filter((entry) => entry.kind === "configuration");
-    const configurations = [...known.configurations, ...added];
-    if (sameLife && !grew && !seen.configurations.every((entry) => configurations.includes(entry))) {
-      this.#coverage.saw("configurationTruncated");
-    }
-    const looked = { incarnation: member.incarnation, lastIndex, lastTerm, configurations };
+    const configurations = [...known.configurations, ...added].filter(({ index }) => index > baseIndex);
+    const lost =
+      sameLife && seen.configurations.find((entry) => entry.index > baseIndex && !configurations.includes(entry));
+    if (lost) this.#coverage.saw("configurationTruncated");
+    const base = baseIndex === 0 ? { index: 0, configuration: member.base } : this.#committedAt(baseIndex);
+    const looked = { incarnation, baseIndex, lastIndex, lastTerm, base, configurations };
     this.#logs.set(member.id, looked);
     return looked;
   }
@@ -132,7 +176,7 @@ export class ConfigurationChecks {
 }
 
 function logAfter(member: CoreMember, node: RaftNode, index: Index): Entry[] {
-  const durable = member.image.entries.slice(index, node.durableIndex);
+  const durable = readImage(member.image, index + 1, node.durableIndex, Number.POSITIVE_INFINITY);
   const first = Math.max(index, node.durableIndex) + 1;
   const rest = first > node.lastIndex ? [] : node.entries(first, node.lastIndex, Number.POSITIVE_INFINITY);
   if (rest === undefined) throw new Error(`${member.id} has neither written nor kept entry ${first}`);

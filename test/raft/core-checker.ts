@@ -1,5 +1,6 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { Entry, Index, Term } from "../../src/raft/entry.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import type { Message } from "../../src/raft/message.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
@@ -8,7 +9,7 @@ import type { Write } from "../../src/raft/ready.ts";
 import { ConfigurationChecks, isQuorum } from "./configuration-checks.ts";
 import type { CoreMember, CoreObserver, NetworkEvent } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
-import { imageTermAt } from "./durable-image.ts";
+import { imageBaseIndex, imageLastIndex, imageTermAt, readImage } from "./durable-image.ts";
 import { LeaderChecks } from "./leader-checks.ts";
 import { rule } from "./rule.ts";
 import { TransferChecks } from "./transfer-checks.ts";
@@ -78,6 +79,7 @@ export class CoreChecker implements CoreObserver {
       this.#checkNewLeader(member.id, node);
     }
     if (node.role === "leader") this.#leaders.check(node, this.members);
+    this.#checkOrder(member, node);
     this.#checkCommit(member, node, before);
     this.#checkKept(member, node);
     this.#configurations.stepped(member, node, this.committedTerms.length);
@@ -100,6 +102,28 @@ export class CoreChecker implements CoreObserver {
     }
   }
 
+  /** What is forgotten, in the state, applied, committed and in the log, each within the next. */
+  #checkOrder({ id, image }: CoreMember, node: RaftNode): void {
+    const { appliedIndex, commitIndex, lastIndex } = node;
+    const order = [
+      imageBaseIndex(image),
+      node.firstIndex - 1,
+      image.appliedIndex,
+      appliedIndex,
+      commitIndex,
+      lastIndex,
+    ];
+    rule(
+      order.every((index, position) => index >= (order[position - 1] ?? 0)),
+      () => `purged <= snapshot <= applied <= committed <= last: ${id} has ${order.join(", ")}`,
+    );
+  }
+
+  /** Whether an entry is still in a log; its term is not known before the log's base. */
+  #isForgotten(node: RaftNode, index: Index): boolean {
+    return index < node.firstIndex - 1;
+  }
+
   #checkNewLeader(id: MemberId, node: RaftNode): void {
     const other = this.#leaderOfTerm.get(node.term) ?? id;
     rule(other === id, () => `election safety: ${other} and ${id} lead term ${node.term}`);
@@ -112,14 +136,15 @@ export class CoreChecker implements CoreObserver {
     const index = this.#committedInTerm.findLastIndex((term) => term < node.term) + 1;
     const term = index === 0 ? 0 : this.committedTerms[index - 1];
     rule(
-      node.termAt(index) === term,
+      this.#isForgotten(node, index) || node.termAt(index) === term,
       () => `leader completeness: ${id} leads term ${node.term} without entry ${index}`,
     );
   }
 
   #checkCommit(member: CoreMember, node: RaftNode, before: Seen | undefined): void {
-    const from = before?.incarnation === member.incarnation ? before.commitIndex : 0;
-    if (node.commitIndex === from) return;
+    const known = before?.incarnation === member.incarnation ? before.commitIndex : 0;
+    const from = Math.max(known, node.firstIndex - 2);
+    if (node.commitIndex <= from) return;
     if (node.role === "leader" && before?.role === "leader") {
       rule(
         node.termAt(node.commitIndex) === node.term,
@@ -155,7 +180,8 @@ export class CoreChecker implements CoreObserver {
    * one in which it got committed: a late message.
    */
   #checkKept({ id }: CoreMember, node: RaftNode): void {
-    let kept = this.#kept.get(node) ?? 0;
+    // What was forgotten was committed and applied ({@link CoreChecker.#checkCommit} has looked at the base).
+    let kept = Math.max(this.#kept.get(node) ?? 0, node.firstIndex - 1);
     for (; kept > 0 && node.termAt(kept) !== this.committedTerms[kept - 1]; kept--) {
       const inTerm = this.#committedInTerm[kept - 1] ?? 0;
       rule(inTerm > node.term, () => `${id} truncated the committed entry ${kept}`);
@@ -193,12 +219,25 @@ export class CoreChecker implements CoreObserver {
       if (message.granted && !message.preVote) this.#vote(member, message.term, message.to);
       if (!message.granted) this.coverage.saw(message.preVote ? "preVoteRefused" : "voteRefused");
     } else if (message.type === "AppendEntriesRequest") {
-      this.#matchEntries(message.entries, message.prevLogTerm);
+      const { prevLogIndex, prevLogTerm } = message;
+      rule(
+        prevLogTerm > 0 === prevLogIndex > 0,
+        () => `${member.id} sends entries after ${prevLogIndex}/${prevLogTerm}`,
+      );
+      this.#matchEntries(message.entries, prevLogTerm);
     } else if (message.type === "AppendEntriesResponse") {
       if (!message.success) this.coverage.saw("appendRefused");
       else if (message.term === member.image.hardState.term) {
-        rule(message.matchIndex <= member.image.entries.length, () => `${member.id} acknowledged what is not durable`);
+        rule(message.matchIndex <= imageLastIndex(member.image), () => `${member.id} acknowledged what is not durable`);
       }
+    } else if (message.type === "InstallSnapshotRequest") {
+      this.coverage.saw("snapshotAnnounced");
+      const { index, indexTerm, commitIndex } = message;
+      rule(
+        this.committedTerms[index - 1] === indexTerm,
+        () => `${member.id} announces a snapshot at ${index}/${indexTerm}`,
+      );
+      rule(commitIndex <= this.committedTerms.length, () => `${member.id} announces what is not committed`);
     }
   }
 
@@ -242,13 +281,26 @@ export class CoreChecker implements CoreObserver {
     this.coverage.saw("applied");
     for (const entry of entries) {
       rule(
-        member.image.entries[entry.index - 1] === entry,
+        readImage(member.image, entry.index, entry.index, 0)[0] === entry,
         () => `${member.id} applies entry ${entry.index} before it is durable`,
       );
       const known = this.#applied[entry.index - 1] ?? entry;
       rule(known === entry, () => `state machine safety: ${member.id} applies another entry ${entry.index}`);
       this.#applied[entry.index - 1] = entry;
     }
+  }
+
+  installing(member: CoreMember, node: RaftNode, base: LogBase): void {
+    const { index, term } = base;
+    rule(
+      this.committedTerms[index - 1] === term,
+      () => `${member.id} installs ${index}/${term}, which is not committed`,
+    );
+    rule(member.writing === null, () => `${member.id} installs a snapshot while it writes`);
+    rule(index > node.commitIndex, () => `${member.id} installs a snapshot of what is committed there`);
+    this.#configurations.installing(member, base);
+    if (node.lastIndex > index) this.coverage.saw("snapshotIntoLongerLog");
+    if (base.configuration.configuration.outgoingVoters.length > 0) this.coverage.saw("snapshotOfJoint");
   }
 
   readEnded(member: CoreMember, read: ReadState): void {

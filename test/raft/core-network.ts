@@ -1,13 +1,15 @@
 import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
 import type { Entry, Index } from "../../src/raft/entry.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import type { Message } from "../../src/raft/message.ts";
 import type { RaftOptions } from "../../src/raft/options.ts";
 import { RaftNode } from "../../src/raft/raft-node.ts";
 import type { LogRead, ReadState } from "../../src/raft/raft-state.ts";
 import { type Random, seededRandom } from "../../src/raft/random.ts";
 import type { Ready, Write } from "../../src/raft/ready.ts";
-import { applyWrite, type DurableImage, emptyImage, readImage, recovered } from "./durable-image.ts";
+import { applyWrite, compactImage, type DurableImage, emptyImage, readImage, recovered } from "./durable-image.ts";
 import { EventQueue } from "./event-queue.ts";
+import { SnapshotCarrier } from "./snapshot-carrier.ts";
 
 /** From `min` to `max` milliseconds, drawn anew each time. */
 export interface Span {
@@ -26,6 +28,8 @@ export interface Conditions {
   writeMs: Span;
   applyMs: Span;
   logReadMs: Span;
+  /** How long a snapshot is on its way. */
+  transferMs: Span;
   /** Share of inputs after which a member waits for more before its turn, so that turns hold several inputs. */
   gatherRate: number;
 }
@@ -40,13 +44,14 @@ export const calm: Conditions = {
   writeMs: { min: 1, max: 2 },
   applyMs: { min: 0, max: 1 },
   logReadMs: { min: 0, max: 1 },
+  transferMs: { min: 1, max: 4 },
   gatherRate: 0,
 };
 
 /** A member and its disk. */
 export interface CoreMember {
   readonly id: MemberId;
-  /** In force before the first configuration of its log. */
+  /** In force before the first configuration of the log that it started with. */
   readonly base: Configuration;
   /** `null` while it is down. */
   node: RaftNode | null;
@@ -55,6 +60,12 @@ export interface CoreMember {
   readonly image: DurableImage;
   /** The one write under way. */
   writing: { readonly write: Write; readonly appliedIndex: Index } | null;
+  /** Whose snapshot is on its way; `null` when none is. */
+  fetching: MemberId | null;
+  /** A snapshot that is there, durably, and not installed. */
+  fetched: LogBase | null;
+  /** The snapshot that is taking the place of log and state. */
+  installing: LogBase | null;
   /** Its process does not run until then; what arrives waits. */
   pausedUntilMs: number;
 }
@@ -69,12 +80,29 @@ export interface CoreObserver {
   /** Before a write gets into the image. */
   becomingDurable(member: CoreMember, write: Write): void;
   applying(member: CoreMember, entries: readonly Entry[]): void;
+  /** A snapshot that stands at `base` begins to take the place of log and state. */
+  installing(member: CoreMember, node: RaftNode, base: LogBase): void;
   readEnded(member: CoreMember, read: ReadState): void;
   happened(event: NetworkEvent): void;
 }
 
 /** What the network did, for counting. */
-export type NetworkEvent = "dropped" | "duplicated" | "crashedWriting" | "crashedAfterWrite" | "logRead" | "paused";
+export type NetworkEvent =
+  | "dropped"
+  | "duplicated"
+  | "crashedWriting"
+  | "crashedAfterWrite"
+  | "crashedInstalling"
+  | "crashedAfterInstall"
+  | "compacted"
+  | "logRead"
+  | "logReadGone"
+  | "paused"
+  | "snapshotBegun"
+  | "snapshotInstalled"
+  | "snapshotLater"
+  | "snapshotNotGiven"
+  | "snapshotOutdated";
 
 /** What a network is made of. */
 export interface CoreNetworkOptions {
@@ -106,18 +134,28 @@ export class CoreNetwork {
   readonly slowDisks = new Map<MemberId, number>();
   readonly #options: CoreNetworkOptions;
   readonly #random: Random;
+  readonly #snapshots: SnapshotCarrier;
 
   constructor(options: CoreNetworkOptions) {
     this.#options = options;
     this.conditions = options.conditions;
     this.#random = seededRandom(options.seed * 4 + 1);
+    this.#snapshots = new SnapshotCarrier({
+      find: (id) => this.members.find((member) => member.id === id),
+      isCut: (from, to) => this.isCut(from, to),
+      later: (member, delayMs, act) => this.#later(member, delayMs, act),
+      transferMs: () => this.#draw(this.conditions.transferMs),
+      writeMs: (member) => this.#writeMs(member),
+      chance: () => this.#random(),
+      observer: options.observer,
+    });
     for (const { id } of options.configuration.members) this.add(id, options.configuration);
   }
 
   /** A new member with an empty disk starts. */
   add(id: MemberId, base: Configuration): CoreMember {
-    const image = emptyImage();
-    const member: CoreMember = { id, base, node: null, incarnation: 0, image, writing: null, pausedUntilMs: 0 };
+    const nothing = { node: null, writing: null, fetching: null, fetched: null, installing: null };
+    const member: CoreMember = { id, base, ...nothing, incarnation: 0, image: emptyImage(), pausedUntilMs: 0 };
     this.members.push(member);
     this.start(member);
     return member;
@@ -159,6 +197,7 @@ export class CoreNetwork {
   crash(member: CoreMember): void {
     if (member.node === null) return;
     member.node = null;
+    this.#snapshots.settle(member);
     const { writing } = member;
     member.writing = null;
     if (writing === null) return;
@@ -171,6 +210,15 @@ export class CoreNetwork {
   pause(member: CoreMember, forMs: number): void {
     member.pausedUntilMs = this.queue.nowMs + forMs;
     this.#options.observer.happened("paused");
+  }
+
+  /** Lets a member forget its log up to `index`, which its disk has applied; durably a while later. */
+  compact(member: CoreMember, index: Index): void {
+    if (member.node === null || member.installing !== null) return;
+    const base = member.node.compact(index);
+    this.#options.observer.happened("compacted");
+    this.#options.observer.stepped(member, member.node);
+    this.#later(member, this.#writeMs(member), () => compactImage(member.image, base));
   }
 
   /** Gives a member an input; nothing when it is down. */
@@ -204,6 +252,7 @@ export class CoreNetwork {
 
   #turn(member: CoreMember, node: RaftNode): void {
     const { observer } = this.#options;
+    this.#snapshots.tryInstall(member, node);
     // A caller may have no room for a write in one turn, and take it in another.
     const ready = node.ready(this.#random() >= this.conditions.gatherRate / 2);
     observer.stepped(member, node);
@@ -212,19 +261,23 @@ export class CoreNetwork {
     if (ready.apply) this.#apply(member, node, ready.apply);
     for (const read of ready.reads) observer.readEnded(member, read);
     for (const read of ready.logReads) this.#readLog(member, read);
+    if (ready.fetchSnapshot) this.#snapshots.fetch(member, ready.fetchSnapshot);
   }
 
   #write(member: CoreMember, write: Write): void {
     const writing = { write, appliedIndex: member.node?.appliedIndex ?? 0 };
     if (member.writing !== null) throw new Error(`${member.id} has two writes under way`);
     member.writing = writing;
-    const extraMs = this.slowDisks.get(member.id) ?? 0;
-    this.#later(member, extraMs + this.#draw(this.conditions.writeMs), (node) => {
+    this.#later(member, this.#writeMs(member), (node) => {
       member.writing = null;
       this.#makeDurable(member, writing);
       node.written();
       this.#send(member, write.messages);
     });
+  }
+
+  #writeMs({ id }: CoreMember): number {
+    return (this.slowDisks.get(id) ?? 0) + this.#draw(this.conditions.writeMs);
   }
 
   #makeDurable(member: CoreMember, writing: NonNullable<CoreMember["writing"]>): void {
@@ -236,7 +289,7 @@ export class CoreNetwork {
   #apply(member: CoreMember, node: RaftNode, range: NonNullable<Ready["apply"]>): void {
     const entries =
       node.entries(range.first, range.last, Number.POSITIVE_INFINITY) ??
-      member.image.entries.slice(range.first - 1, range.last);
+      readImage(member.image, range.first, range.last, Number.POSITIVE_INFINITY);
     this.#options.observer.applying(member, entries);
     this.#later(member, this.#draw(this.conditions.applyMs), (later) => later.applied(range.last));
   }
@@ -245,6 +298,7 @@ export class CoreNetwork {
     this.#options.observer.happened("logRead");
     this.#later(member, this.#draw(this.conditions.logReadMs), (node) => {
       const entries = readImage(member.image, read.from, read.to, this.#options.raft.appendBytesMax);
+      if (entries.length === 0) this.#options.observer.happened("logReadGone");
       node.entriesRead(read.peer, entries);
     });
   }

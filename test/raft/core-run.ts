@@ -8,6 +8,7 @@ import type { Coverage } from "./coverage.ts";
 import { impatientLearners, MembershipNemesis } from "./membership-nemesis.ts";
 import { Nemesis } from "./nemesis.ts";
 import { rule } from "./rule.ts";
+import { compactableIndex } from "./snapshot-carrier.ts";
 
 /** Clocks run this much slower than right at most. */
 const clockDriftMax = 0.1;
@@ -74,6 +75,7 @@ function drawConditions(random: Random): Conditions {
     writeMs: { min: 0, max: draw(random, 1, random() < 0.2 ? 80 : 15) },
     applyMs: { min: 0, max: draw(random, 0, 10) },
     logReadMs: { min: 0, max: draw(random, 0, 20) },
+    transferMs: { min: 0, max: draw(random, 1, random() < 0.3 ? 400 : 50) },
     gatherRate: random() * 0.6,
   };
 }
@@ -126,10 +128,13 @@ export class CoreRun {
     const changes = this.random() < 0.75;
     const untilMs = network.queue.nowMs + 2000;
     const loadEveryMs = draw(this.random, 2, 40);
+    // Some runs keep the whole log.
+    const compactRate = this.random() < 0.7 ? this.random() ** 2 : 0;
     while (network.queue.nowMs < untilMs) {
       network.run(loadEveryMs);
       this.#load();
       nemesis.maybeStrike();
+      if (this.random() < compactRate) this.#compact();
       if (changes) this.#membership.maybeChange();
     }
     nemesis.end();
@@ -151,6 +156,17 @@ export class CoreRun {
     const target = this.random() < 0.6 ? (leader ?? member) : member;
     if (this.random() < 0.7) this.#propose(target);
     if (this.random() < 0.5) this.#read(this.random() < 0.5 ? target : member);
+  }
+
+  #compact(): void {
+    const { members } = this.network;
+    const leader = members.find(({ node }) => node?.role === "leader");
+    const member = this.random() < 0.5 && leader ? leader : members[draw(this.random, 0, members.length - 1)];
+    if (member?.node == null) return;
+    const base = member.node.firstIndex - 1;
+    const last = compactableIndex(member);
+    // To the very end, or some way there.
+    if (last >= base) this.network.compact(member, this.random() < 0.5 ? last : draw(this.random, base, last));
   }
 
   #propose(member: CoreMember): boolean {

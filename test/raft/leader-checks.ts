@@ -5,7 +5,7 @@ import type { Progress } from "../../src/raft/progress.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
 import type { CoreMember } from "./core-network.ts";
 import type { Coverage } from "./coverage.ts";
-import { imageTermAt } from "./durable-image.ts";
+import { imageBaseIndex, imageLastIndex, imageTermAt } from "./durable-image.ts";
 import { rule } from "./rule.ts";
 
 /** Largest batch that the runs propose at once, bytes; limits may be exceeded by one. */
@@ -60,7 +60,7 @@ export class LeaderChecks {
     if (end?.term === node.term) {
       rule(node.lastIndex >= end.index, () => `leader append-only: ${node.id} shortened its log`);
       rule(
-        node.termAt(end.index) === end.lastTerm,
+        end.index < node.firstIndex - 1 || node.termAt(end.index) === end.lastTerm,
         () => `leader append-only: ${node.id} overwrote entry ${end.index}`,
       );
     }
@@ -72,6 +72,7 @@ export class LeaderChecks {
     if (progress === undefined) return;
     const { matchIndex, nextIndex, inflights } = progress;
     rule(matchIndex < nextIndex, () => `match ${matchIndex} of ${member.id} is not below next ${nextIndex}`);
+    if (progress.state === "snapshot") rule(inflights.count === 0, () => `entries are under way to ${member.id}`);
     rule(nextIndex <= node.lastIndex + 1, () => `next ${nextIndex} of ${member.id} is beyond the log`);
     rule(matchIndex >= (this.#matches.get(progress) ?? 0), () => `match of ${member.id} ran back`);
     this.#matches.set(progress, matchIndex);
@@ -84,8 +85,10 @@ export class LeaderChecks {
     if (inflights.full) this.#coverage.saw("windowFull");
     // A follower of a later term may have truncated what it had acknowledged to this leader, who is deposed then.
     if (member.image.hardState.term > node.term) return;
+    const own = node.termAt(matchIndex);
+    const compacted = own === undefined || matchIndex < imageBaseIndex(member.image);
     rule(
-      imageTermAt(member.image, matchIndex) === node.termAt(matchIndex),
+      compacted ? matchIndex <= imageLastIndex(member.image) : imageTermAt(member.image, matchIndex) === own,
       () => `${node.id} believes that ${member.id} has entry ${matchIndex}`,
     );
   }

@@ -49,6 +49,7 @@ export const everyRow: KeyRange = { start: new Uint8Array(0), end: new Uint8Arra
 /** Ranges that hold no row of this format. */
 export const unusedRanges: readonly KeyRange[] = [
   { start: everyRow.start, end: metaRange.start },
+  { start: logRange.start, end: logKey(1) },
   { start: stateRange.start, end: generationRange(firstGeneration).start },
   { start: peerRange.end, end: everyRow.end },
 ];

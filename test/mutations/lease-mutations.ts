@@ -1,7 +1,7 @@
 import { edit, type Mutation } from "./mutation.ts";
 
-const leases = ["raft/traps-reads.test.ts"];
-const transfers = ["raft/traps-transfer.test.ts"];
+const leases = ["raft/traps-lease.test.ts"];
+const transfers = ["raft/traps-lease.test.ts"];
 
 /** Faults in reads under a lease, and in how a leader that stands still ceases to lead. */
 export const leaseMutations: readonly Mutation[] = [
@@ -95,6 +95,6 @@ export const leaseMutations: readonly Mutation[] = [
         "if (state.term < 0) handOver(state);",
       ),
     ],
-    tests: ["raft/traps-durability.test.ts"],
+    tests: ["raft/traps-health.test.ts"],
   },
 ];

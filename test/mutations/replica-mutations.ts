@@ -1,6 +1,7 @@
 import { edit, type Mutation } from "./mutation.ts";
 
 const replicas = ["replica/replica.test.ts", "replica/proposal.test.ts"];
+const snapshots = ["replica/snapshots.test.ts"];
 const forwarding = ["replica/forwarding.test.ts", "replica/replica.test.ts", "replica/forwarding-cluster.test.ts"];
 
 /** Faults in the loop between core, store, state machine and links. */
@@ -26,7 +27,7 @@ export const replicaMutations: readonly Mutation[] = [
           "      this.writer.write(ready.write, this.applier.appliedIndex);\n    }",
       ),
     ],
-    tests: replicas,
+    tests: [],
   },
   {
     number: 162,
@@ -117,11 +118,70 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/store-writer.ts",
-        "    this.#durableAppliedIndex = appliedIndex;\n    return { stateChanges, appliedIndex };",
-        "    const before = this.#durableAppliedIndex;\n    this.#durableAppliedIndex = appliedIndex;\n" +
+        "    this.#writtenAppliedIndex = appliedIndex;\n    return { stateChanges, appliedIndex };",
+        "    const before = this.#writtenAppliedIndex;\n    this.#writtenAppliedIndex = appliedIndex;\n" +
           "    return { stateChanges, appliedIndex: Math.max(before, appliedIndex - 1) };",
       ),
     ],
     tests: replicas,
+  },
+  {
+    number: 171,
+    fault: "a snapshot is installed while a write is under way",
+    traps: [73],
+    edits: [
+      edit(
+        "replica/snapshot-installer.ts",
+        "if (this.#prepared === null || this.#installing || writer.busy) return;",
+        "if (this.#prepared === null || this.#installing || writer.ageMs < 0) return;",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 172,
+    fault: "callers are not told that a snapshot took their entries' place",
+    traps: [79],
+    edits: [edit("replica/snapshot-installer.ts", "    proposals.replaced(index);\n", "")],
+    tests: snapshots,
+  },
+  {
+    number: 173,
+    fault: "a compaction keeps nothing for whoever is fetching a snapshot",
+    traps: [76],
+    edits: [
+      edit(
+        "replica/compaction-policy.ts",
+        "return pinnedIndex === null || sizeBytes > options.pinnedBytesMax ? target : Math.min(target, pinnedIndex);",
+        "return pinnedIndex === null || sizeBytes >= 0 ? target : Math.min(target, pinnedIndex);",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 174,
+    fault: "entries are forgotten whose effects are not durable yet",
+    row: 23,
+    edits: [
+      edit(
+        "replica/compactor.ts",
+        "return Math.min(this.#deps.writer.durableAppliedIndex, this.#deps.node.appliedIndex);",
+        "return this.#deps.node.appliedIndex;",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 175,
+    fault: "a transfer begins anew after every failure",
+    traps: [75],
+    edits: [
+      edit(
+        "replica/snapshot-fetcher.ts",
+        'if (leader !== null && (code === "SNAPSHOT_GONE" || left)) this.#beginAnew(leader);',
+        'if (leader !== null && (code !== "SNAPSHOT_GONE" || !left)) this.#beginAnew(leader);',
+      ),
+    ],
+    tests: snapshots,
   },
 ];

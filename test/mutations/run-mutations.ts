@@ -117,7 +117,10 @@ class Trial {
     const { catchers = (mutation: Mutation) => catchersOf(mutation, this.#options) } = this.#options;
     for (const catcher of catchers(this.#mutation)) {
       const finding = await catcher.run(this.#workspace, this.#leftMs());
-      if (finding.type === "caught") return finding;
+      if (finding.type === "passed") continue;
+      // What fails once may have failed by chance, on a busy machine for example.
+      const again = await finding.again.run(this.#workspace, this.#leftMs());
+      if (again.type === "caught") return again;
     }
     return { type: "passed" };
   }

@@ -65,7 +65,7 @@ export const storageMutations: readonly Mutation[] = [
     fault: "LevelDB writes without sync",
     traps: [67],
     edits: [edit("storage/classic-level-engine.ts", "return batch.write({ sync: true });", "return batch.write();")],
-    tests: ["storage/write-failure.test.ts", "contract/storage/classic-level-engine.test.ts"],
+    tests: ["storage/synced-writes.test.ts"],
   },
   {
     number: 115,

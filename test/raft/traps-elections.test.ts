@@ -4,7 +4,7 @@ import { append, askVote, heartbeat, heartbeatAnswer, ofType, refused, vote } fr
 import { TestCluster } from "./test-cluster.ts";
 import { entriesOf, TestMember, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them.
 
 const start = { index: 0, term: 0 };
 

@@ -6,7 +6,7 @@ import { appended, askVote, heartbeat, heartbeatAnswer, ofType, vote } from "./m
 import { TestCluster } from "./test-cluster.ts";
 import { TestMember, type TestMemberOptions, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them. The election timeout
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them. The election timeout
 // is 100 ms and heartbeats leave every 10 ms, so a lease lasts for 90 ms from when a heartbeat left.
 
 const lease: Partial<RaftOptions> = { lease: { clockDriftMax: 0.1 } };

@@ -6,7 +6,7 @@ import { appended, ofType } from "./messages.ts";
 import { TestCluster } from "./test-cluster.ts";
 import { newcomer, TestMember, target, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them.
 
 const three = { a: [], b: [], c: [] };
 

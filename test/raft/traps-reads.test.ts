@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { append, appended, heartbeat, heartbeatAnswer, ofType } from "./messages.ts";
 import { entriesOf, TestMember, type TestMemberOptions, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them.
 
 function leader(options: TestMemberOptions = {}): TestMember {
   const member = new TestMember(options);

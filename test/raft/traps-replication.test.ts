@@ -3,7 +3,7 @@ import { append, appended, askVote, heartbeat, heartbeatAnswer, ofType, refused 
 import { TestCluster } from "./test-cluster.ts";
 import { entriesOf, TestMember, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them.
 
 const command = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
 const at = (index: number, term: number) => ({ index, term });

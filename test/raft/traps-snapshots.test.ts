@@ -5,7 +5,7 @@ import { announce, append, appended, askVote, heartbeat, heartbeatAnswer, ofType
 import { TestCluster } from "./test-cluster.ts";
 import { entriesOf, newcomer, TestMember, target, voters } from "./test-member.ts";
 
-// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/testing.md lists them.
+// Bugs that other Raft systems had, as scenarios, with the numbers under which docs/traps.md lists them.
 
 const at = (index: number, term: number) => ({ index, term });
 const command = [Uint8Array.of(1)];

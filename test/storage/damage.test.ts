@@ -61,7 +61,8 @@ function replaced(rows: MemoryRows, [key]: Row, by?: Row): MemoryRows {
 }
 
 function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {
-  const copy = bytes.slice();
+  // Not `slice`: that of a Buffer is a view.
+  const copy = Uint8Array.from(bytes);
   copy[at] = (copy[at] ?? 0) ^ (1 << bit);
   return copy;
 }

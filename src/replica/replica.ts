@@ -1,5 +1,6 @@
 import type { MemberId } from "../raft/configuration.ts";
-import type { Term } from "../raft/entry.ts";
+import type { Index, Term } from "../raft/entry.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
 import type { PeerHello } from "../transport/peer-transport.ts";
 import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
 import type { CompactionOutcome } from "./compactor.ts";
@@ -9,6 +10,12 @@ import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts
 import { ReplicaLoop } from "./replica-loop.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
 import { StateView } from "./state-view.ts";
+
+/** What may be looked at of a member's core. */
+export type CoreView = Pick<
+  RaftNode,
+  "role" | "term" | "leaderId" | "commitIndex" | "firstIndex" | "lastIndex" | "configurationAt" | "progress"
+>;
 
 /** One member at work: core, state machine, store and transport, driven by one loop. */
 export class Replica {
@@ -46,6 +53,21 @@ export class Replica {
       snapshotReceived: this.#loop.snapshots.receiving,
       snapshotsSent: this.#loop.snapshots.sending,
     });
+  }
+
+  /** The core's own facts, to be looked at only: always those of the moment, and for nothing, unlike {@link status}. */
+  get core(): CoreView {
+    return this.#loop.node;
+  }
+
+  /** Last entry whose effects the state has. */
+  get appliedIndex(): Index {
+    return this.#loop.applier.appliedIndex;
+  }
+
+  /** Proposals that have not ended. */
+  get pendingProposals(): number {
+    return this.#loop.proposer.size;
   }
 
   /** Term and leader as far as known. */

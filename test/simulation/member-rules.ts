@@ -1,6 +1,7 @@
 import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import type { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
@@ -14,8 +15,10 @@ export interface WatchedMember {
   /** Its disk forgot, on purpose, what it had acknowledged: what it says proves nothing any more. */
   readonly forgetful: boolean;
   readonly incarnation: number;
-  readonly status: ReplicaStatus | undefined;
+  readonly replica: WatchedReplica | undefined;
 }
+
+type WatchedReplica = Pick<Replica, "core" | "appliedIndex" | "pendingProposals" | "status">;
 
 /** What a member was like after its last event. */
 interface Seen {
@@ -44,11 +47,13 @@ export class MemberRules {
   }
 
   /** A member has done something; whether it began to lead. */
-  acted(member: WatchedMember, status: ReplicaStatus): boolean {
-    if (member.forgetful) return false;
+  acted(member: WatchedMember): boolean {
+    const { replica } = member;
+    if (member.forgetful || replica === undefined) return false;
     const seen = this.#seen.get(member.id);
     const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
-    if (before !== undefined && isSame(before, status)) return false;
+    if (before !== undefined && isStill(before, replica)) return false;
+    const status = replica.status();
     if (before !== undefined) this.#checkMonotonic(member.id, before, status);
     check(
       status.appliedIndex <= status.commitIndex && status.commitIndex <= status.lastIndex,
@@ -124,7 +129,7 @@ export class MemberRules {
     check(other === member.id, "election safety", () => `${other} and ${member.id} lead term ${term}`);
     this.#leaderOfTerm.set(term, member.id);
     this.#coverage.saw("leaderElected");
-    if (this.#members.some(({ id, status }) => id !== member.id && status?.role === "leader")) {
+    if (this.#members.some(({ id, replica }) => id !== member.id && replica?.core.role === "leader")) {
       this.#coverage.saw("twoLeaders");
     }
     // By log matching the last committed entry stands for all before it.
@@ -208,15 +213,16 @@ export class MemberRules {
   }
 }
 
-function isSame(a: ReplicaStatus, b: ReplicaStatus): boolean {
+/** Whether nothing that the rules look at has changed: most events change nothing, and a whole status has its cost. */
+function isStill(before: ReplicaStatus, { core, appliedIndex, pendingProposals }: WatchedReplica): boolean {
   return (
-    a.term === b.term &&
-    a.commitIndex === b.commitIndex &&
-    a.appliedIndex === b.appliedIndex &&
-    a.role === b.role &&
-    a.configurationIndex === b.configurationIndex &&
-    a.lastIndex === b.lastIndex &&
-    a.pendingProposals === b.pendingProposals &&
-    a.peers.every((peer, position) => peer.matchIndex === b.peers[position]?.matchIndex)
+    before.term === core.term &&
+    before.commitIndex === core.commitIndex &&
+    before.appliedIndex === appliedIndex &&
+    (before.role === "learner" ? "follower" : before.role) === core.role &&
+    before.configurationIndex === core.configurationAt.index &&
+    before.lastIndex === core.lastIndex &&
+    before.pendingProposals === pendingProposals &&
+    before.peers.every(({ memberId, matchIndex }) => core.progress.get(memberId)?.matchIndex === matchIndex)
   );
 }

@@ -267,7 +267,7 @@ export class SimMember implements WatchedMember {
     };
     store.readEntries = (from, to, bytesMax) => {
       this.#world.touch();
-      if (this.replica?.status().role === "leader") this.#world.coverage.saw("logReadFromStore");
+      if (this.replica?.core.role === "leader") this.#world.coverage.saw("logReadFromStore");
       return readEntries(from, to, bytesMax);
     };
     store.rememberPeerDirectory = (memberId, dataDirectoryId) => {

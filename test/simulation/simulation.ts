@@ -126,11 +126,11 @@ export class Simulation implements World {
     if (process.openCalls > 0) this.#touched = true;
     const member = this.members[process.machine.number];
     if (member === undefined || member.process !== process) return;
-    const { status } = member;
-    if (status === undefined) return;
-    const { term, commitIndex, appliedIndex, lastIndex } = status;
-    this.trace.mix(this.queue.nowMs, process.machine.number, term, commitIndex, appliedIndex, lastIndex);
-    const elected = this.#rules.acted(member, status);
+    const { replica } = member;
+    if (replica === undefined) return;
+    const { term, commitIndex, lastIndex } = replica.core;
+    this.trace.mix(this.queue.nowMs, process.machine.number, term, commitIndex, replica.appliedIndex, lastIndex);
+    const elected = this.#rules.acted(member);
     if (elected) this.#nemesis.leaderElected(member);
   }
 

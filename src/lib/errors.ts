@@ -22,6 +22,8 @@ export type ErrorCode =
   | "LOG_RANGE"
   /** A write or sync failed; its outcome is unknown and the store refuses everything after it. */
   | "WRITE_FAILED"
+  /** A write to the disk did not end in time. */
+  | "WRITE_STALLED"
   /** The store was closed. */
   | "STORE_CLOSED"
   /** A peer speaks for another cluster, member, directory or protocol. */

@@ -2,7 +2,7 @@
 
 export type { ChangeOutcome, TransferOutcome } from "./administration.ts";
 export type { MembershipEdit } from "./membership-edit.ts";
-export type { DropReason, ProposalOutcome, ReadFailure, ReadOutcome } from "./outcome.ts";
+export type { DropReason, ProposalOutcome, ReadDone, ReadFailure, ReadOutcome } from "./outcome.ts";
 export { Replica } from "./replica.ts";
 export type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 export { type ReplicaMetrics, silentMetrics } from "./replica-metrics.ts";

@@ -30,3 +30,10 @@ export type ReadFailure = "NO_LEADER" | "NOT_LEADER" | "OVERLOADED" | "SHUTTING_
 
 /** How a wait for a read index ended; `undefined` means: confirmed, serve from the local state now. */
 export type ReadOutcome = ReadFailure | undefined;
+
+/**
+ * Called once when a read may be served, or why not. What is read from the local state there and then is linearizable.
+ * `isCurrent` is for afterwards: it tells whether that was, when it was read, also the newest that the cluster had. It is
+ * false when a lease stood for the read and is over by then; whoever wants to be sure asks anew. Without leases it is true.
+ */
+export type ReadDone = (outcome: ReadOutcome, isCurrent: () => boolean) => void;

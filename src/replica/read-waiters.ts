@@ -1,6 +1,9 @@
 import type { Index } from "../raft/entry.ts";
 import type { ReadState } from "../raft/raft-state.ts";
-import type { ReadFailure, ReadOutcome } from "./outcome.ts";
+import type { ReadDone, ReadFailure } from "./outcome.ts";
+
+/** What tells that a read without a lease is current, and a read that failed not out of date. */
+export const always = (): boolean => true;
 
 /** A linearizable read that waits. */
 export interface ReadWaiter {
@@ -9,7 +12,14 @@ export interface ReadWaiter {
   readonly forward: boolean;
   readonly receivedMs: number;
   /** Called exactly once. */
-  readonly done: (outcome: ReadOutcome) => void;
+  readonly done: ReadDone;
+}
+
+/** A read whose index is applied. */
+export interface ReachedRead {
+  readonly waiter: ReadWaiter;
+  /** Whether the leader's lease stands for it. */
+  readonly leased: boolean;
 }
 
 /**
@@ -21,7 +31,7 @@ export class ReadWaiters {
   /** Not confirmed; they are asked about anew at the next tick, not at once, so that a refusal does not spin. */
   #unconfirmed: ReadWaiter[] = [];
   readonly #asked = new Map<number, ReadWaiter[]>();
-  #confirmed: { readonly index: Index; readonly waiters: ReadWaiter[] }[] = [];
+  #confirmed: { readonly index: Index; readonly leased: boolean; readonly waiters: ReadWaiter[] }[] = [];
   #nextContext = 1;
   #size = 0;
 
@@ -52,12 +62,12 @@ export class ReadWaiters {
   }
 
   /** The core's answer: those that were confirmed wait for their index, the others for {@link gatherUnconfirmed}. */
-  answered(state: ReadState): void {
-    const waiters = this.#asked.get(state.context);
+  answered({ context, index, leased = false }: ReadState): void {
+    const waiters = this.#asked.get(context);
     if (waiters === undefined) return;
-    this.#asked.delete(state.context);
-    if (state.index === null) this.#unconfirmed.push(...waiters);
-    else this.#confirmed.push({ index: state.index, waiters });
+    this.#asked.delete(context);
+    if (index === null) this.#unconfirmed.push(...waiters);
+    else this.#confirmed.push({ index, leased, waiters });
   }
 
   /** Gathers the reads that were not confirmed. */
@@ -67,9 +77,11 @@ export class ReadWaiters {
   }
 
   /** Takes the reads whose index is applied. */
-  takeReached(appliedIndex: Index): ReadWaiter[] {
+  takeReached(appliedIndex: Index): ReachedRead[] {
     if (this.#confirmed.length === 0) return [];
-    const reached = this.#confirmed.filter(({ index }) => index <= appliedIndex).flatMap(({ waiters }) => waiters);
+    const reached = this.#confirmed
+      .filter(({ index }) => index <= appliedIndex)
+      .flatMap(({ waiters, leased }) => waiters.map((waiter) => ({ waiter, leased })));
     if (reached.length === 0) return reached;
     this.#confirmed = this.#confirmed.filter(({ index }) => index > appliedIndex);
     this.#size -= reached.length;
@@ -96,9 +108,9 @@ export class ReadWaiters {
     this.#gathered = keep(this.#gathered);
     this.#unconfirmed = keep(this.#unconfirmed);
     for (const [context, waiters] of this.#asked) this.#asked.set(context, keep(waiters));
-    this.#confirmed = this.#confirmed.map(({ index, waiters }) => ({ index, waiters: keep(waiters) }));
+    this.#confirmed = this.#confirmed.map(({ waiters, ...rest }) => ({ ...rest, waiters: keep(waiters) }));
     this.#size -= ended.length;
-    for (const waiter of ended) waiter.done(reason);
+    for (const waiter of ended) waiter.done(reason, always);
     return ended.length;
   }
 }

@@ -2,7 +2,7 @@ import type { RaftNode } from "../raft/raft-node.ts";
 import type { ReadState } from "../raft/raft-state.ts";
 import type { Applier } from "./applier.ts";
 import type { ReadFailure } from "./outcome.ts";
-import { type ReadWaiter, ReadWaiters } from "./read-waiters.ts";
+import { always, type ReadWaiter, ReadWaiters } from "./read-waiters.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
@@ -28,6 +28,7 @@ export class Reader {
   readonly #waiters = new ReadWaiters();
   #appliedWaiters: AppliedWaiter[] = [];
   #caughtUp = false;
+  #counted = { byRound: 0, byLease: 0 };
   #draining = false;
 
   constructor(deps: ReaderDependencies) {
@@ -61,8 +62,8 @@ export class Reader {
   /** Takes a read on, or ends it in a later turn. */
   add(waiter: ReadWaiter): void {
     const { runtime, options } = this.#deps;
-    if (this.#draining) runtime.soon(() => waiter.done("SHUTTING_DOWN"));
-    else if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED"));
+    if (this.#draining) runtime.soon(() => waiter.done("SHUTTING_DOWN", always));
+    else if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED", always));
     else this.#waiters.add(waiter);
   }
 
@@ -103,10 +104,31 @@ export class Reader {
     const reached = this.#waiters.takeReached(applier.appliedIndex);
     if (reached[0] !== undefined) {
       metrics.readIndex("ok", reached.length);
-      metrics.readIndexDuration((runtime.now() - reached[0].receivedMs) / 1000);
+      metrics.readIndexDuration((runtime.now() - reached[0].waiter.receivedMs) / 1000);
     }
-    for (const waiter of reached) waiter.done(undefined);
+    for (const { waiter, leased } of reached) waiter.done(undefined, leased ? this.#leaseLook() : always);
     this.#serveApplied();
+  }
+
+  /** What tells, once a read was served, whether the lease that stood for it held until then; the clock is looked at anew. */
+  #leaseLook(): () => boolean {
+    const { node, runtime, metrics } = this.#deps;
+    const { term } = node;
+    return () => {
+      const holds = node.term === term && node.holdsLease(runtime.now());
+      if (!holds) metrics.leaseLapsed();
+      return holds;
+    };
+  }
+
+  /** Tells the metrics what has confirmed reads of this member and, where it leads, of others. */
+  #countConfirmed(): void {
+    const { node, metrics } = this.#deps;
+    for (const by of ["byRound", "byLease"] as const) {
+      const count = node.readCounts[by] - this.#counted[by];
+      if (count > 0) metrics.readsConfirmed(by === "byLease" ? "lease" : "round", count);
+    }
+    this.#counted = { ...node.readCounts };
   }
 
   #serveApplied(): void {
@@ -122,6 +144,7 @@ export class Reader {
     const expired = this.#waiters.expire(nowMs);
     if (expired > 0) this.#deps.metrics.readIndex("timeout", expired);
     this.#waiters.gatherUnconfirmed();
+    this.#countConfirmed();
     const late = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs <= nowMs);
     if (late.length === 0) return;
     this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs > nowMs);
@@ -138,6 +161,6 @@ export class Reader {
 
   #end(waiter: ReadWaiter, reason: "NOT_LEADER" | "NO_LEADER"): void {
     this.#deps.metrics.readIndex("no_leader");
-    waiter.done(reason);
+    waiter.done(reason, always);
   }
 }

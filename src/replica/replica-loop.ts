@@ -8,6 +8,7 @@ import { Administration } from "./administration.ts";
 import { Applier } from "./applier.ts";
 import { ChangeDetector } from "./change-detector.ts";
 import { Compactor } from "./compactor.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { Forwarder } from "./forwarder.ts";
 import { groupByReceiver } from "./group-by-receiver.ts";
 import { LogReader } from "./log-reader.ts";
@@ -34,6 +35,7 @@ export class ReplicaLoop {
   readonly node: RaftNode;
   readonly applier: Applier;
   readonly writer: StoreWriter;
+  readonly disk: DiskWatch;
   readonly peers: PeerRegistry;
   readonly reader: Reader;
   readonly administration: Administration;
@@ -64,6 +66,8 @@ export class ReplicaLoop {
     const wake = () => this.wake();
     const shared = { node: this.node, store, view, options, metrics, runtime, fail, wake };
     this.writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
+    const { writeStallMsMax } = options;
+    this.disk = new DiskWatch({ store, writeStallMsMax, standstillMs: 2 * options.raft.heartbeatIntervalMs });
     this.peers = new PeerRegistry({ ...shared, writer: this.writer });
     const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
     this.#forwarder = new Forwarder({ ...shared, inspect, firstBatchId: randomId(random) });
@@ -82,7 +86,6 @@ export class ReplicaLoop {
     this.snapshots = new SnapshotTransfers(parts);
     const isInstalling = () => this.snapshots.installing;
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });
-    void store.failure.then(fail);
   }
 
   /** Whether the loop has ended, for whatever reason. */
@@ -139,7 +142,8 @@ export class ReplicaLoop {
     if (this.node.role === "leader") metrics.heartbeatDelay(Math.max(0, lateMs) / 1000);
     this.#lastTickMs = nowMs;
     this.guarded(() => {
-      this.node.tick(nowMs);
+      this.disk.tick(nowMs);
+      this.node.tick(nowMs, this.disk.ageMs);
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);
       this.writer.flushRows(this.applier.appliedIndex);

@@ -11,6 +11,8 @@ export type ElectionResult = "won" | "lost";
 export type ReadIndexMetricResult = "ok" | "timeout" | "no_leader";
 /** How the transfer of a snapshot ended. */
 export type SnapshotMetricResult = "installed" | "abandoned";
+/** What confirms linearizable reads: a round of heartbeats, or the leader's lease. */
+export type ReadConfirmation = "round" | "lease";
 /** How a command that was forwarded to the leader ended. */
 export type ForwardedMetricResult = "applied" | "dropped" | "unknown";
 
@@ -37,6 +39,10 @@ export interface ReplicaMetrics {
   proposals(result: ProposalMetricResult, count?: number): void;
   /** Linearizable reads that ended. `count` defaults to 1. */
   readIndex(result: ReadIndexMetricResult, count?: number): void;
+  /** Reads confirmed at this leader, of its own and its followers'; those of one turn of a member are confirmed as one. */
+  readsConfirmed(by: ReadConfirmation, count: number): void;
+  /** A read was served under a lease that was over when it had been, so that it is to be asked anew. */
+  leaseLapsed(): void;
   /** Commands forwarded to the leader that ended. `count` defaults to 1. */
   forwarded(result: ForwardedMetricResult, count?: number): void;
   /** An election that this member started ended. */
@@ -70,6 +76,8 @@ export const silentMetrics: ReplicaMetrics = {
   readIndexDuration: nothing,
   proposals: nothing,
   readIndex: nothing,
+  readsConfirmed: nothing,
+  leaseLapsed: nothing,
   forwarded: nothing,
   election: nothing,
   leaderChange: nothing,

@@ -15,6 +15,8 @@ export interface ReplicaOptions {
   readonly leaderWaitMs: number;
   /** How often the core hears the clock, milliseconds; well below the heartbeat interval. */
   readonly tickIntervalMs: number;
+  /** A disk write that takes this long stops the member, milliseconds: a disk that stands still is not waited for. */
+  readonly writeStallMsMax: number;
   /** State rows that may wait for the next log write, bytes; over it they are written on their own. */
   readonly waitingRowBytesMax: number;
   /** How long state rows may wait for the next log write, milliseconds. */
@@ -39,6 +41,7 @@ export const defaultReplicaOptions: ReplicaOptions = {
   pendingReadsMax: 100_000,
   leaderWaitMs: 1_000,
   tickIntervalMs: 10,
+  writeStallMsMax: 30_000,
   waitingRowBytesMax: 8 << 20,
   waitingRowsMs: 500,
   applyEntriesMax: 512,

@@ -5,7 +5,7 @@ import type { PeerHello } from "../transport/peer-transport.ts";
 import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
 import type { CompactionOutcome } from "./compactor.ts";
 import type { MembershipEdit } from "./membership-edit.ts";
-import type { ProposalOutcome, ReadOutcome } from "./outcome.ts";
+import type { ProposalOutcome, ReadDone } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
@@ -80,9 +80,9 @@ export class Replica {
     return this.#view.getOrFail(key, (error) => this.#loop.fail(error));
   }
 
-  /** How long the disk write under way has taken so far, milliseconds; 0 when there is none. */
+  /** How long the oldest disk write under way has taken so far, to the tick, milliseconds; 0 when there is none. */
   diskWriteAgeMs(): number {
-    return this.#loop.writer.ageMs;
+    return this.#loop.disk.ageMs;
   }
 
   /** What a peer told about itself; `undefined` before its first hello. */
@@ -102,8 +102,11 @@ export class Replica {
     this.#loop.wake();
   }
 
-  /** Asks when the local state may be read linearizably; `done` is called exactly once, in a later turn. */
-  readIndex(options: CallOptions, done: (outcome: ReadOutcome) => void): void {
+  /**
+   * Asks when the local state may be read linearizably; `done` is called exactly once, in a later turn. With leases on it can
+   * ask, once it has read, whether the lease still holds.
+   */
+  readIndex(options: CallOptions, done: ReadDone): void {
     this.#loop.reader.add({ ...options, receivedMs: this.now(), done });
     this.#loop.wake();
   }

@@ -27,7 +27,6 @@ export interface StoreWriterDependencies {
 export class StoreWriter {
   readonly #deps: StoreWriterDependencies;
   #busy = false;
-  #startedMs = 0;
   /** Applied index that the store has, or will have when the write under way is done. */
   #writtenAppliedIndex: Index;
   #durableAppliedIndex: Index;
@@ -47,11 +46,6 @@ export class StoreWriter {
   /** Whether a write is under way. */
   get busy(): boolean {
     return this.#busy;
-  }
-
-  /** How long the write under way has taken so far, milliseconds; 0 when there is none. */
-  get ageMs(): number {
-    return this.#busy ? this.#deps.runtime.now() - this.#startedMs : 0;
   }
 
   /** Writes the core's part with every row that waits. `appliedIndex` is what those rows bring the state to. */
@@ -76,7 +70,6 @@ export class StoreWriter {
   async exclusively(task: () => Promise<void>): Promise<void> {
     assert(!this.#busy, "one write at a time");
     this.#busy = true;
-    this.#startedMs = this.#deps.runtime.now();
     try {
       await task();
     } finally {
@@ -104,7 +97,6 @@ export class StoreWriter {
     assert(!this.#busy, "one write at a time");
     this.#busy = true;
     const startedMs = runtime.now();
-    this.#startedMs = startedMs;
     store.write(batch).then(() => {
       metrics.writeDuration((runtime.now() - startedMs) / 1000);
       this.#busy = false;

@@ -99,17 +99,16 @@ function listMembers(
     call.refuse(policy);
     return;
   }
-  whenFresh(call, policy, environment, reader, () => {
+  const read = (): ListMembersResponse => {
     const { configuration, configurationIndex } = environment.replica.status();
-    call.answer(
-      create(ListMembersResponseSchema, {
-        header: responseHeader(environment, BigInt(reader.revision())),
-        members: describeMembers(configuration, environment),
-        configurationIndex: BigInt(configurationIndex),
-        joint: isJoint(configuration),
-      }),
-    );
-  });
+    return create(ListMembersResponseSchema, {
+      header: responseHeader(environment, BigInt(reader.revision())),
+      members: describeMembers(configuration, environment),
+      configurationIndex: BigInt(configurationIndex),
+      joint: isJoint(configuration),
+    });
+  };
+  whenFresh(call, policy, environment, reader, { read, answer: (response) => call.answer(response) });
 }
 
 function duration(ms: number): Duration {

@@ -129,13 +129,18 @@ function get(
     call.refuse(policy);
     return;
   }
-  whenFresh(call, policy, environment, reader, () => {
-    onOperation("get", !policy.linearizable);
-    const pair = reader.readPair(Buffer.from(request.key));
-    const header = responseHeader(environment, BigInt(reader.revision()));
-    const response = create(GetResponseSchema, { header, found: pair !== undefined });
-    if (pair !== undefined) response.kv = keyValue(pair);
-    call.answer(response);
+  whenFresh(call, policy, environment, reader, {
+    read: () => {
+      const pair = reader.readPair(Buffer.from(request.key));
+      const header = responseHeader(environment, BigInt(reader.revision()));
+      const response = create(GetResponseSchema, { header, found: pair !== undefined });
+      if (pair !== undefined) response.kv = keyValue(pair);
+      return response;
+    },
+    answer: (response) => {
+      onOperation("get", !policy.linearizable);
+      call.answer(response);
+    },
   });
 }
 

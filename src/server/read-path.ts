@@ -10,28 +10,40 @@ const behindRetryMs = 100;
 /** What reading needs of a call. */
 export type ReadCall = Pick<UnaryCall<unknown, unknown>, "deadlineMs" | "forward" | "proceed" | "refuse">;
 
+/** A read of the local state, and what is done with what it gave; it may be made again before it is answered. */
+export interface LocalRead<Response> {
+  readonly read: () => Response;
+  readonly answer: (response: Response) => void;
+}
+
 /**
- * Calls `serve` when the local state is fresh enough for `policy`, in the same turn in which that holds; refuses the call
+ * Reads and answers when the local state is fresh enough for `policy`, in the same turn in which that holds; refuses the call
  * when it does not become so before the deadline (thesis, section 6.4, for the linearizable case).
  */
-export function whenFresh(
+export function whenFresh<Response>(
   call: ReadCall,
   policy: ReadPolicy,
   environment: RefusalContext,
   reader: KvReader,
-  serve: () => void,
+  { read, answer }: LocalRead<Response>,
 ): void {
   if (!policy.linearizable) {
     whenRevisionReached(call, policy, environment, reader, () => {
       const refusal = stalenessRefusal(policy, environment);
       if (refusal !== undefined) call.refuse(refusal);
-      else serve();
+      else answer(read());
     });
     return;
   }
-  environment.replica.readIndex(call, (failure) => {
+  const serve = (isCurrent: () => boolean): void => {
+    const response = read();
+    // The clock is looked at once more when everything is read: a lease that is over by now stands for nothing.
+    if (isCurrent()) answer(response);
+    else whenFresh(call, policy, environment, reader, { read, answer });
+  };
+  environment.replica.readIndex(call, (failure, isCurrent) => {
     if (failure !== undefined) call.refuse(readFailureRefusal(failure, environment));
-    else call.proceed(() => whenRevisionReached(call, policy, environment, reader, serve));
+    else call.proceed(() => whenRevisionReached(call, policy, environment, reader, () => serve(isCurrent)));
   });
 }
 

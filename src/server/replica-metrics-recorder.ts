@@ -56,7 +56,14 @@ export function registerReplicaMetrics(registry: Registry, peers: PeerLabels): R
 
 type Counts = Pick<
   ReplicaMetrics,
-  "writtenBytes" | "proposals" | "readIndex" | "forwarded" | "election" | "leaderChange"
+  | "writtenBytes"
+  | "proposals"
+  | "readIndex"
+  | "readsConfirmed"
+  | "leaseLapsed"
+  | "forwarded"
+  | "election"
+  | "leaderChange"
 >;
 
 function registerCounters(registry: Registry): Counts {
@@ -93,6 +100,16 @@ function registerCounters(registry: Registry): Counts {
       "Linearizable reads confirmed by a quorum (result: ok, timeout, no_leader).",
       "result",
       ["ok", "timeout", "no_leader"],
+    ),
+    readsConfirmed: labelled(
+      "raftkv_raft_reads_confirmed_total",
+      "Reads confirmed at this leader; those of one turn of a member count as one (by: round, lease).",
+      "by",
+      ["round", "lease"],
+    ),
+    leaseLapsed: plain(
+      "raftkv_raft_lease_lapses_total",
+      "Reads asked anew, because the lease ended while they were served.",
     ),
     forwarded: labelled(
       "raftkv_forwarded_requests_total",

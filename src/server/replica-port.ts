@@ -3,7 +3,7 @@ import type { Term } from "../raft/entry.ts";
 import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
 import type { CompactionOutcome } from "../replica/compactor.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
-import type { ProposalOutcome, ReadOutcome } from "../replica/outcome.ts";
+import type { ProposalOutcome, ReadDone } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
 
 export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-status.ts";
@@ -28,11 +28,8 @@ export interface ReplicaPort {
     options: { readonly deadlineMs: number; readonly forward: boolean },
     done: ProposalCallback,
   ): void;
-  /** Calls back when a read served from the local state would be linearizable, or tells why it would not. */
-  readIndex(
-    options: { readonly deadlineMs: number; readonly forward: boolean },
-    done: (outcome: ReadOutcome) => void,
-  ): void;
+  /** Calls back when a read served from the local state would be linearizable, or tells why it would not; see {@link ReadDone}. */
+  readIndex(options: { readonly deadlineMs: number; readonly forward: boolean }, done: ReadDone): void;
   /** Calls back when `reached()` holds, looked at after each batch applied (for `min_revision`), or at the deadline with false. */
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void;
   /** Changes the membership, if this member leads; calls back once, never from inside. */

@@ -262,6 +262,17 @@ describe("a read", () => {
     expect(error).toMatchObject({ code: status.UNAVAILABLE, reason: "NO_LEADER", retryDelayMs: 500 });
   });
 
+  test("trap 52: is made anew when the lease that stood for it is over by the time it was served", async () => {
+    const { call, replica, metrics } = await startServer();
+    await call(put, { key: "k", payload: text("new") });
+    replica.leaseLapses = 2;
+    expect(await call(get, { key: "k" })).toMatchObject({ kv: { payload: text("new") } });
+    expect(replica.reads).toHaveLength(3);
+    expect(await metrics.expose("prometheus")).toContain(
+      'raftkv_store_operations_total{operation="get",consistency="linearizable"} 1\n',
+    );
+  });
+
   test("that is linearizable asks for a read index, and a stale one does not", async () => {
     const { call, replica } = await startServer();
     await call(get, { key: "k" });

@@ -7,7 +7,7 @@ import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts"
 import { Replica } from "../../src/replica/replica.ts";
 import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-metrics.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
-import { processRuntime } from "../../src/replica/runtime.ts";
+import { processRuntime, type Runtime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
@@ -53,6 +53,8 @@ export interface ClusterOptions {
   readonly engine: (id: MemberId) => StorageEngine;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
+  /** Clock and scheduling of a member. Default: those of the process. */
+  readonly runtime?: (id: MemberId) => Runtime;
   /** What all members tell their metrics. */
   readonly metrics?: Partial<ReplicaMetrics>;
 }
@@ -98,7 +100,7 @@ export class ReplicaCluster {
       store,
       transport: this.network.createTransport(identity),
       stateMachine: stateMachine ?? countingMachine,
-      runtime: processRuntime,
+      runtime: this.#options.runtime?.(id) ?? processRuntime,
       metrics: { ...silentMetrics, ...this.#options.metrics },
       logger: silentLogger,
       options: {

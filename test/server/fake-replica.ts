@@ -11,7 +11,7 @@ import { votersOnly } from "../../src/raft/configuration.ts";
 import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
 import type { CompactionOutcome } from "../../src/replica/compactor.ts";
 import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
-import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts";
+import type { ProposalOutcome, ReadDone, ReadOutcome } from "../../src/replica/outcome.ts";
 import type { KvReader } from "../../src/server/kv-reader.ts";
 import type { ProposalCallback, ReplicaPort, ReplicaStatus } from "../../src/server/replica-port.ts";
 import type { ServerIdentity } from "../../src/server/server-identity.ts";
@@ -48,6 +48,7 @@ export class FakeReplica implements ReplicaPort, KvReader {
   holding = false;
   /** Outcome of every read. */
   readOutcome: ReadOutcome;
+  leaseLapses = 0;
   /** Result instead of the one that applying gives. */
   result: CommandResult | undefined;
   readonly reads: { readonly deadlineMs: number; readonly forward: boolean }[] = [];
@@ -117,12 +118,10 @@ export class FakeReplica implements ReplicaPort, KvReader {
     done(this.outcome ?? { type: "applied", result: this.#apply(command), index: 13, term: 7 });
   }
 
-  readIndex(
-    { deadlineMs, forward }: { readonly deadlineMs: number; readonly forward: boolean },
-    done: (outcome: ReadOutcome) => void,
-  ): void {
+  readIndex({ deadlineMs, forward }: { readonly deadlineMs: number; readonly forward: boolean }, done: ReadDone): void {
     this.reads.push({ deadlineMs, forward });
-    setImmediate(() => done(this.readOutcome));
+    // Of the next reads so many find, when they have been served, that their lease was over.
+    setImmediate(() => done(this.readOutcome, () => this.leaseLapses-- <= 0));
   }
 
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {

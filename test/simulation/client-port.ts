@@ -67,10 +67,9 @@ export class ClientPort {
       const deadlineMs = deadlineOf(replica, call);
       const environment = { replica, identity: identityOf(member), electionTimeoutMs: this.#electionTimeoutMs };
       const reader = kvReader(replica);
+      const local = { read: () => this.#serve(member, replica, read, floor), answer };
       proceed(() =>
-        whenFresh({ deadlineMs, forward: call.forward, refuse, proceed }, read.policy, environment, reader, () =>
-          answer(this.#serve(member, replica, read, floor)),
-        ),
+        whenFresh({ deadlineMs, forward: call.forward, refuse, proceed }, read.policy, environment, reader, local),
       );
     });
   }

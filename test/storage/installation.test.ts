@@ -1,7 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { diskKinds, fill, inventory, keyOf, rowsOf, sourceAt, stateOf, text } from "./snapshot-fixture.ts";
+import type { MemoryRows } from "../../src/storage/memory-engine.ts";
+import {
+  type Disk,
+  diskKinds,
+  fill,
+  inventory,
+  keyOf,
+  rocksdbDisk,
+  rowsOf,
+  snapshotRows,
+  sourceAt,
+  stateOf,
+  text,
+} from "./snapshot-fixture.ts";
 import { batch, command, commands, configuration, noop, plainEntry, term } from "./store-fixture.ts";
 
+const _all = { start: Buffer.of(), end: Buffer.of(0xff) };
+const _nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const _onMemory = (rows: MemoryRows): Pick<Disk, "rows"> => ({ rows: async () => rows.snapshot() });
 const everything = Number.MAX_SAFE_INTEGER;
 const outOfRange = expect.objectContaining({ code: "LOG_RANGE" });
 const nothing = (): void => {};
@@ -107,5 +123,28 @@ describe.each(diskKinds)("installing a snapshot over %s", (_, makeDisk) => {
     const third = await disk.open();
     expect(third.installation).toBeUndefined();
     expect(await stateOf(third)).toEqual(rowsOf(1, 35).map(text));
+  });
+});
+
+describe("over RocksDB", () => {
+  test("compaction, snapshots and installation survive reopening", { timeout: 60_000 }, async () => {
+    const disk = await rocksdbDisk();
+    const store = await disk.open();
+    await fill(store, 3000, 2900);
+    await store.compact({ ...sourceAt(2500, 1).base });
+    const snapshot = store.openSnapshot();
+    const installation = await store.beginInstallation(sourceAt(4000, 1));
+    await installation.addRows(rowsOf(1, 500));
+    expect(await snapshotRows(snapshot)).toHaveLength(2900);
+    await snapshot.close();
+    await store.close();
+    const reopened = await disk.open();
+    expect(reopened.recovered.logBase.index).toBe(2500);
+    await reopened.installation?.addRows(rowsOf(501, 600));
+    await reopened.installation?.finish(nothing);
+    await reopened.write(batch({ entries: [command(4001, 1)] }));
+    await disk.swept();
+    await reopened.close();
+    expect(await inventory(disk)).toEqual({ log: [4001], generations: [1] });
   });
 });

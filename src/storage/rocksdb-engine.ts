@@ -102,6 +102,11 @@ class RocksdbEngine implements StorageEngine {
 
   snapshot(): EngineSnapshot {
     this.#guard.check();
+    return this.#atOneMoment(() => this.#makeSnapshot());
+  }
+
+  #makeSnapshot(): EngineSnapshot {
+    // One each: a snapshot that is made again because a write came in between is closed.
     const guard = new UseGuard(`a snapshot of RocksDB in ${this.#directory}`);
     const iterator = (column: ColumnName, reverse: boolean): RocksIterator =>
       this.#opened.database.iterator({ column: this.#opened.columns[column], reverse, fillCache: false });
@@ -110,7 +115,7 @@ class RocksdbEngine implements StorageEngine {
       guard.check();
     };
     const parts = { iterator, check, unreadable: (cause: unknown) => this.#unreadable(cause) };
-    return this.#atOneMoment(() => new RocksdbSnapshot(parts, () => guard.close()));
+    return new RocksdbSnapshot(parts, () => guard.close());
   }
 
   close(): Promise<void> {

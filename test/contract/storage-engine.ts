@@ -238,6 +238,25 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect([seen[0], seen[2], seen[4], seen[6]]).toEqual(whole);
     });
 
+    test("snapshots taken again and again while writes land can all be read", async () => {
+      const engine = await open();
+      let ended = false;
+      const writing = (async () => {
+        for (let round = 1; round <= 100; round += 1) await engine.write([put(bytes(1), bytes(round))]);
+        ended = true;
+      })();
+      let latest = 0;
+      while (!ended) {
+        const snapshot = engine.snapshot();
+        const value = snapshot.get(bytes(1))?.[0] ?? 0;
+        expect(value).toBeGreaterThanOrEqual(latest);
+        latest = value;
+        await snapshot.close();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await writing;
+    });
+
     test("arrays that a snapshot gives belong to the caller", async () => {
       const engine = await open();
       await engine.write([put(bytes(1), bytes(2))]);

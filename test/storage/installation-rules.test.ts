@@ -9,7 +9,6 @@ const all = { start: Buffer.of(), end: Buffer.of(0xff) };
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const onMemory = (rows: MemoryRows): Pick<Disk, "rows"> => ({ rows: async () => rows.snapshot() });
 const everything = Number.MAX_SAFE_INTEGER;
-const _outOfRange = expect.objectContaining({ code: "LOG_RANGE" });
 const nothing = (): void => {};
 
 /** A memory engine whose writes wait, one by one, until they are let through. */

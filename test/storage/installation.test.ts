@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MemoryRows } from "../../src/storage/memory-engine.ts";
 import {
-  type Disk,
   diskKinds,
   fill,
   inventory,
@@ -15,9 +13,6 @@ import {
 } from "./snapshot-fixture.ts";
 import { batch, command, commands, configuration, noop, plainEntry, term } from "./store-fixture.ts";
 
-const _all = { start: Buffer.of(), end: Buffer.of(0xff) };
-const _nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const _onMemory = (rows: MemoryRows): Pick<Disk, "rows"> => ({ rows: async () => rows.snapshot() });
 const everything = Number.MAX_SAFE_INTEGER;
 const outOfRange = expect.objectContaining({ code: "LOG_RANGE" });
 const nothing = (): void => {};

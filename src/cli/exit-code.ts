@@ -15,6 +15,8 @@ export const exitCodes = {
   unavailable: 5,
   /** A broken invariant, as in sysexits(3). */
   software: 70,
+  /** The member killed itself: a disk write did not end, and a process that exits waits for its threads. 128 + SIGKILL. */
+  killed: 137,
 } as const;
 
 /** Statuses behind which trying again may help. */

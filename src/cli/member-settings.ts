@@ -8,10 +8,11 @@ const tickIntervalMsMax = 10;
 
 /** The replica's settings that follow from the configuration, over its defaults. */
 export function replicaOptions(config: MemberConfig): ReplicaOptions {
-  const { heartbeatIntervalMs, electionTimeoutMs, pendingProposalsMax } = config;
+  const { heartbeatIntervalMs, electionTimeoutMs, leaseClockDriftMax, pendingProposalsMax } = config;
+  const lease = leaseClockDriftMax === null ? null : { clockDriftMax: leaseClockDriftMax };
   return {
     ...defaultReplicaOptions,
-    raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs },
+    raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs, lease },
     pendingProposalsMax,
     compaction: {
       logEntriesMax: config.compactionLogEntriesMax,
@@ -25,6 +26,7 @@ export function replicaOptions(config: MemberConfig): ReplicaOptions {
       chunkBytes: config.snapshotChunkBytes,
       bytesPerSecondMax: config.snapshotBytesPerSecondMax,
     },
+    writeStallMsMax: config.writeStallTimeoutMs,
     // An election takes up to two timeouts.
     leaderWaitMs: 2 * electionTimeoutMs,
     tickIntervalMs: Math.max(1, Math.min(tickIntervalMsMax, heartbeatIntervalMs / 5)),

@@ -17,13 +17,17 @@ export interface ProcessHost {
   onUncaught(listener: (error: unknown) => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
+  /** Ends the process at once, by SIGKILL: an exit waits for system calls of other threads, and one at a disk that hangs does not end. */
+  kill(): void;
 }
 
 /** The events and calls of `process` that matter here. */
 export type ProcessLike = Pick<EventEmitter, "on" | "off"> & {
   readonly connected?: boolean;
   readonly channel?: { unref(): void } | null | undefined;
+  readonly pid: number;
   exit(code: number): void;
+  kill(pid: number, signal: "SIGKILL"): void;
 };
 
 /** A host over Node's `process`, or a test's stand-in for it. */
@@ -35,6 +39,7 @@ export function createProcessHost(target: ProcessLike): ProcessHost {
       return () => target.off("uncaughtException", listener).off("unhandledRejection", listener);
     },
     exit: (code) => target.exit(code),
+    kill: () => target.kill(target.pid, "SIGKILL"),
   };
 }
 

@@ -35,7 +35,8 @@ export function addServeCommand(program: Command, io: CliIo, act: Act, host: Pro
       }
       const code = await serve(config, createLogger(config), start, host);
       // A member that failed still holds sockets and timers; they must not keep the process.
-      host.exit(code);
+      if (code === exitCodes.killed) host.kill();
+      else host.exit(code);
       return code;
     }),
   );

@@ -8,6 +8,8 @@ import { withTimeout } from "./with-timeout.ts";
 
 // start ──> serve ──SIGTERM, SIGINT, parent gone──> drain ──> close ──> 0
 //   └────────┴──── cannot start, or fatal ────────────────> log ──> 1, or 70 when an invariant broke
+//
+// 137 stands for SIGKILL, which the caller sends: a thread hangs at the disk, and an exit would wait for it.
 
 /** How long closing, and writing the last log lines, may take, milliseconds. */
 const [closeTimeoutMs, logTimeoutMs] = [5000, 1000];
@@ -37,7 +39,7 @@ export async function serve(
     const why = await Promise.race([stop.told, member.fatal]);
     log.info({ why, drainTimeoutMs: config.drainTimeoutMs }, "stopping");
     const code = await stopMember(member, config.drainTimeoutMs, log);
-    log.info({}, "stopped");
+    if (code === exitCodes.ok) log.info({}, "stopped");
     return code;
   } catch (error) {
     logFatal(log, error);
@@ -55,8 +57,8 @@ async function stopMember(member: RunningMember, drainTimeoutMs: number, log: Pr
   if (!drained) log.warn({ drainTimeoutMs }, "requests were still under way when the drain time was up");
   const closed = await withTimeout(member.close(), closeTimeoutMs);
   if (closed) return exitCodes.ok;
-  log.error({ closeTimeoutMs }, "closing did not end in time");
-  return exitCodes.error;
+  log.error({ closeTimeoutMs }, "closing did not end in time; the process kills itself");
+  return exitCodes.killed;
 }
 
 function logFatal(log: ProcessLog, error: unknown): void {
@@ -66,5 +68,6 @@ function logFatal(log: ProcessLog, error: unknown): void {
 
 /** An operating error is the surroundings' fault; anything else is this program's. */
 function exitCodeOfFatal(error: unknown): number {
-  return error instanceof RaftKvError ? exitCodes.error : exitCodes.software;
+  if (!(error instanceof RaftKvError)) return exitCodes.software;
+  return error.code === "WRITE_STALLED" ? exitCodes.killed : exitCodes.error;
 }

@@ -179,6 +179,7 @@ function createServer({
     duplicateRequests: () => stateMachine.duplicateRequests,
     peerLinks: () => transport.stats(),
     diskWriteAgeMs: () => replica.diskWriteAgeMs(),
+    diskWriteMsMax: config.writeStallTimeoutMs,
     disk: async () => {
       const { bavail, blocks, bsize } = await statfs(config.dataDir);
       return { availableBytes: bavail * bsize, capacityBytes: blocks * bsize };

@@ -23,6 +23,8 @@ export interface MemberConfig {
   readonly heartbeatIntervalMs: number;
   /** At least five heartbeat intervals. */
   readonly electionTimeoutMs: number;
+  /** How far clocks may run apart if reads trust them; `null` when none do. */
+  readonly leaseClockDriftMax: number | null;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
   /** More than a longest key and value together. */
@@ -40,6 +42,8 @@ export interface MemberConfig {
   readonly snapshotChunkBytes: number;
   /** 0: no limit. */
   readonly snapshotBytesPerSecondMax: number;
+  /** More than the election timeout. */
+  readonly writeStallTimeoutMs: number;
   readonly storageEngine: OptionValues["storageEngine"];
   readonly logLevel: OptionValues["logLevel"];
 }
@@ -59,6 +63,7 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     clusterToken: values.clusterToken,
     heartbeatIntervalMs: values.heartbeatInterval,
     electionTimeoutMs: values.electionTimeout,
+    leaseClockDriftMax: values.linearizableReads === "lease" ? values.clockDriftLimit : null,
     keyBytesMax: values.maxKeySize,
     valueBytesMax: values.maxValueSize,
     requestBytesMax: values.maxRequestSize,
@@ -72,6 +77,7 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     compactionPinnedBytesMax: values.compactionPinnedSize,
     snapshotChunkBytes: values.snapshotChunkSize,
     snapshotBytesPerSecondMax: values.snapshotRateLimit,
+    writeStallTimeoutMs: values.writeStallTimeout,
     storageEngine: values.storageEngine,
     logLevel: values.logLevel,
   });

@@ -8,6 +8,7 @@ import {
   memberName,
   type OptionType,
   oneOf,
+  shareBetween,
   text,
 } from "./option-type.ts";
 
@@ -81,6 +82,16 @@ export const optionTable = {
     "500ms",
     "How long a follower waits for a leader before it asks for votes; at least 5 × heartbeat-interval",
   ),
+  linearizableReads: option(
+    oneOf(["read-index", "lease"]),
+    "read-index",
+    "What confirms reads: read-index asks a majority each time, lease trusts the clocks; the same on all members",
+  ),
+  clockDriftLimit: option(
+    shareBetween("0%", "50%"),
+    "10%",
+    "How much slower than the fastest clock of the cluster the slowest may run, for linearizable-reads lease",
+  ),
   maxKeySize: option(byteSizeBetween("1B", "4KiB"), "4KiB", "Longest key accepted from clients"),
   maxValueSize: option(byteSizeBetween("1B", "16MiB"), "1MiB", "Longest value accepted from clients"),
   maxRequestSize: option(
@@ -129,6 +140,11 @@ export const optionTable = {
     byteSizeBetween("0B", "1TiB"),
     "0B",
     "Bytes of a snapshot that a member fetches in a second; 0B: as many as it can",
+  ),
+  writeStallTimeout: option(
+    durationBetween("1s", "1h"),
+    "30s",
+    "A disk write that takes this long stops the member; longer than election-timeout",
   ),
   storageEngine: option(oneOf(["classic-level", "rocksdb"]), "classic-level", "Engine of the data directory"),
   logLevel: option(oneOf(["debug", "info", "warn", "error"]), "info", "Least severe log lines to write"),

@@ -5,6 +5,7 @@ import { formatDuration, parseDuration } from "./duration.ts";
 import { formatInitialCluster, type InitialMember, parseInitialCluster } from "./initial-cluster.ts";
 import { parseMemberName } from "./member-name.ts";
 import { type Parsed, parsed, unparsed } from "./parsed.ts";
+import { formatShare, parseShare } from "./share.ts";
 
 /** How the text of an option becomes a value and back; the same for flags, variables and the file. */
 export interface OptionType<T> {
@@ -24,6 +25,11 @@ export function durationBetween(min: string, max: string): OptionType<number> {
 /** Bytes between two bounds, both allowed. */
 export function byteSizeBetween(min: string, max: string): OptionType<number> {
   return bounded("SIZE", parseByteSize, formatByteSize, min, max);
+}
+
+/** A share of a whole between two bounds, both allowed; 0.1 for 10%. */
+export function shareBetween(min: string, max: string): OptionType<number> {
+  return bounded("SHARE", parseShare, formatShare, min, max);
 }
 
 /** A whole number between two bounds, both allowed. */

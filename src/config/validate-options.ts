@@ -23,6 +23,7 @@ export interface OptionConflict {
 export function validateOptions(values: OptionValues, describe: DescribeOption): OptionConflict[] {
   return [
     ...timingConflicts(values, describe),
+    ...stallConflicts(values, describe),
     ...sizeConflicts(values, describe),
     ...compactionConflicts(values, describe),
     ...addressConflicts(values, describe),
@@ -37,6 +38,14 @@ function timingConflicts(values: OptionValues, describe: DescribeOption): Option
     `${describe("electionTimeout")}: it must be at least ${formatDuration(least)}, ${electionTimeoutHeartbeatsMin} × ` +
     `heartbeat-interval (${formatDuration(values.heartbeatInterval)})`;
   return [{ between: ["electionTimeout", "heartbeatInterval"], problem }];
+}
+
+function stallConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {
+  if (values.writeStallTimeout > values.electionTimeout) return [];
+  const problem =
+    `${describe("writeStallTimeout")}: it must be longer than election-timeout ` +
+    `(${formatDuration(values.electionTimeout)}), after which a leader hands over`;
+  return [{ between: ["writeStallTimeout", "electionTimeout"], problem }];
 }
 
 function sizeConflicts(values: OptionValues, describe: DescribeOption): OptionConflict[] {

@@ -35,7 +35,7 @@ const wholeServer = "";
 const leaderService = "raftkv.v1.Leader";
 
 /** What a server is made of. */
-export interface RaftKvServerOptions extends MetricsSource, Pick<ProbesOptions, "diskWriteAgeMs"> {
+export interface RaftKvServerOptions extends MetricsSource, Pick<ProbesOptions, "diskWriteAgeMs" | "diskWriteMsMax"> {
   /** host:port for clients; port 0 takes a free one. */
   readonly clientAddress: string;
   /** host:port for metrics and probes; port 0 takes a free one. */

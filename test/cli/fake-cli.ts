@@ -6,11 +6,17 @@ import type { StartMember } from "../../src/cli/running-member.ts";
 /** A stand-in for `process`: signals are emitted, exits are recorded. */
 export class FakeProcess extends EventEmitter {
   readonly exits: number[] = [];
+  readonly pid = 7;
+  killed = false;
   connected = false;
   readonly channel = { unref: () => {} };
 
   exit(code: number): void {
     this.exits.push(code);
+  }
+
+  kill(pid: number): void {
+    if (pid === this.pid) this.killed = true;
   }
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ProcessLog } from "../../src/cli/create-logger.ts";
 import { createProcessHost } from "../../src/cli/process-host.ts";
 import type { RunningMember } from "../../src/cli/running-member.ts";
@@ -118,6 +118,20 @@ describe("broken", () => {
     expect(events).toEqual(["info serving", `fatal ${error.message}`, "log closed"]);
   });
 
+  test("trap 58: a member that hangs at the disk kills its process, whether it finds that out or is told to stop", async () => {
+    const stalled = run({ fatal: Promise.reject(new RaftKvError("WRITE_STALLED", "30 s")) });
+    expect(await stalled.code).toBe(137);
+    expect(stalled.events).toEqual(["info serving", "fatal 30 s", "log closed"]);
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { process, events, started, code } = run({ close: () => never });
+    await started;
+    process.emit("SIGTERM", "SIGTERM");
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await code).toBe(137);
+    expect(events.slice(-2)).toEqual(["error closing did not end in time; the process kills itself", "log closed"]);
+  });
+
   test("an error while draining ends the drain", async () => {
     let fail: (error: Error) => void = () => {};
     const fatal = new Promise<never>((_, reject) => {
@@ -152,6 +166,14 @@ describe("the command", () => {
     const start = async () => ({ facts, fatal, drain: async () => {}, close: () => never });
     await cli(["serve", "--log-level", "error"], { process, start });
     expect(process.exits).toEqual([1]);
+  });
+
+  test("kills the process when a write hangs: an exit would wait for it", async () => {
+    const process = new FakeProcess();
+    const fatal = Promise.reject(new RaftKvError("WRITE_STALLED", "30 s"));
+    const start = async () => ({ facts, fatal, drain: async () => {}, close: () => never });
+    await cli(["serve", "--log-level", "error"], { process, start });
+    expect(process).toMatchObject({ exits: [], killed: true });
   });
 
   test("prints the options in force", async () => {

@@ -45,6 +45,8 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   clusterToken: "blue",
   heartbeatInterval: "100ms",
   electionTimeout: "1500ms",
+  linearizableReads: "lease",
+  clockDriftLimit: "2.5%",
   maxKeySize: "1KiB",
   maxValueSize: "2MiB",
   maxRequestSize: "3MiB",
@@ -58,6 +60,7 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   compactionPinnedSize: "2MiB",
   snapshotChunkSize: "64KiB",
   snapshotRateLimit: "10MiB",
+  writeStallTimeout: "1m",
   storageEngine: "classic-level",
   logLevel: "warn",
 };

@@ -13,6 +13,7 @@ import type { ServerIdentity } from "../server/server-identity.ts";
 import type { MemberStore } from "../storage/member-store.ts";
 import { openMemberStore } from "../storage/open-member-store.ts";
 import { GrpcPeerTransport } from "../transport/grpc-peer-transport.ts";
+import { backupMaker } from "./backup-maker.ts";
 import { chooseOwner } from "./choose-owner.ts";
 import { takeFreePort } from "./free-port.ts";
 import { handOver } from "./hand-over.ts";
@@ -171,6 +172,7 @@ function createServer({
     replica,
     reader: kvReader(replica),
     leaderProxy: grpcLeaderProxy,
+    makeBackup: backupMaker(identity, stateMachine),
     identity,
     logger,
     metrics,

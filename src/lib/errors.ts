@@ -32,6 +32,8 @@ export type ErrorCode =
   | "PEER_UNREACHABLE"
   /** A snapshot that rows were asked of is not kept any more; a new one may be begun. */
   | "SNAPSHOT_GONE"
+  /** A backup is damaged, cut short, or none. */
+  | "BACKUP_CORRUPT"
   /** A 64-bit number from the wire or the disk is beyond 2^53 - 1. */
   | "NUMBER_OUT_OF_RANGE";
 

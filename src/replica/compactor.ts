@@ -84,7 +84,7 @@ export class Compactor {
   #serve(request: CompactionRequest): void {
     const { writer, options } = this.#deps;
     if (this.#appliedIndex < request.appliedIndex) {
-      writer.flushRows(request.appliedIndex, "now");
+      writer.flushRows("now");
       return;
     }
     this.#requests.shift();

@@ -18,6 +18,7 @@ import { Reader } from "./reader.ts";
 import { recoverNode } from "./recover-node.ts";
 import type { ReplicaDependencies } from "./replica-dependencies.ts";
 import { SnapshotTransfers } from "./snapshot-transfers.ts";
+import { StateOpener } from "./state-opener.ts";
 import type { StateView } from "./state-view.ts";
 import { StoreWriter } from "./store-writer.ts";
 import { Strangers } from "./strangers.ts";
@@ -41,6 +42,7 @@ export class ReplicaLoop {
   readonly administration: Administration;
   readonly proposer: Proposer;
   readonly compactor: Compactor;
+  readonly stateOpener: StateOpener;
   readonly snapshots: SnapshotTransfers;
   /** Called after a turn in which role, term, leader, configuration or readiness changed. */
   readonly listeners = new Set<() => void>();
@@ -65,7 +67,9 @@ export class ReplicaLoop {
     const fail = (error: unknown) => this.fail(error);
     const wake = () => this.wake();
     const shared = { node: this.node, store, view, options, metrics, runtime, fail, wake };
-    this.writer = new StoreWriter({ ...shared, written: (write) => this.#written(write) }, recovered.appliedIndex);
+    const written = (write: Write | undefined) => this.#written(write);
+    const appliedIndex = () => this.applier.appliedIndex;
+    this.writer = new StoreWriter({ ...shared, appliedIndex, written }, recovered.appliedIndex);
     const { writeStallMsMax } = options;
     this.disk = new DiskWatch({ store, writeStallMsMax, standstillMs: 2 * options.raft.heartbeatIntervalMs });
     this.peers = new PeerRegistry({ ...shared, writer: this.writer });
@@ -86,6 +90,7 @@ export class ReplicaLoop {
     this.snapshots = new SnapshotTransfers(parts);
     const isInstalling = () => this.snapshots.installing;
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });
+    this.stateOpener = new StateOpener({ ...shared, writer, isInstalling });
   }
 
   /** Whether the loop has ended, for whatever reason. */
@@ -146,8 +151,9 @@ export class ReplicaLoop {
       this.node.tick(nowMs, this.disk.ageMs);
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);
-      this.writer.flushRows(this.applier.appliedIndex);
+      this.writer.flushRows();
       this.compactor.tick(nowMs);
+      this.stateOpener.tick(nowMs);
       this.snapshots.tick(nowMs);
     });
     this.wake();
@@ -181,7 +187,7 @@ export class ReplicaLoop {
     this.snapshots.tryInstall();
     const ready = this.node.ready(!this.writer.busy);
     this.#send(ready.messages);
-    if (ready.write !== undefined) this.writer.write(ready.write, this.applier.appliedIndex);
+    if (ready.write !== undefined) this.writer.write(ready.write);
     if (ready.apply !== undefined) this.applier.ask(ready.apply);
     for (const read of ready.logReads) this.#logReader.read(read);
     if (ready.fetchSnapshot !== undefined) this.snapshots.announced(ready.fetchSnapshot);
@@ -247,6 +253,7 @@ export class ReplicaLoop {
     this.#stopTicking();
     this.administration.clear();
     this.compactor.clear();
+    this.stateOpener.clear();
     this.snapshots.close();
     this.proposer.drain();
     this.proposer.clear();

@@ -9,6 +9,7 @@ import type { ProposalOutcome, ReadDone } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
+import type { StateAt } from "./state-opener.ts";
 import { StateView } from "./state-view.ts";
 
 /** What may be looked at of a member's core. */
@@ -154,6 +155,14 @@ export class Replica {
     this.#administer(
       () => this.#loop.compactor.request({ ...options, appliedIndex: this.#loop.applier.appliedIndex }, done),
       () => done({ type: "refused" }),
+    );
+  }
+
+  /** Opens the state as durable, with at least what is applied now; `done` is called exactly once, in a later turn, with `null` if not in time. */
+  openState(deadlineMs: number, done: (state: StateAt | null) => void): void {
+    this.#administer(
+      () => this.#loop.stateOpener.request({ appliedIndex: this.#loop.applier.appliedIndex, deadlineMs, done }),
+      () => done(null),
     );
   }
 

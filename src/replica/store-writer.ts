@@ -14,6 +14,8 @@ export interface StoreWriterDependencies {
   readonly options: ReplicaOptions;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
+  /** Last entry whose effects are in the view: what the rows that wait bring the durable state to. */
+  readonly appliedIndex: () => Index;
   /** Called when a write is durable, with the core's part of it, if it had one. */
   readonly written: (write: Write | undefined) => void;
   /** Called when a write failed: its outcome is unknown and the member must stop. */
@@ -32,10 +34,11 @@ export class StoreWriter {
   #durableAppliedIndex: Index;
   #rowsWaitSinceMs: number | null = null;
 
-  constructor(deps: StoreWriterDependencies, appliedIndex: Index) {
+  /** `recoveredIndex` is the applied index that the store has at the start. */
+  constructor(deps: StoreWriterDependencies, recoveredIndex: Index) {
     this.#deps = deps;
-    this.#writtenAppliedIndex = appliedIndex;
-    this.#durableAppliedIndex = appliedIndex;
+    this.#writtenAppliedIndex = recoveredIndex;
+    this.#durableAppliedIndex = recoveredIndex;
   }
 
   /** Last entry whose effects are durable in the state. */
@@ -48,22 +51,22 @@ export class StoreWriter {
     return this.#busy;
   }
 
-  /** Writes the core's part with every row that waits. `appliedIndex` is what those rows bring the state to. */
-  write(write: Write, appliedIndex: Index): void {
+  /** Writes the core's part with every row that waits. */
+  write(write: Write): void {
     const { messages: _, ...durable } = write;
     this.#deps.metrics.batchEntries(write.entries.length);
     this.#deps.metrics.writtenBytes(entriesSize(write.entries));
-    this.#start({ ...durable, ...this.#takeRows(appliedIndex) }, write);
+    this.#start({ ...durable, ...this.#takeRows() }, write);
   }
 
   /** Writes the rows alone if they are many or have waited long, or `now`. */
-  flushRows(appliedIndex: Index, when: "due" | "now" = "due"): void {
-    if (this.#busy || appliedIndex === this.#writtenAppliedIndex) return;
-    const { runtime, options, view } = this.#deps;
+  flushRows(when: "due" | "now" = "due"): void {
+    const { runtime, options, view, appliedIndex } = this.#deps;
+    if (this.#busy || appliedIndex() === this.#writtenAppliedIndex) return;
     this.#rowsWaitSinceMs ??= runtime.now();
     const waitedLong = runtime.now() - this.#rowsWaitSinceMs >= options.waitingRowsMs;
     if (when === "due" && !waitedLong && view.waitingBytes < options.waitingRowBytesMax) return;
-    this.#start({ entries: [], ...this.#takeRows(appliedIndex) }, undefined);
+    this.#start({ entries: [], ...this.#takeRows() }, undefined);
   }
 
   /** Runs something else that writes to the store, when no write is under way. */
@@ -84,8 +87,9 @@ export class StoreWriter {
     this.#durableAppliedIndex = index;
   }
 
-  #takeRows(appliedIndex: Index): Pick<StoreBatch, "stateChanges" | "appliedIndex"> {
+  #takeRows(): Pick<StoreBatch, "stateChanges" | "appliedIndex"> {
     this.#rowsWaitSinceMs = null;
+    const appliedIndex = this.#deps.appliedIndex();
     const stateChanges = this.#deps.view.takeWaiting();
     if (appliedIndex === this.#writtenAppliedIndex) return { stateChanges };
     this.#writtenAppliedIndex = appliedIndex;

@@ -5,6 +5,7 @@ import {
   CreateSnapshotResponseSchema,
   type MaintenanceService,
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
+import type { BackupService } from "./backup-service.ts";
 import type { KvReader } from "./kv-reader.ts";
 import { notProposedRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
@@ -16,8 +17,12 @@ import { revisionRefusal } from "./validate-request.ts";
 export function maintenanceService(
   environment: CallEnvironment,
   reader: KvReader,
+  backups: BackupService,
 ): ServiceHandlers<typeof MaintenanceService> {
-  return { createSnapshot: unaryHandler(environment, (call) => createSnapshot(call, environment, reader)) };
+  return {
+    createSnapshot: unaryHandler(environment, (call) => createSnapshot(call, environment, reader)),
+    backup: backups.handle,
+  };
 }
 
 function createSnapshot(

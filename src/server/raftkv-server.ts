@@ -12,6 +12,7 @@ import { ClusterService } from "../gen/raftkv/v1/cluster_service_pb.ts";
 import { KvService } from "../gen/raftkv/v1/kv_service_pb.ts";
 import { MaintenanceService } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { Logger } from "../lib/logger.ts";
+import { BackupService, type MakeBackup } from "./backup-service.ts";
 import { CallInterceptor } from "./call-interceptor.ts";
 import { clusterService } from "./cluster-service.ts";
 import { indexDescriptors } from "./descriptor-index.ts";
@@ -41,6 +42,8 @@ export interface RaftKvServerOptions extends MetricsSource, Pick<ProbesOptions, 
   /** host:port for metrics and probes; port 0 takes a free one. */
   readonly metricsAddress: string;
   readonly logger: Logger;
+  /** Makes a backup of a state that is open. */
+  readonly makeBackup: MakeBackup;
   /** Reaches the leader for calls that only it can carry out. */
   readonly leaderProxy: LeaderProxy;
   /** Made before the replica, which tells them what happens; they belong to this server from now on. */
@@ -57,6 +60,7 @@ export class RaftKvServer {
   readonly #probes: Probes;
   readonly #health: HealthService;
   readonly #reflection: ReflectionService;
+  readonly #backups: BackupService;
   readonly #interceptor: CallInterceptor;
   readonly #grpc: Server;
   readonly #http: HttpEndpoints;
@@ -94,6 +98,7 @@ export class RaftKvServer {
     this.#health = new HealthService(names, limits.healthWatchesMax);
     const index = indexDescriptors(Buffer.from(clientPortDescriptors, "base64"));
     this.#reflection = new ReflectionService(index, limits.reflectionStreamsMax);
+    this.#backups = new BackupService(this.#environment, options.makeBackup);
     const { receiveTimeoutMs } = limits;
     this.#interceptor = new CallInterceptor({ stats: this.#metrics.calls, now: () => replica.now(), receiveTimeoutMs });
     this.#grpc = createGrpcServer(limits, [this.#interceptor.intercept]);
@@ -144,6 +149,7 @@ export class RaftKvServer {
     const refusal = shuttingDownRefusal(this.#environment);
     this.#health.close(refusal);
     this.#reflection.close(refusal);
+    this.#backups.close(refusal);
     this.#interceptor.close();
     if (this.#boundAddress === undefined) return Promise.resolve(true);
     return shutDownGrpcServer(this.#grpc, this.#boundAddress, graceMs);
@@ -164,7 +170,7 @@ export class RaftKvServer {
     });
     addService(this.#grpc, KvService, kv, requestBytesMax);
     addService(this.#grpc, ClusterService, cluster, requestBytesMax);
-    const maintenance = maintenanceService(this.#environment, reader);
+    const maintenance = maintenanceService(this.#environment, reader, this.#backups);
     addService(this.#grpc, MaintenanceService, maintenance, requestBytesMax);
     addService(this.#grpc, Health, this.#health.handlers, requestBytesMax);
     addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax);

@@ -5,6 +5,7 @@ import type { CompactionOutcome } from "../replica/compactor.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
+import type { StateAt } from "../replica/state-opener.ts";
 
 export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-status.ts";
 
@@ -45,6 +46,8 @@ export interface ReplicaPort {
     options: { readonly trailingEntries: number | null; readonly deadlineMs: number },
     done: (outcome: CompactionOutcome) => void,
   ): void;
+  /** Opens the durable state with at least what is applied now, or gives `null` at the deadline; calls back once, never from inside. */
+  openState(deadlineMs: number, done: (state: StateAt | null) => void): void;
   /** A row of the state as applied at present, durable or not. The array must not be changed. */
   stateRow(key: Uint8Array): Uint8Array | undefined;
   /** Addresses and name that peers told of themselves. */

@@ -18,6 +18,8 @@ export interface ServerLimits {
   readonly healthWatchesMax: number;
   /** Reflection streams open at once. Default 64. */
   readonly reflectionStreamsMax: number;
+  /** Backups under way at once; each keeps a snapshot of the state open. Default 2. */
+  readonly backupsMax: number;
   /** Deadline of a call that names none. Default 10 s. */
   readonly defaultDeadlineMs: number;
   /** Longest deadline that is honoured; a later one is cut to this. Default 60 s. */
@@ -37,6 +39,7 @@ export const defaultServerLimits: ServerLimits = {
   concurrentStreamsMax: 128,
   healthWatchesMax: 256,
   reflectionStreamsMax: 64,
+  backupsMax: 2,
   defaultDeadlineMs: 10_000,
   deadlineMsMax: 60_000,
   receiveTimeoutMs: 10_000,

@@ -2,7 +2,7 @@ import { readBase } from "./base-row.ts";
 import { missingRow } from "./message-row.ts";
 import { readProgress } from "./meta-rows.ts";
 import { firstGeneration, generationRange, metaKeys, stateKey } from "./row-keys.ts";
-import { readStateRows } from "./state-rows.ts";
+import { readStateRow, readStateRows } from "./state-rows.ts";
 import type { StateSnapshot } from "./state-snapshot.ts";
 import type { EngineSnapshot, StorageEngine } from "./storage-engine.ts";
 
@@ -19,6 +19,7 @@ export function openStateSnapshot(engine: StorageEngine): StateSnapshot {
   const { start, end } = generationRange(generation);
   return {
     appliedIndex,
+    get: (key) => readStateRow(rows, generation, key),
     rows: (after, pageBytes) => {
       const from = after === null ? start : Buffer.concat([stateKey(generation, after), least]);
       return readStateRows(rows, { start: from, end }, pageBytes);

@@ -22,9 +22,9 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/replica-loop.ts",
-        "if (ready.write !== undefined) this.writer.write(ready.write, this.applier.appliedIndex);",
+        "if (ready.write !== undefined) this.writer.write(ready.write);",
         "if (ready.write !== undefined) {\n      this.#send(ready.write.messages);\n" +
-          "      this.writer.write(ready.write, this.applier.appliedIndex);\n    }",
+          "      this.writer.write(ready.write);\n    }",
       ),
     ],
     tests: [],

@@ -12,6 +12,7 @@ import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administr
 import type { CompactionOutcome } from "../../src/replica/compactor.ts";
 import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone, ReadOutcome } from "../../src/replica/outcome.ts";
+import type { StateAt } from "../../src/replica/state-opener.ts";
 import type { KvReader } from "../../src/server/kv-reader.ts";
 import type { ProposalCallback, ReplicaPort, ReplicaStatus } from "../../src/server/replica-port.ts";
 import type { ServerIdentity } from "../../src/server/server-identity.ts";
@@ -144,9 +145,16 @@ export class FakeReplica implements ReplicaPort, KvReader {
     setImmediate(() => done(this.transferOutcome));
   }
 
+  /** What a backup is made of; `null` when it cannot be opened in time. */
+  openedState: StateAt | null = null;
+
   compact(options: { readonly trailingEntries: number | null }, done: (outcome: CompactionOutcome) => void): void {
     this.compactions.push(options.trailingEntries);
     setImmediate(() => done(this.compactionOutcome));
+  }
+
+  openState(_deadlineMs: number, done: (state: StateAt | null) => void): void {
+    setImmediate(() => done(this.openedState));
   }
 
   stateRow(): Uint8Array | undefined {

@@ -11,6 +11,7 @@ import {
 import { anyIs, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
+import { backupMaker } from "../../src/cli/backup-maker.ts";
 import { grpcLeaderProxy } from "../../src/cli/leader-proxy.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
@@ -103,6 +104,7 @@ export async function startServer(options: HarnessOptions = {}): Promise<ServerH
     replica,
     reader: replica,
     leaderProxy: grpcLeaderProxy,
+    makeBackup: backupMaker({ ...testIdentity }, { stateBytes: () => 0 }),
     identity: testIdentity,
     electionTimeoutMs: 1000,
     duplicateRequests: () => 0,

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/v1/maintenance_service.proto.
  */
 export const file_raftkv_v1_maintenance_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQyawoSTWFpbnRlbmFuY2VTZXJ2aWNlElUKDkNyZWF0ZVNuYXBzaG90EiAucmFmdGt2LnYxLkNyZWF0ZVNuYXBzaG90UmVxdWVzdBohLnJhZnRrdi52MS5DcmVhdGVTbmFwc2hvdFJlc3BvbnNlYgZwcm90bzM", [file_raftkv_v1_common]);
+  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQiHgoNQmFja3VwUmVxdWVzdBINCgVzdGFsZRgBIAEoCCJDCg5CYWNrdXBSZXNwb25zZRIjCgRpbmZvGAEgASgLMhUucmFmdGt2LnYxLkJhY2t1cEluZm8SDAoEZGF0YRgCIAEoDCJsCgpCYWNrdXBJbmZvEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIQCghyZXZpc2lvbhgCIAEoBBINCgVpbmRleBgDIAEoBBISCgpzaXplX2J5dGVzGAQgASgEMqwBChJNYWludGVuYW5jZVNlcnZpY2USVQoOQ3JlYXRlU25hcHNob3QSIC5yYWZ0a3YudjEuQ3JlYXRlU25hcHNob3RSZXF1ZXN0GiEucmFmdGt2LnYxLkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USPwoGQmFja3VwEhgucmFmdGt2LnYxLkJhY2t1cFJlcXVlc3QaGS5yYWZ0a3YudjEuQmFja3VwUmVzcG9uc2UwAWIGcHJvdG8z", [file_raftkv_v1_common]);
 
 /**
  * Request of CreateSnapshot.
@@ -79,6 +79,97 @@ export const CreateSnapshotResponseSchema: GenMessage<CreateSnapshotResponse> = 
   messageDesc(file_raftkv_v1_maintenance_service, 1);
 
 /**
+ * Request of Backup.
+ *
+ * @generated from message raftkv.v1.BackupRequest
+ */
+export type BackupRequest = Message<"raftkv.v1.BackupRequest"> & {
+  /**
+   * Do not ask the leader first: what the member has, for when there is no quorum. Writes acknowledged before may be missing.
+   *
+   * @generated from field: bool stale = 1;
+   */
+  stale: boolean;
+};
+
+/**
+ * Describes the message raftkv.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export const BackupRequestSchema: GenMessage<BackupRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_maintenance_service, 2);
+
+/**
+ * A piece of a backup.
+ *
+ * @generated from message raftkv.v1.BackupResponse
+ */
+export type BackupResponse = Message<"raftkv.v1.BackupResponse"> & {
+  /**
+   * Facts about the whole; first message only.
+   *
+   * @generated from field: raftkv.v1.BackupInfo info = 1;
+   */
+  info?: BackupInfo | undefined;
+
+  /**
+   * Next bytes of the file.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message raftkv.v1.BackupResponse.
+ * Use `create(BackupResponseSchema)` to create a new message.
+ */
+export const BackupResponseSchema: GenMessage<BackupResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_maintenance_service, 3);
+
+/**
+ * What a backup is of.
+ *
+ * @generated from message raftkv.v1.BackupInfo
+ */
+export type BackupInfo = Message<"raftkv.v1.BackupInfo"> & {
+  /**
+   * Answering member, cluster and term.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * Store revision of the state.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Index of the log at which the state stands.
+   *
+   * @generated from field: uint64 index = 3;
+   */
+  index: bigint;
+
+  /**
+   * About how many bytes follow.
+   *
+   * @generated from field: uint64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.BackupInfo.
+ * Use `create(BackupInfoSchema)` to create a new message.
+ */
+export const BackupInfoSchema: GenMessage<BackupInfo> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_maintenance_service, 4);
+
+/**
  * Upkeep of single members. Every call is about the member that answers it, and is not passed on.
  *
  * @generated from service raftkv.v1.MaintenanceService
@@ -95,6 +186,17 @@ export const MaintenanceService: GenService<{
     methodKind: "unary";
     input: typeof CreateSnapshotRequestSchema;
     output: typeof CreateSnapshotResponseSchema;
+  },
+  /**
+   * Backup sends the whole state as it stands at one revision, while the member goes on. It has at least every write that was
+   * acknowledged before the call, unless stale is set. The pieces, put together, are a backup file (docs/storage-format.md).
+   *
+   * @generated from rpc raftkv.v1.MaintenanceService.Backup
+   */
+  backup: {
+    methodKind: "server_streaming";
+    input: typeof BackupRequestSchema;
+    output: typeof BackupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_raftkv_v1_maintenance_service, 0);

@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { RaftKvError } from "../lib/errors.ts";
+import { votersOnly } from "../raft/configuration.ts";
+import type { ConfigurationEntry, Index, Term } from "../raft/entry.ts";
+import { baseRow } from "./base-row.ts";
+import { encodeRecord, recordChecksum } from "./log-record.ts";
+import {
+  formatVersions,
+  hardStateRow,
+  identityRow,
+  progressRow,
+  readIdentity,
+  type StoredIdentity,
+} from "./meta-rows.ts";
+import { type RecoveredStore, recoverStore } from "./recover-store.ts";
+import { logKey, metaKeys } from "./row-keys.ts";
+import { withStoppedStore } from "./stopped-store.ts";
+import type { RowChange, StorageEngine } from "./storage-engine.ts";
+import { watermarkFileAt } from "./watermark-file.ts";
+
+/** How far the store of a member has come: of those that are left, the one with the greatest (lastTerm, lastIndex) knows most. */
+export interface StorePosition {
+  readonly clusterId: string;
+  readonly memberName: string;
+  readonly term: Term;
+  readonly lastTerm: Term;
+  readonly lastIndex: Index;
+  readonly commitIndex: Index;
+}
+
+/** What {@link forceNewCluster} made. */
+export interface NewCluster {
+  readonly before: StorePosition;
+  /** 16 hexadecimal digits. */
+  readonly clusterId: string;
+  /** Entries that were not known to be committed, and will be. */
+  readonly uncommittedEntries: number;
+}
+
+/** Reads how far a stopped member's store has come, and verifies it. Rejects as opening a stopped store does. */
+export function storePosition(directory: string): Promise<StorePosition> {
+  return withStoppedStore(directory, async (engine) => positionOf(...(await recover(directory, engine))));
+}
+
+/**
+ * Makes a stopped member the only one of a new cluster, with everything that is in its log: the way out when a majority is
+ * lost for good. Entries that were not known to be committed will be; members of the old cluster are refused from now on,
+ * because what they know may contradict it. One synced batch: afterwards all of it is done, or nothing.
+ *
+ * Rejects as opening a stopped store does.
+ */
+export function forceNewCluster(directory: string): Promise<NewCluster> {
+  return withStoppedStore(directory, async (engine) => {
+    const [identity, store] = await recover(directory, engine);
+    const before = positionOf(identity, store);
+    const clusterId = newClusterId(identity, store);
+    await engine.write(rowsOf(identity, store, clusterId));
+    return { before, clusterId, uncommittedEntries: before.lastIndex - before.commitIndex };
+  });
+}
+
+async function recover(directory: string, engine: StorageEngine): Promise<[StoredIdentity, RecoveredStore]> {
+  const row = engine.get(metaKeys.identity);
+  if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
+  const identity = readIdentity(row);
+  const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+  try {
+    return [identity, await recoverStore(engine, identity, await watermarkFile.read())];
+  } finally {
+    await watermarkFile.close();
+  }
+}
+
+function positionOf(identity: StoredIdentity, { recovered, progress }: RecoveredStore): StorePosition {
+  const { term, commitIndex } = recovered.hardState;
+  const { index: lastIndex, term: lastTerm } = progress.tail;
+  const memberName = ownMember(identity, recovered).name;
+  return { clusterId: identity.clusterId, memberName, term, lastTerm, lastIndex, commitIndex };
+}
+
+/** How the newest configuration that names this member describes it. */
+function ownMember({ memberId, bootstrapConfiguration }: StoredIdentity, recovered: RecoveredStore["recovered"]) {
+  const configurations = [
+    bootstrapConfiguration,
+    recovered.baseConfiguration.configuration,
+    ...recovered.configurationEntries.map(({ configuration }) => configuration),
+  ];
+  const found = configurations.flatMap(({ members }) => members.filter(({ id }) => id === memberId)).at(-1);
+  return found ?? { id: memberId, name: memberId, peerAddress: "" };
+}
+
+/** Another one each time, and never one that members of any other directory have. */
+function newClusterId({ clusterId, dataDirectoryId }: StoredIdentity, { progress }: RecoveredStore): string {
+  const parts = ["forced", clusterId, dataDirectoryId, progress.writes];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+}
+
+function rowsOf(identity: StoredIdentity, store: RecoveredStore, clusterId: string): RowChange[] {
+  const { recovered, progress, base } = store;
+  const { hardState } = recovered;
+  const { name, peerAddress } = ownMember(identity, recovered);
+  const configuration = votersOnly([{ id: identity.memberId, name, peerAddress }]);
+  const index = progress.tail.index + 1;
+  const entry: ConfigurationEntry = { kind: "configuration", index, term: hardState.term, timeMs: 0, configuration };
+  const record = encodeRecord(entry, progress.tail.checksum);
+  const tail = { index, term: hardState.term, checksum: recordChecksum(record) };
+  return [
+    // As of a member that joined: who takes part is in the log, not in the options that it is started with.
+    identityRow({
+      ...identity,
+      clusterId,
+      formatVersion: formatVersions.newest,
+      bootstrapConfiguration: { ...configuration, voters: [] },
+    }),
+    // Without it, the configuration before the first entry would be the one just written above.
+    baseRow(base),
+    { type: "put", key: logKey(index), value: record },
+    // A vote belongs to a member of the old cluster.
+    hardStateRow({ ...hardState, votedFor: null }),
+    progressRow({ ...progress, writes: progress.writes + 1, tail }),
+    // What was being fetched came from a member that is refused now.
+    { type: "delete", key: metaKeys.installation },
+  ];
+}

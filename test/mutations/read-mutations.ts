@@ -93,10 +93,17 @@ export const readMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/read-waiters.ts",
-        "const reached = this.#confirmed.filter(({ index }) => index <= appliedIndex).flatMap(({ waiters }) => waiters);",
-        "const reached = this.#confirmed.flatMap(({ waiters }) => waiters);",
+        "      .filter(({ index }) => index <= appliedIndex)\n      .flatMap",
+        "      .flatMap",
       ),
     ],
     tests: ["replica/replica.test.ts"],
+  },
+  {
+    number: 89,
+    fault: "whether a lease still holds is not looked at again when the read is made",
+    traps: [52],
+    edits: [edit("replica/reader.ts", "leased ? this.#leaseLook() : always", "leased ? always : always")],
+    tests: ["replica/lease-reads.test.ts"],
   },
 ];

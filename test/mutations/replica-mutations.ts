@@ -184,4 +184,24 @@ export const replicaMutations: readonly Mutation[] = [
     ],
     tests: snapshots,
   },
+  {
+    number: 176,
+    fault: "nobody tells the core how long a write has taken",
+    traps: [58],
+    edits: [edit("replica/replica-loop.ts", "this.node.tick(nowMs, this.disk.ageMs);", "this.node.tick(nowMs);")],
+    tests: ["replica/hung-disk.test.ts"],
+  },
+  {
+    number: 177,
+    fault: "a write that never ends stops nobody",
+    traps: [58],
+    edits: [
+      edit(
+        "replica/disk-watch.ts",
+        "if (this.#ageMs < writeStallMsMax) return;",
+        "if (this.#ageMs < 2 * writeStallMsMax) return;",
+      ),
+    ],
+    tests: ["replica/disk-watch.test.ts"],
+  },
 ];

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { addBackupCommands } from "./backup-commands.ts";
 import type { CliIo } from "./cli-io.ts";
 import { addDevCommand } from "./dev/dev-command.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
@@ -6,6 +7,7 @@ import { type Act, addKvCommands } from "./kv-commands.ts";
 import { addMemberCommands } from "./member-commands.ts";
 import type { ProcessHost } from "./process-host.ts";
 import { readVersion } from "./read-version.ts";
+import { addRecoverCommand } from "./recover-command.ts";
 import { type OutputFormat, renderJson } from "./render.ts";
 import { reportError } from "./report-error.ts";
 import type { StartMember } from "./running-member.ts";
@@ -46,6 +48,8 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addMemberCommands(program, io, act);
   addStatusCommand(program, io, act);
   addStorageCommands(program, io, act);
+  addBackupCommands(program, io, act);
+  addRecoverCommand(program, io, act);
   addVersionCommand(program, io);
   try {
     await program.parseAsync(given, { from: "user" });

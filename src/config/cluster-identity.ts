@@ -23,10 +23,28 @@ export interface ClusterIdentity {
 export function clusterIdentity(token: string, members: readonly InitialMember[]): ClusterIdentity {
   const ordered = [...members].sort((a, b) => (a.name < b.name ? -1 : 1));
   const clusterId = shortHash(["cluster", token, ...ordered.map((member) => [member.name, member.peerAddress])]);
+  return withClusterId(clusterId, ordered);
+}
+
+function withClusterId(clusterId: string, members: readonly InitialMember[]): ClusterIdentity {
+  const memberId = (name: string): string => shortHash(["member", clusterId, name]);
   return {
     clusterId,
-    members: ordered.map((member) => ({ ...member, memberId: shortHash(["member", clusterId, member.name]) })),
+    members: members.map(({ name, peerAddress }) => ({ name, peerAddress, memberId: memberId(name) })),
   };
+}
+
+/**
+ * Derives identities of a cluster that is restored from a backup: the same for every member that is made from the same file,
+ * list and token, and others than those of the cluster that the backup is of, or of any other restore.
+ */
+export function restoredClusterIdentity(
+  backupSha256: string,
+  token: string,
+  members: readonly InitialMember[],
+): ClusterIdentity {
+  const restored = clusterIdentity(token, members);
+  return withClusterId(shortHash(["restored", backupSha256, restored.clusterId]), restored.members);
 }
 
 /** The configuration that a cluster starts with: every initial member a voter. */

@@ -1,6 +1,13 @@
+interface Scheduled {
+  readonly atMs: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
 /** Things to do at points of virtual time; equal times run in the order in which they were scheduled. */
 export class EventQueue {
-  #heap: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
+  /** A binary heap: what is due first stands first. */
+  readonly #heap: Scheduled[] = [];
   #scheduled = 0;
   #nowMs = 0;
 
@@ -10,13 +17,9 @@ export class EventQueue {
 
   /** Runs `run` when `delayMs` have passed. */
   after(delayMs: number, run: () => void): void {
-    const heap = this.#heap;
-    let child = heap.push({ atMs: this.#nowMs + delayMs, order: this.#scheduled++, run }) - 1;
-    while (child > 0) {
-      const parent = (child - 1) >> 1;
-      if (!this.#swapWhenLater(parent, child)) break;
-      child = parent;
-    }
+    const event = { atMs: this.#nowMs + delayMs, order: this.#scheduled++, run };
+    this.#heap.push(event);
+    this.#rise(this.#heap.length - 1, event);
   }
 
   /** Runs what is due next; whether there was anything due up to `untilMs`. */
@@ -27,36 +30,46 @@ export class EventQueue {
       return false;
     }
     const last = this.#heap.pop();
-    if (last !== undefined && last !== next) {
-      this.#heap[0] = last;
-      this.#sink();
-    }
+    if (last !== undefined && last !== next) this.#sink(last);
     this.#nowMs = next.atMs;
     next.run();
     return true;
   }
 
-  #sink(): void {
-    for (let parent = 0; ; ) {
-      const left = 2 * parent + 1;
-      if (left >= this.#heap.length) return;
-      const child = left + 1 < this.#heap.length && this.#isLater(left, left + 1) ? left + 1 : left;
-      if (!this.#swapWhenLater(parent, child)) return;
-      parent = child;
+  /** Moves what is due after `event` down, from its place `at` up, and puts it where it belongs. */
+  #rise(at: number, event: Scheduled): void {
+    const heap = this.#heap;
+    let place = at;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = heap[above];
+      if (parent === undefined || !isDueBefore(event, parent)) break;
+      heap[place] = parent;
+      place = above;
     }
+    heap[place] = event;
   }
 
-  #isLater(a: number, b: number): boolean {
-    const [left, right] = [this.#heap[a], this.#heap[b]];
-    if (left === undefined || right === undefined) return false;
-    return left.atMs > right.atMs || (left.atMs === right.atMs && left.order > right.order);
+  /** Moves what is due before `event` up, from the free first place down, and puts it where it belongs. */
+  #sink(event: Scheduled): void {
+    const heap = this.#heap;
+    let place = 0;
+    for (;;) {
+      let below = 2 * place + 1;
+      let child = heap[below];
+      const right = heap[below + 1];
+      if (child !== undefined && right !== undefined && isDueBefore(right, child)) {
+        child = right;
+        below++;
+      }
+      if (child === undefined || !isDueBefore(child, event)) break;
+      heap[place] = child;
+      place = below;
+    }
+    heap[place] = event;
   }
+}
 
-  #swapWhenLater(a: number, b: number): boolean {
-    const [left, right] = [this.#heap[a], this.#heap[b]];
-    if (left === undefined || right === undefined || !this.#isLater(a, b)) return false;
-    this.#heap[a] = right;
-    this.#heap[b] = left;
-    return true;
-  }
+function isDueBefore(a: Scheduled, b: Scheduled): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

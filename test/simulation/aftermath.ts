@@ -1,4 +1,5 @@
 import { isJoint } from "../../src/raft/configuration.ts";
+import type { Term } from "../../src/raft/entry.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Client } from "./client.ts";
@@ -59,13 +60,12 @@ export class Aftermath {
     if (configurationIndex > commitIndex || isJoint(configuration)) return false;
     const impatient = impatientLearners(configuration);
     return this.#membersOf(leader).every(
-      ({ lost, status, id }) =>
+      ({ lost, replica, id }) =>
         lost ||
-        (status !== undefined &&
-          status.term === leader.term &&
-          status.leaderId === leader.memberId &&
-          status.appliedIndex === leader.lastIndex &&
-          status.caughtUp &&
+        (replica?.core.term === leader.term &&
+          replica.core.leaderId === leader.memberId &&
+          replica.appliedIndex === leader.lastIndex &&
+          replica.status().caughtUp &&
           !impatient.includes(id)),
     );
   }
@@ -73,11 +73,11 @@ export class Aftermath {
   /** Who leads; one whose disk rots may lead for as long as nobody comes across the damage. */
   #leader(): SimMember | undefined {
     const { members } = this.#surroundings;
-    const leaders = members.filter(({ status }) => status?.role === "leader");
-    const leader = leaders.sort((a, b) => (b.status?.term ?? 0) - (a.status?.term ?? 0))[0];
+    const leaders = members.filter(({ replica }) => replica?.core.role === "leader");
+    const leader = leaders.sort((a, b) => termOf(b) - termOf(a))[0];
     const status = leader?.status;
     if (status === undefined) return undefined;
-    const isOutdated = this.#membersOf(status).some((each) => !each.lost && (each.status?.term ?? 0) > status.term);
+    const isOutdated = this.#membersOf(status).some((each) => !each.lost && termOf(each) > status.term);
     return isOutdated ? undefined : leader;
   }
 
@@ -168,4 +168,8 @@ export class Aftermath {
     const latest = describeConfiguration(membership.latest.configuration);
     return `${latest}: ${described.join("; ")}; ${busy} clients busy`;
   }
+}
+
+function termOf({ replica }: SimMember): Term {
+  return replica?.core.term ?? 0;
 }

@@ -1,4 +1,3 @@
-import { crc32c } from "@node-rs/crc32";
 import { decodeCommand } from "../../src/kv/command.ts";
 import { decodePairRow } from "../../src/kv/pair.ts";
 import type { MemberId } from "../../src/raft/configuration.ts";
@@ -7,6 +6,7 @@ import type { StateMachine, StateRows } from "../../src/replica/state-machine.ts
 import { decodeResult } from "../../src/server/key-value.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
+import { hashBytes } from "./hash-bytes.ts";
 
 const pairPrefix = 0x6b;
 
@@ -67,8 +67,13 @@ export class Ledger {
         applying(index);
         const recorder = new RecordingRows(rows);
         const result = machine.apply(command, context, recorder);
-        const effectHash = crc32c(result, recorder.hash);
-        const entry = { commandHash: crc32c(command), effectHash, resultHash: crc32c(result), timeMs };
+        const resultHash = hashBytes(result, 0);
+        const entry = {
+          commandHash: hashBytes(command, 0),
+          effectHash: recorder.hash ^ resultHash,
+          resultHash,
+          timeMs,
+        };
         this.#note(memberId, index, entry, { command, result, recorder });
         return result;
       },
@@ -95,7 +100,7 @@ export class Ledger {
     const applied = this.#commands.get(nameOf(command))?.some((execution) => execution.index === index) === true;
     check(applied, "acknowledged is applied", () => `another command was applied at ${index}, or none`);
     const entry = this.#entries.get(index);
-    check(entry?.resultHash === crc32c(result), "answers are those of the state machine", () => `at ${index}`);
+    check(entry?.resultHash === hashBytes(result, 0), "answers are those of the state machine", () => `at ${index}`);
     this.#claimed.add(index);
     this.acknowledgedIndex = Math.max(this.acknowledgedIndex, index);
   }
@@ -153,7 +158,7 @@ export class Ledger {
     const before = this.#requests.get(name);
     const refused = decodeResult(result).result.case === "failure";
     if (before === undefined) {
-      if (!refused) this.#requests.set(name, { index, appliedAtMs: this.#nowMs(), result: crc32c(result) });
+      if (!refused) this.#requests.set(name, { index, appliedAtMs: this.#nowMs(), result: hashBytes(result, 0) });
       return;
     }
     check(
@@ -164,7 +169,7 @@ export class Ledger {
     if (refused) return;
     this.#coverage.saw("answeredFromSession");
     check(
-      crc32c(result) === before.result,
+      hashBytes(result, 0) === before.result,
       "stable answers",
       () => `request ${name} was answered differently at ${before.index} and ${index}`,
     );
@@ -193,13 +198,13 @@ class RecordingRows implements StateRows {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.hash = crc32c(value, crc32c(key, this.hash + 1));
+    this.hash = hashBytes(value, hashBytes(key, this.hash + 1));
     if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), value);
     this.#rows.put(key, value);
   }
 
   delete(key: Uint8Array): void {
-    this.hash = crc32c(key, this.hash + 2);
+    this.hash = hashBytes(key, this.hash + 2);
     if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), null);
     this.#rows.delete(key);
   }

@@ -1,10 +1,10 @@
-import { crc32c } from "@node-rs/crc32";
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { Entry, LogPosition, Term } from "../../src/raft/entry.ts";
 import type { AppendEntriesRequest, Message } from "../../src/raft/message.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
+import { hashBytes } from "./hash-bytes.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
 /** Rules about what members tell each other, looked at when it leaves a process. What a crash kept from leaving never counted. */
@@ -102,7 +102,7 @@ export class MessageRules {
 
   #matchEntry(entry: Entry, prevTerm: Term | undefined): void {
     const key = `${entry.index}/${entry.term}`;
-    const contentHash = entry.kind === "command" ? crc32c(entry.command, entry.timeMs >>> 0) : 0;
+    const contentHash = entry.kind === "command" ? hashBytes(entry.command, entry.timeMs >>> 0) : 0;
     const known = this.#entries.get(key);
     if (known === undefined) {
       this.#entries.set(key, { contentHash, prevTerm });

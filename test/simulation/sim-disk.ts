@@ -43,7 +43,8 @@ export class SimDisk {
   stalledUntilMs = 0;
   /** Writes take this many times as long. */
   slowness = 1;
-  #hardState: HardState = { term: 0, votedFor: null, commitIndex: 0 };
+  /** As the rows have it; read when it is asked for, and `undefined` until then. */
+  #hardState: HardState | undefined;
   #log = new DiskLog();
   /** The same before it was damaged on purpose. */
   #formerLog = new DiskLog();
@@ -59,6 +60,8 @@ export class SimDisk {
 
   /** Durable term, vote and commit index. */
   get hardState(): HardState {
+    const row = this.#hardState === undefined ? this.rows.get(metaKeys.hardState) : undefined;
+    this.#hardState ??= row === undefined ? { term: 0, votedFor: null, commitIndex: 0 } : readHardState(row);
     return this.#hardState;
   }
 
@@ -153,10 +156,8 @@ export class SimDisk {
         removed.push(gone);
       }
       this.rows.apply(change);
-      if (change.type === "put" && Buffer.compare(change.key, metaKeys.hardState) === 0) {
-        this.#hardState = readHardState(change.value);
-      }
     }
+    this.#hardState = undefined;
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
   }
 
@@ -172,8 +173,7 @@ export class SimDisk {
     this.rows = new MemoryRows();
     for (const [key, value] of rows) this.rows.apply({ type: "put", key, value });
     this.#log = new DiskLog(rows);
-    const hardState = this.rows.get(metaKeys.hardState);
-    if (hardState !== undefined) this.#hardState = readHardState(hardState);
+    this.#hardState = undefined;
   }
 
   /** Flips one bit of a log record or a state row; whether there was one. */
@@ -193,7 +193,7 @@ export class SimDisk {
     this.rows = new MemoryRows();
     this.watermark = undefined;
     this.#log = new DiskLog();
-    this.#hardState = { term: 0, votedFor: null, commitIndex: 0 };
+    this.#hardState = undefined;
     this.directoryId = this.#drawDirectoryId();
   }
 

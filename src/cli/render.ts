@@ -24,6 +24,16 @@ export function renderJson(value: unknown): string {
   return `${JSON.stringify(value)}\n`;
 }
 
+/** A number of bytes for people, with three digits: 12.3 MiB. */
+export function renderBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let size = bytes;
+  let unit = 0;
+  for (; size >= 1000 && unit < units.length - 1; unit++) size /= 1024;
+  const digits = unit === 0 || size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  return `${size.toFixed(digits)} ${units[unit] ?? ""}`;
+}
+
 /** A value on one line: bytes in base64, text with control characters as a JSON string. */
 export function renderCell(value: Value): string {
   if (typeof value !== "string") return `base64:${Buffer.from(value).toString("base64")}`;

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addBackupCommands } from "./backup-commands.ts";
 import type { CliIo } from "./cli-io.ts";
+import { addCompactCommand } from "./compact-command.ts";
 import { addDevCommand } from "./dev/dev-command.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
 import { type Act, addKvCommands } from "./kv-commands.ts";
@@ -47,6 +48,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addKvCommands(program, io, act);
   addMemberCommands(program, io, act);
   addStatusCommand(program, io, act);
+  addCompactCommand(program, io, act);
   addStorageCommands(program, io, act);
   addBackupCommands(program, io, act);
   addRecoverCommand(program, io, act);

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { type MemberReport, readClusterStatus } from "../client/cluster-status.ts";
+import { type MemberReport, readClusterStatus, type SnapshotProgress } from "../client/cluster-status.ts";
 import type { CliIo } from "./cli-io.ts";
 import { addClientFlags, type ClientFlags, clientTarget } from "./client-options.ts";
 import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
-import { renderJson, renderTable } from "./render.ts";
+import { renderBytes, renderJson, renderTable } from "./render.ts";
 
-const header = ["NAME", "ID", "ADDRESS", "ROLE", "TERM", "COMMIT", "APPLIED", "PROBLEMS"];
+const header = ["NAME", "ID", "ADDRESS", "ROLE", "TERM", "COMMIT", "APPLIED", "FIRST", "SNAPSHOT", "PROBLEMS"];
 
 /** Adds status: one row for each member, whichever of them is asked; exit code 1 when anything is wrong. */
 export function addStatusCommand(program: Command, io: CliIo, act: Act): void {
@@ -24,7 +24,7 @@ export function addStatusCommand(program: Command, io: CliIo, act: Act): void {
         io.stdout.write(
           renderTable(
             header,
-            members.map((row) => Object.values(row).map(toCell)),
+            members.map((row) => toCells(row, members)),
           ),
         );
         for (const problem of problems) io.stderr.write(`raftkv: ${problem}\n`);
@@ -42,21 +42,37 @@ interface StatusRow {
   readonly term: number | null;
   readonly commit: number | null;
   readonly applied: number | null;
+  readonly first: number | null;
+  readonly receiving: SnapshotProgress | null;
+  readonly sending: readonly SnapshotProgress[];
   readonly problems: readonly string[];
 }
 
 function toRow({ name, memberId, clientAddress, status, failure }: MemberReport): StatusRow {
   const identity = { name, id: memberId, address: clientAddress };
   if (status === null) {
-    return { ...identity, role: "unreachable", term: null, commit: null, applied: null, problems: [failure] };
+    const unknown = { term: null, commit: null, applied: null, first: null, receiving: null, sending: [] };
+    return { ...identity, role: "unreachable", ...unknown, problems: [failure] };
   }
-  const { role, term, commitIndex: commit, appliedIndex: applied, problems } = status;
-  return { ...identity, role, term, commit, applied, problems };
+  const { role, term, commitIndex: commit, appliedIndex: applied, firstIndex: first } = status;
+  const { receiving, sending, problems } = status;
+  return { ...identity, role, term, commit, applied, first, receiving, sending, problems };
 }
 
-function toCell(value: StatusRow[keyof StatusRow]): string {
-  const text = Array.isArray(value) ? value.join("; ") : String(value ?? "");
-  return text === "" ? "-" : text;
+function toCells(row: StatusRow, members: readonly StatusRow[]): string[] {
+  const { name, id, address, role, term, commit, applied, first, receiving, sending, problems } = row;
+  const nameOf = (memberId: string) => members.find((member) => member.id === memberId)?.name ?? memberId;
+  const snapshots = [
+    ...(receiving === null ? [] : [`from ${nameOf(receiving.memberId)} ${toShare(receiving)}`]),
+    ...sending.map((progress) => `to ${nameOf(progress.memberId)} ${toShare(progress)}`),
+  ];
+  const cells = [name, id, address, role, term, commit, applied, first, snapshots.join("; "), problems.join("; ")];
+  return cells.map((cell) => (cell === null || cell === "" ? "-" : String(cell)));
+}
+
+/** How much of a snapshot is there, in percent where the whole is known. */
+function toShare({ bytes, totalBytes }: SnapshotProgress): string {
+  return totalBytes === 0 ? renderBytes(bytes) : `${Math.min(100, Math.floor((100 * bytes) / totalBytes))}%`;
 }
 
 /** What is wrong with the cluster rather than with one member. */

@@ -3,6 +3,7 @@ import {
   type GetStatusResponse,
   GetStatusResponse_RaftRole,
   type Member,
+  type SnapshotTransfer,
 } from "../gen/raftkv/v1/cluster_service_pb.ts";
 import { ReadConsistency } from "../gen/raftkv/v1/common_pb.ts";
 import { toSafeNumber } from "../lib/safe-integer.ts";
@@ -14,6 +15,17 @@ const membersMax = 50;
 
 /** A member's role in Raft. */
 export type MemberRole = "follower" | "pre-candidate" | "candidate" | "leader" | "learner" | "unknown";
+
+/** A snapshot on its way between two members. */
+export interface SnapshotProgress {
+  /** Id of the other member. */
+  readonly memberId: string;
+  /** Log index at which it stands; 0 before its first rows. */
+  readonly index: number;
+  readonly bytes: number;
+  /** About what the whole comes to; 0 when not known. */
+  readonly totalBytes: number;
+}
 
 /** What a member tells of itself. */
 export interface MemberStatus {
@@ -27,6 +39,12 @@ export interface MemberStatus {
   readonly term: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  /** First index still in its log. */
+  readonly firstIndex: number;
+  /** Snapshot that it is fetching; `null` when it is not. */
+  readonly receiving: SnapshotProgress | null;
+  /** Snapshots that others are fetching from it. */
+  readonly sending: readonly SnapshotProgress[];
   readonly version: string;
   readonly problems: readonly string[];
 }
@@ -121,7 +139,19 @@ function toMemberStatus(response: GetStatusResponse, address: string): MemberSta
     term: toSafeNumber(response.header?.raftTerm ?? 0n, "raft_term"),
     commitIndex: toSafeNumber(response.commitIndex, "commit_index"),
     appliedIndex: toSafeNumber(response.appliedIndex, "applied_index"),
+    firstIndex: toSafeNumber(response.firstIndex, "first_index"),
+    receiving: response.receivingSnapshot === undefined ? null : toProgress(response.receivingSnapshot),
+    sending: response.sendingSnapshots.map(toProgress),
     version: response.version,
     problems: response.problems,
+  };
+}
+
+function toProgress({ memberId, index, bytes, totalBytes }: SnapshotTransfer): SnapshotProgress {
+  return {
+    memberId,
+    index: toSafeNumber(index, "index"),
+    bytes: toSafeNumber(bytes, "bytes"),
+    totalBytes: toSafeNumber(totalBytes, "total_bytes"),
   };
 }

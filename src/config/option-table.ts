@@ -112,7 +112,7 @@ export const optionTable = {
     "Entries in the log over which those that are applied are forgotten",
   ),
   compactionLogSize: option(
-    byteSizeBetween("64KiB", "1TiB"),
+    byteSizeBetween("64KiB", "1024GiB"),
     "256MiB",
     "Bytes of log over which entries that are applied are forgotten",
   ),
@@ -127,7 +127,7 @@ export const optionTable = {
     "Applied entries kept for followers that are behind; at most half of both limits is kept, whatever this says",
   ),
   compactionPinnedSize: option(
-    byteSizeBetween("64KiB", "1TiB"),
+    byteSizeBetween("64KiB", "1024GiB"),
     "1GiB",
     "Bytes of log up to which it is kept for a follower that is fetching a snapshot; at least compaction-log-size",
   ),
@@ -137,7 +137,7 @@ export const optionTable = {
     "Bytes of a snapshot that a member asks for at once",
   ),
   snapshotRateLimit: option(
-    byteSizeBetween("0B", "1TiB"),
+    byteSizeBetween("0B", "1024GiB"),
     "0B",
     "Bytes of a snapshot that a member fetches in a second; 0B: as many as it can",
   ),

@@ -1,5 +1,10 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterEach, expect, test } from "vitest";
-import { ClusterService, GetStatusResponse_RaftRole as Role } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import {
+  ClusterService,
+  type GetStatusResponseSchema,
+  GetStatusResponse_RaftRole as Role,
+} from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
 import { ReadConsistency } from "../../src/gen/raftkv/v1/common_pb.ts";
 import { deadAddress, on, startFakeMember } from "../client/fake-member.ts";
 import { cli } from "./fake-cli.ts";
@@ -11,6 +16,8 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
+type StatusInit = MessageInitShape<typeof GetStatusResponseSchema>;
+
 interface FakeMember {
   readonly name: string;
   readonly memberId: string;
@@ -18,7 +25,10 @@ interface FakeMember {
 }
 
 /** Members that know each other; the first leads. */
-async function cluster(size: number, facts: { role?: Role; problems?: string[] } = {}): Promise<FakeMember[]> {
+async function cluster(
+  size: number,
+  facts: { role?: Role; problems?: string[] } & Pick<StatusInit, "receivingSnapshot" | "sendingSnapshots"> = {},
+): Promise<FakeMember[]> {
   const members: FakeMember[] = [];
   for (let n = 1; n <= size; n++) {
     const member = { name: `n${n}`, memberId: `${n}`.repeat(16), clientAddress: "" };
@@ -30,7 +40,10 @@ async function cluster(size: number, facts: { role?: Role; problems?: string[] }
         role: facts.role ?? (n === 1 ? Role.LEADER : Role.FOLLOWER),
         commitIndex: 10n,
         appliedIndex: 9n,
+        firstIndex: 4n,
         problems: facts.problems ?? [],
+        ...("receivingSnapshot" in facts && { receivingSnapshot: facts.receivingSnapshot }),
+        ...(facts.sendingSnapshots && { sendingSnapshots: facts.sendingSnapshots }),
         clientAddress: member.clientAddress,
       })),
       on(listMembers, ({ read }) => {
@@ -58,7 +71,7 @@ test("shows every member, whichever is asked", async () => {
     .split("\n")
     .map((row) => row.split(/ {2,}/));
   expect(rows).toEqual([
-    ["NAME", "ID", "ADDRESS", "ROLE", "TERM", "COMMIT", "APPLIED", "PROBLEMS"],
+    ["NAME", "ID", "ADDRESS", "ROLE", "TERM", "COMMIT", "APPLIED", "FIRST", "SNAPSHOT", "PROBLEMS"],
     ...members.map(({ name, memberId, clientAddress }, position) => [
       name,
       memberId,
@@ -67,6 +80,8 @@ test("shows every member, whichever is asked", async () => {
       "3",
       "10",
       "9",
+      "4",
+      "-",
       "-",
     ]),
   ]);
@@ -80,9 +95,46 @@ test("shows a member that cannot be reached, or whose address nobody knows, and 
   const { healthy, members: rows } = JSON.parse(stdout);
   expect([code, healthy]).toEqual([1, false]);
   expect(rows).toMatchObject([
-    { name: "n1", role: "leader", term: 3, commit: 10, applied: 9, problems: [] },
-    { name: "n2", role: "unreachable", term: null, problems: [expect.stringContaining("cannot connect")] },
+    {
+      name: "n1",
+      role: "leader",
+      term: 3,
+      commit: 10,
+      applied: 9,
+      first: 4,
+      receiving: null,
+      sending: [],
+      problems: [],
+    },
+    {
+      name: "n2",
+      role: "unreachable",
+      term: null,
+      first: null,
+      receiving: null,
+      sending: [],
+      problems: [expect.stringContaining("cannot connect")],
+    },
     { name: "n3", role: "unreachable", address: "", problems: ["address not known"] },
+  ]);
+});
+
+test("shows how far snapshots are that are on their way", async () => {
+  const receivingSnapshot = { memberId: "1".repeat(16), index: 7n, bytes: 450n, totalBytes: 1000n };
+  const sendingSnapshots = [
+    { memberId: "9".repeat(16), index: 7n, bytes: 12_345_678n, totalBytes: 0n },
+    { memberId: "1".repeat(16), index: 8n, bytes: 1001n, totalBytes: 1000n },
+  ];
+  const [member] = await cluster(1, { receivingSnapshot, sendingSnapshots });
+  const table = await status(member?.clientAddress ?? "");
+  expect(table.stdout).toContain("  4      from n1 45%; to 9999999999999999 11.8 MiB; to n1 100%  -\n");
+  const json = await status(member?.clientAddress ?? "", "-o", "json");
+  expect(JSON.parse(json.stdout).members).toMatchObject([
+    {
+      first: 4,
+      receiving: { memberId: "1".repeat(16), index: 7, bytes: 450, totalBytes: 1000 },
+      sending: [{ bytes: 12_345_678, totalBytes: 0 }, { bytes: 1001 }],
+    },
   ]);
 });
 

@@ -1,40 +1,10 @@
 import { expect, test } from "vitest";
-import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
-import type { ClusterMember } from "../lib/process-cluster.ts";
-import { pause } from "../lib/wait-until.ts";
+import { parseMetrics, sumSamples } from "../lib/metrics-text.ts";
+import type { ProcessCluster } from "../lib/process-cluster.ts";
 import { freezeLeader, killLeader } from "./disturb-leader.ts";
+import { type ReaderReport, readOnce, readThrough } from "./pinned-reader.ts";
 import { report, startCluster } from "./start-cluster.ts";
-import { type Acknowledged, sharedCounter, startWorkload } from "./workload.ts";
-
-/** What a reader that stays with one member found wrong, and how often it was answered. */
-interface ReaderReport {
-  readonly wrong: string[];
-  answered: number;
-}
-
-/** Reads the counter through one member until `stopped`; each answer must hold all that was acknowledged before it. */
-async function readThrough(
-  member: ClusterMember,
-  acknowledged: Acknowledged,
-  stopped: AbortSignal,
-): Promise<ReaderReport> {
-  const outcome: ReaderReport = { wrong: [], answered: 0 };
-  let newest = 0;
-  while (!stopped.aborted) {
-    const atLeast = Math.max(newest, acknowledged.counters.get(sharedCounter) ?? 0);
-    const result = await member.client.call(KvService.method.get, { key: sharedCounter }, 3_000);
-    if (!result.ok) {
-      await pause(10);
-      continue;
-    }
-    const { kv } = result.response;
-    const read = Number(kv?.payload.value ?? 0);
-    if (read < atLeast) outcome.wrong.push(`${member.name} answered ${read} after ${atLeast} was seen`);
-    newest = Math.max(newest, read);
-    outcome.answered++;
-  }
-  return outcome;
-}
+import { startWorkload, type Workload } from "./workload.ts";
 
 test("no member answers a linearizable read from the past while leaders are killed and frozen", async () => {
   const cluster = await startCluster();
@@ -50,7 +20,50 @@ test("no member answers a linearizable read from the past while leaders are kill
   stopped.abort();
   const reports = await readers;
   await workload.stop();
+  expectNoneStale(reports);
+});
+
+test("trap 52: no member answers from the past under a lease, though leaders stand still and wake with reads waiting", async () => {
+  const cluster = await startCluster({ serveFlags: ["--linearizable-reads", "lease", "--clock-drift-limit", "5%"] });
+  const workload = startWorkload(cluster, 1);
+  const stopped = new AbortController();
+  const readers = Promise.all(
+    cluster.members.map((member) => readThrough(member, workload.acknowledged, stopped.signal)),
+  );
+  const late: ReaderReport = { wrong: [], answered: 0 };
+  for (let round = 0; round < 6; round++) await wakeLeaderWithReads(cluster, workload, late);
+  await killLeader(cluster);
+  await workload.nextAcknowledgement();
+  stopped.abort();
+  const reports = await readers;
+  await workload.stop();
+  expectNoneStale([...reports, late]);
+  const leased = await countReads(cluster, "lease");
+  report(`${leased} confirmed by a lease, ${await countReads(cluster, "round")} by a round`);
+  expect(leased).toBeGreaterThan(20);
+});
+
+/** Freezes the leader until another one has acknowledged a write, and wakes it when reads lie in its sockets. */
+async function wakeLeaderWithReads(cluster: ProcessCluster, workload: Workload, late: ReaderReport): Promise<void> {
+  await workload.nextAcknowledgement();
+  const leader = await cluster.waitForLeader();
+  cluster.pause(leader.name);
+  await cluster.waitForLeader();
+  await workload.nextAcknowledgement();
+  const reads = Promise.all(Array.from({ length: 30 }, () => readOnce(leader, workload.acknowledged, late)));
+  cluster.resume(leader.name);
+  await reads;
+  await cluster.waitUntilCaughtUp();
+}
+
+function expectNoneStale(reports: readonly ReaderReport[]): void {
   expect(reports.flatMap(({ wrong }) => wrong)).toEqual([]);
   for (const { answered } of reports) expect(answered).toBeGreaterThan(0);
   report(`${reports.reduce((sum, { answered }) => sum + answered, 0)} reads, none stale`);
-});
+}
+
+/** Reads confirmed at the members, of those that still run since. */
+async function countReads(cluster: ProcessCluster, by: "lease" | "round"): Promise<number> {
+  const texts = await Promise.all(cluster.members.map((member) => cluster.metrics(member)));
+  return sumSamples(texts.flatMap(parseMetrics), "raftkv_raft_reads_confirmed_total", { by });
+}

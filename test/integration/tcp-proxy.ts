@@ -15,14 +15,22 @@ export interface TcpProxy {
   readonly address: string;
   /** In the order in which they were made. */
   readonly connections: readonly ProxiedConnection[];
+  /** Breaks every connection, and each new one, until it is healed. */
+  cut(): void;
+  heal(): void;
   close(): Promise<void>;
 }
 
 /** A proxy in front of 127.0.0.1:`port`. */
 export async function openTcpProxy(port: number): Promise<TcpProxy> {
   const connections: ProxiedConnection[] = [];
-  const sockets: Socket[] = [];
+  const sockets = new Set<Socket>();
+  let cut = false;
   const server = createServer((client) => {
+    if (cut) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(port, "127.0.0.1");
     let damaged = false;
     let open = true;
@@ -32,8 +40,11 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
       upstream.destroy();
     };
     for (const socket of [client, upstream]) {
-      sockets.push(socket);
-      socket.on("error", end).on("close", end);
+      sockets.add(socket);
+      socket.on("error", end).on("close", () => {
+        sockets.delete(socket);
+        end();
+      });
     }
     client.on("data", (data) => void upstream.write(data));
     upstream.on("data", (data) => {
@@ -60,6 +71,13 @@ export async function openTcpProxy(port: number): Promise<TcpProxy> {
   return {
     address: `127.0.0.1:${bound !== null && typeof bound === "object" ? bound.port : 0}`,
     connections,
+    cut() {
+      cut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    heal() {
+      cut = false;
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -1,6 +1,6 @@
 import { ClassicLevel } from "classic-level";
 import { RaftKvError } from "../lib/errors.ts";
-import { clearInSteps } from "./clear-in-steps.ts";
+import { clearStepRowsMax } from "./clear-in-steps.ts";
 import { checkLevelLogs } from "./level-log-check.ts";
 import { type LevelDatabase, LevelRows, type LevelSnapshot, levelReason } from "./level-rows.ts";
 import { checkLevelTables } from "./level-table-check.ts";
@@ -79,9 +79,11 @@ class ClassicLevelEngine implements StorageEngine {
     return this.#rows.iterate(range, options);
   }
 
-  clear(range: KeyRange): Promise<void> {
+  async clear(range: KeyRange): Promise<void> {
     // Not the database's own clear, which does not sync.
-    return clearInSteps(this, range);
+    for await (const keys of this.#rows.keys(range, clearStepRowsMax)) {
+      await this.write(keys.map((key) => ({ type: "delete", key })));
+    }
   }
 
   snapshot(): EngineSnapshot {

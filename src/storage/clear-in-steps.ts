@@ -1,7 +1,7 @@
 import type { KeyRange, StorageEngine } from "./storage-engine.ts";
 
-/** Rows that one step removes at most. */
-export const clearStepRowsMax = 1024;
+/** Rows that one step removes at most: a millisecond or two of the event loop. */
+export const clearStepRowsMax = 256;
 
 /** {@link StorageEngine.clear} for engines without a range deletion that syncs: reads the range and removes it page by page. */
 export async function clearInSteps(engine: Pick<StorageEngine, "iterate" | "write">, range: KeyRange): Promise<void> {

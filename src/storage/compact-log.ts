@@ -1,10 +1,8 @@
 import { assert } from "../lib/assert.ts";
-import type { Index } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import { baseRow, type StoredBase } from "./base-row.ts";
 import { readTail } from "./read-log.ts";
 import { logRecords } from "./row-keys.ts";
-import type { RowReader } from "./storage-engine.ts";
 import { commit, formatRows, formatWritten, type StoreState } from "./store-state.ts";
 
 /**
@@ -17,31 +15,21 @@ export async function compactLog(state: StoreState, base: LogBase): Promise<void
   assert(base.index <= progress.appliedIndex, `entry ${base.index} is not applied (${progress.appliedIndex})`);
   assert(base.configuration.index <= base.index, `the configuration of ${base.index} is a later one`);
   if (base.index === before.index) return;
-  // Outside the lane: turns go on meanwhile. The entries are applied, so nothing changes them.
-  const removedBytes = await recordBytes(state.engine, before.index + 1, base.index);
-  await state.lane.run(() => moveBase(state, base, removedBytes));
+  await state.lane.run(() => moveBase(state, base));
 }
 
-/** Bytes of the records from `first` to `last`. */
-export async function recordBytes(rows: RowReader, first: Index, last: Index): Promise<number> {
-  let bytes = 0;
-  for await (const page of rows.iterate(logRecords(first, last))) {
-    for (const [, record] of page) bytes += record.length;
-  }
-  return bytes;
-}
-
-async function moveBase(state: StoreState, base: LogBase, removedBytes: number): Promise<void> {
-  const { base: before, engine, sweeper } = state;
+async function moveBase(state: StoreState, base: LogBase): Promise<void> {
+  const { base: before, engine, logSize, sweeper } = state;
   // A snapshot that was installed meanwhile stands beyond everything that was applied.
   if (before.index >= base.index) return;
   const { term, checksum } = readTail(engine, base.index);
   assert(term === base.term, `entry ${base.index} has term ${term}, its base says ${base.term}`);
+  const mark = await logSize.markAt(engine, base.index);
   const moved: StoredBase = { ...base, checksum, generation: before.generation };
   await commit(state, [...formatRows(state), baseRow(moved)], () => {
     formatWritten(state);
     state.base = moved;
-    state.logSizeBytes -= removedBytes;
+    logSize.moveBase(mark);
   });
   sweeper.sweep(logRecords(before.index + 1, base.index));
 }

@@ -7,6 +7,9 @@ import { readStateRows, stateChange } from "./state-rows.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
 import { formatRows, formatWritten, type StoreState } from "./store-state.ts";
 
+/** Rows that one batch adds at most: a few milliseconds of the event loop. */
+const addStepRowsMax = 512;
+
 /** The one {@link Installation}: rows of a generation of their own, and one row that says how far they are. */
 export class EngineInstallation implements Installation {
   readonly #state: StoreState;
@@ -36,23 +39,20 @@ export class EngineInstallation implements Installation {
     return this.#stored.bytes;
   }
 
-  /** Makes it known on the disk. */
-  begin(): Promise<void> {
-    return this.#write([...formatRows(this.#state)], this.#stored);
+  /** Makes it known on the disk, in the place of the one before. */
+  begin(former: EngineInstallation | undefined): Promise<void> {
+    return this.#alone(async () => {
+      await former?.retire();
+      await this.#write([...formatRows(this.#state)], this.#stored);
+    });
   }
 
   async addRows(rows: readonly Row[]): Promise<void> {
     this.#state.guard.check();
     assert(!this.#ended, "rows come for an installation that has ended");
     assert(this.#writing === undefined, "rows come while others are being added");
-    const last = rows.at(-1);
-    if (last === undefined) return;
     checkOrder(this.#stored.lastKey, rows);
-    const { generation, rowCount } = this.#stored;
-    let { bytes } = this.#stored;
-    for (const [key, value] of rows) bytes += key.length + value.length;
-    const changes = rows.map(([key, value]) => stateChange(generation, { type: "put", key, value }));
-    await this.#write(changes, { ...this.#stored, lastKey: last[0].slice(), rowCount: rowCount + rows.length, bytes });
+    await this.#alone(() => this.#addSteps(rows));
   }
 
   async *iterate({ start, end }: KeyRange): AsyncGenerator<Row> {
@@ -91,17 +91,41 @@ export class EngineInstallation implements Installation {
     this.#state.sweeper.sweep(generationRange(this.#stored.generation));
   }
 
-  /** Writes rows together with how far that brings it. */
-  async #write(changes: readonly RowChange[], stored: StoredInstallation): Promise<void> {
-    const writing = writeApart(this.#state, [...changes, installationRow(stored)]);
+  async #alone(write: () => Promise<void>): Promise<void> {
+    const writing = write();
     this.#writing = writing.catch(() => {});
     try {
       await writing;
-      this.#stored = stored;
     } finally {
       this.#writing = undefined;
     }
   }
+
+  async #addSteps(rows: readonly Row[]): Promise<void> {
+    const { generation } = this.#stored;
+    let writing = Promise.resolve();
+    for (let at = 0; at < rows.length; at += addStepRowsMax) {
+      const step = rows.slice(at, at + addStepRowsMax);
+      // Made while the step before is on its way.
+      const changes = step.map(([key, value]) => stateChange(generation, { type: "put", key, value }));
+      await writing;
+      writing = this.#write(changes, advanced(this.#stored, step));
+    }
+    await writing;
+  }
+
+  /** Writes rows together with how far that brings it. */
+  async #write(changes: readonly RowChange[], stored: StoredInstallation): Promise<void> {
+    await writeApart(this.#state, [...changes, installationRow(stored)]);
+    this.#stored = stored;
+  }
+}
+
+function advanced(stored: StoredInstallation, rows: readonly Row[]): StoredInstallation {
+  let { bytes } = stored;
+  for (const [key, value] of rows) bytes += key.length + value.length;
+  const lastKey = rows.at(-1)?.[0].slice() ?? stored.lastKey;
+  return { ...stored, lastKey, rowCount: stored.rowCount + rows.length, bytes };
 }
 
 /** Begins to install a snapshot; the installation under way, if there is one, is given up. */
@@ -112,8 +136,7 @@ export async function beginInstallation(state: StoreState, source: InstallationS
   const installation = new EngineInstallation(state, stored);
   const { installation: former } = state;
   state.installation = installation;
-  await former?.retire();
-  await installation.begin();
+  await installation.begin(former);
   formatWritten(state);
   former?.sweep();
   return installation;

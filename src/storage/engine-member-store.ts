@@ -49,7 +49,7 @@ export class EngineMemberStore implements MemberStore {
   }
 
   get logSizeBytes(): number {
-    return this.#state.logSizeBytes;
+    return this.#state.logSize.bytes;
   }
 
   get logFirstIndex(): Index {
@@ -175,7 +175,7 @@ function addEntries(state: StoreState, entries: readonly Entry[], rows: RowChang
     assert(term >= tail.term, `entry ${index} has term ${term}, below the ${tail.term} before it`);
     const record = encodeRecord(entry, tail.checksum);
     rows.push({ type: "put", key: logKey(index), value: record });
-    state.logSizeBytes += record.length;
+    state.logSize.append(index, record.length);
     tail = { index, term, checksum: recordChecksum(record) };
   }
   state.progress = { ...state.progress, tail };

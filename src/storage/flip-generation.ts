@@ -2,7 +2,6 @@ import { crc32c } from "@node-rs/crc32";
 import { assert } from "../lib/assert.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import { baseRow, type StoredBase } from "./base-row.ts";
-import { recordBytes } from "./compact-log.ts";
 import type { StoredInstallation } from "./installation-row.ts";
 import type { LogTail } from "./log-record.ts";
 import { hardStateRow } from "./meta-rows.ts";
@@ -33,13 +32,11 @@ export async function flipGeneration(
   { source: { base }, generation }: StoredInstallation,
   switched: () => void,
 ): Promise<void> {
-  const { base: before, engine, sweeper } = state;
+  const { base: before, engine, logSize, sweeper } = state;
   const rows: RowChange[] = [];
   const own = ownTailAt(state, base);
-  let removedBytes = 0;
   if (own === undefined) await truncate(state, base.index, rows);
-  else removedBytes = await recordBytes(engine, before.index + 1, base.index);
-  const logSizeBytes = own === undefined ? 0 : state.logSizeBytes - removedBytes;
+  const mark = own && (await logSize.markAt(engine, base.index));
   const { index, term } = base;
   const tail = own ?? { index, term, checksum: firstChain(state, generation) };
   const flipped: StoredBase = { ...base, checksum: tail.checksum, generation };
@@ -50,7 +47,8 @@ export async function flipGeneration(
   await commit(state, rows, () => {
     formatWritten(state);
     state.base = flipped;
-    state.logSizeBytes = logSizeBytes;
+    if (mark === undefined) logSize.reset(index);
+    else logSize.moveBase(mark);
     state.installation = undefined;
     switched();
   });

@@ -24,7 +24,8 @@ export interface Installation {
   readonly bytes: number;
   /**
    * Adds rows durably, in byte order after {@link Installation.lastKey}: rows in another order come from a bug, so what a peer
-   * sent has to be checked before. One call at a time; turns may be written meanwhile.
+   * sent has to be checked before. Many rows take several batches, so that a crash may leave the first of them. One call at a
+   * time; turns may be written meanwhile.
    */
   addRows(rows: readonly Row[]): Promise<void>;
   /** Rows added so far, in byte order. */

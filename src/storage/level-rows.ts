@@ -11,13 +11,19 @@ export type LevelSnapshot = ReturnType<LevelDatabase["snapshot"]>;
 /** Rows that one iteration step fetches at most; LevelDB's binding reserves room for as many. */
 const pageRowsMax = 1024;
 
+/** What LevelDB's iterators of rows and of keys have in common. */
+interface LevelIterator<Item> {
+  nextv(size: number): Promise<readonly Item[]>;
+  close(): Promise<void>;
+}
+
 /** Reads the rows of LevelDB as they are now, or as a snapshot has them. */
 export class LevelRows implements RowReader {
   readonly #database: LevelDatabase;
   readonly #snapshot: LevelSnapshot | undefined;
   /** Throws when nothing may be read any more. */
   readonly #check: () => void;
-  readonly #iterators = new Set<{ close(): Promise<void> }>();
+  readonly #iterators = new Set<LevelIterator<unknown>>();
 
   constructor(database: LevelDatabase, snapshot: LevelSnapshot | undefined, check: () => void) {
     this.#database = database;
@@ -37,15 +43,36 @@ export class LevelRows implements RowReader {
     }
   }
 
-  async *iterate({ start, end }: KeyRange, options: IterateOptions = {}): AsyncGenerator<readonly Row[]> {
-    this.#check();
+  iterate({ start, end }: KeyRange, options: IterateOptions = {}): AsyncGenerator<readonly Row[]> {
     const { reverse = false, limit = -1, pageBytes: highWaterMarkBytes = 65_536, readAhead = false } = options;
     const range = { gte: start, lt: end, reverse, limit, highWaterMarkBytes };
     const snapshot = this.#snapshot;
-    const iterator = this.#database.iterator(snapshot === undefined ? range : { ...range, snapshot });
+    return this.#pages(
+      () => this.#database.iterator(snapshot === undefined ? range : { ...range, snapshot }),
+      readAhead,
+    );
+  }
+
+  /** Keys of a range alone, `pageKeys` at a time: what is to be removed need not be read. */
+  keys({ start, end }: KeyRange, pageKeys: number): AsyncGenerator<readonly Uint8Array[]> {
+    return this.#pages(() => this.#database.keys({ gte: start, lt: end }), false, pageKeys);
+  }
+
+  /** Ends the iterations that have not ended: their next page is answered by `check`. */
+  async closeIterators(): Promise<void> {
+    await Promise.all([...this.#iterators].map((iterator) => iterator.close()));
+  }
+
+  async *#pages<Item>(
+    begin: () => LevelIterator<Item>,
+    readAhead: boolean,
+    pageItems = pageRowsMax,
+  ): AsyncGenerator<readonly Item[]> {
+    this.#check();
+    const iterator = begin();
     this.#iterators.add(iterator);
-    const fetch = (): Promise<readonly Row[] | RaftKvError> =>
-      iterator.nextv(pageRowsMax).catch((error: unknown) => this.#unreadable(error));
+    const fetch = (): Promise<readonly Item[] | RaftKvError> =>
+      iterator.nextv(pageItems).catch((error: unknown) => this.#unreadable(error));
     try {
       let next: ReturnType<typeof fetch> | undefined;
       for (;;) {
@@ -60,11 +87,6 @@ export class LevelRows implements RowReader {
       this.#iterators.delete(iterator);
       await iterator.close();
     }
-  }
-
-  /** Ends the iterations that have not ended: their next page is answered by `check`. */
-  async closeIterators(): Promise<void> {
-    await Promise.all([...this.#iterators].map((iterator) => iterator.close()));
   }
 
   #unreadable(cause: unknown): RaftKvError {

@@ -18,7 +18,7 @@ import { everyRow, generationRange, logKey, logRange, metaKeys } from "./row-key
 import { RowSweeper } from "./row-sweeper.ts";
 import type { StorageEngine } from "./storage-engine.ts";
 import type { StoreState } from "./store-state.ts";
-import { truncationStepMax } from "./truncation.ts";
+import { truncationStepMax } from "./truncate-log.ts";
 import { UseGuard } from "./use-guard.ts";
 import { initialWatermark, lost, type Watermark, type WatermarkFile } from "./watermark.ts";
 import { type StartTimer, startProcessTimer, WatermarkKeeper } from "./watermark-keeper.ts";
@@ -42,7 +42,7 @@ export interface OpenStoreOverOptions {
   readonly watermarkIntervalMs?: number;
   /** Default: the timers of the process. */
   readonly startTimer?: StartTimer;
-  /** Entries that one batch removes at most. Default 65,536. */
+  /** Entries that one batch removes at most. Default 1024. */
   readonly truncationStep?: number;
   /** Runs last in a close. Default: nothing. */
   readonly release?: () => Promise<void>;
@@ -85,7 +85,7 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
 function storeState(
   { engine, logger, truncationStep = truncationStepMax }: OpenStoreOverOptions,
   identity: StoredIdentity,
-  { recovered, progress, base, installation, generations }: RecoveredStore,
+  { recovered, progress, base, logSize, installation, generations }: RecoveredStore,
   shared: Pick<StoreState, "guard" | "writes" | "keeper">,
 ): StoreState {
   const sweeper = new RowSweeper(engine, (error) => {
@@ -102,7 +102,7 @@ function storeState(
     hardState: recovered.hardState,
     progress,
     base,
-    logSizeBytes: recovered.logSizeBytes,
+    logSize,
     readableIndex: progress.tail.index,
     installation: undefined,
     highestGeneration: Math.max(base.generation, installation?.generation ?? 0, ...generations),

@@ -5,6 +5,7 @@ import type { HardState } from "../raft/entry.ts";
 import { readBase, type StoredBase } from "./base-row.ts";
 import { readInstallation, type StoredInstallation } from "./installation-row.ts";
 import { damagedEntry, type LogTail } from "./log-record.ts";
+import type { LogSize } from "./log-size.ts";
 import type { DirectoryIdentity, RecoveredState } from "./member-store.ts";
 import { missingRow } from "./message-row.ts";
 import { type Progress, readHardState, readPeerDirectory, readProgress } from "./meta-rows.ts";
@@ -18,6 +19,7 @@ import { checkAgainstWatermark, checkEntryAtWatermark, type Watermark } from "./
 export interface RecoveredStore {
   readonly base: StoredBase;
   readonly progress: Progress;
+  readonly logSize: LogSize;
   readonly recovered: RecoveredState;
   /** The installation that was begun and has not ended. */
   readonly installation: StoredInstallation | undefined;
@@ -56,6 +58,7 @@ export async function recoverStore(
   return {
     base,
     progress,
+    logSize: log.size,
     recovered: recoveredState(base, hardState, progress, log),
     installation: installation && readInstallation(installation),
     generations: await generationsIn(engine),
@@ -80,7 +83,7 @@ function recoveredState(base: StoredBase, hardState: HardState, progress: Progre
     termRuns: log.termRuns,
     configurationEntries: log.configurationEntries,
     appliedIndex: progress.appliedIndex,
-    logSizeBytes: log.sizeBytes,
+    logSizeBytes: log.size.bytes,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { HardState, Index } from "../raft/entry.ts";
 import type { StoredBase } from "./base-row.ts";
 import type { EngineInstallation } from "./engine-installation.ts";
+import type { LogSize } from "./log-size.ts";
 import { formatVersions, identityRow, type Progress, progressRow, type StoredIdentity } from "./meta-rows.ts";
 import type { RowSweeper } from "./row-sweeper.ts";
 import type { RowChange, StorageEngine } from "./storage-engine.ts";
@@ -27,7 +28,7 @@ export interface StoreState {
   progress: Progress;
   /** As readers see it: changed when the row that says so is durable. */
   base: StoredBase;
-  logSizeBytes: number;
+  readonly logSize: LogSize;
   /** Last entry that may be read; below the log's end while the entries after it are being written or replaced. */
   readableIndex: Index;
   /** The one that was begun and has not ended. */

@@ -1,5 +1,6 @@
 import type { ConfigurationEntry, Index } from "../raft/entry.ts";
 import { checkRecord, damagedEntry, decodeRecord, isConfigurationRecord, type LogTail } from "./log-record.ts";
+import { LogSize } from "./log-size.ts";
 import type { TermRun } from "./member-store.ts";
 import { logKey, logKeyIndex, logRange } from "./row-keys.ts";
 import type { Row, RowReader } from "./storage-engine.ts";
@@ -9,7 +10,7 @@ export interface VerifiedLog {
   readonly tail: LogTail;
   readonly termRuns: readonly TermRun[];
   readonly configurationEntries: readonly ConfigurationEntry[];
-  readonly sizeBytes: number;
+  readonly size: LogSize;
   /** The entry at the index that was asked for; `undefined` when it is not in the log any more. */
   readonly mark: LogTail | undefined;
 }
@@ -26,7 +27,7 @@ export async function verifyLog(engine: RowReader, base: LogTail, markIndex: Ind
   const termRuns: TermRun[] = [];
   const configurationEntries: ConfigurationEntry[] = [];
   let tail = base;
-  let sizeBytes = 0;
+  const size = new LogSize(base.index);
   let mark = markIndex === base.index ? base : undefined;
   const range = { start: logKey(base.index + 1), end: logRange.end };
   for await (const page of engine.iterate(range, { pageBytes, readAhead: true })) {
@@ -38,11 +39,11 @@ export async function verifyLog(engine: RowReader, base: LogTail, markIndex: Ind
       if (next.index === markIndex) mark = next;
       const entry = isConfigurationRecord(row[1]) ? decodeRecord(row[1], next) : undefined;
       if (entry?.kind === "configuration") configurationEntries.push(entry);
-      sizeBytes += row[1].length;
+      size.append(next.index, row[1].length);
       tail = next;
     }
   }
-  return { tail, termRuns, configurationEntries, sizeBytes, mark };
+  return { tail, termRuns, configurationEntries, size, mark };
 }
 
 /** Checks that a row is the record that follows `tail`. Throws `LOG_CORRUPT`. */

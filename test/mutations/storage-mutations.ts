@@ -44,6 +44,7 @@ export const storageMutations: readonly Mutation[] = [
         "    store.write(batch).then(() => {\n",
         "    store.write(batch).catch(() => fail).then(() => {\n",
       ),
+      edit("replica/replica-loop.ts", "    void store.failure.then((error) => this.fail(error));\n", ""),
     ],
     tests: failures,
   },

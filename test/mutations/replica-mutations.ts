@@ -1,7 +1,7 @@
 import { edit, type Mutation } from "./mutation.ts";
 
 const replicas = ["replica/replica.test.ts", "replica/proposal.test.ts"];
-const snapshots = ["replica/snapshots.test.ts"];
+const snapshots = ["replica/snapshot-traps.test.ts", "replica/snapshots.test.ts"];
 const forwarding = ["replica/forwarding.test.ts", "replica/replica.test.ts", "replica/forwarding-cluster.test.ts"];
 
 /** Faults in the loop between core, store, state machine and links. */
@@ -156,7 +156,7 @@ export const replicaMutations: readonly Mutation[] = [
         "return pinnedIndex === null || sizeBytes >= 0 ? target : Math.min(target, pinnedIndex);",
       ),
     ],
-    tests: snapshots,
+    tests: ["replica/compaction-policy.test.ts"],
   },
   {
     number: 174,

@@ -1,7 +1,13 @@
 import { edit, type Mutation } from "./mutation.ts";
 
 const store = ["storage/member-store.test.ts", "storage/store-model.test.ts"];
-const snapshots = ["storage/compaction.test.ts", "storage/installation.test.ts"];
+const snapshots = [
+  "storage/compaction.test.ts",
+  "storage/installation.test.ts",
+  "storage/installation-rules.test.ts",
+  "storage/state-snapshot.test.ts",
+  "storage/crash-matrix.test.ts",
+];
 const failures = ["storage/write-failure.test.ts", "replica/replica.test.ts"];
 
 /** Faults in what is written, in which order, and in what a start believes. */
@@ -86,7 +92,7 @@ export const storageMutations: readonly Mutation[] = [
         "",
       ),
     ],
-    tests: ["storage/watermark.test.ts"],
+    tests: ["storage/watermark.test.ts", "storage/damage.test.ts"],
   },
   {
     number: 117,
@@ -246,7 +252,7 @@ export const storageMutations: readonly Mutation[] = [
         "return readStateRows(rows, { start: from, end: stateKey(generation, Uint8Array.of(0x73)) }, pageBytes);",
       ),
     ],
-    tests: snapshots,
+    tests: ["replica/snapshot-traps.test.ts"],
   },
   {
     number: 136,

@@ -32,7 +32,8 @@ export function edit(file: string, find: string, replace: string): Edit {
 /** The text of a file with an edit made. Throws unless the text to find is there exactly once. */
 export function applyEdit(text: string, { file, find, replace }: Edit): string {
   const parts = text.split(find);
-  if (parts.length !== 2) throw new Error(`${file} holds ${parts.length - 1} times, instead of once: ${find}`);
+  if (parts.length !== 2)
+    throw new Error(`${file} holds ${parts.length - 1} times, instead of once: ${find} (mend test/mutations)`);
   if (replace === find) throw new Error(`${file} would stay as it is: ${find}`);
   return parts.join(replace);
 }

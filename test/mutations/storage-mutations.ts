@@ -123,7 +123,13 @@ export const storageMutations: readonly Mutation[] = [
   {
     number: 119,
     fault: "truncated records stay on the disk",
-    edits: [edit("storage/truncate-log.ts", "    for (const change of deletes) rows.push(change);\n", "")],
+    edits: [
+      edit(
+        "storage/truncate-log.ts",
+        "    for (let removed = first; removed <= last; removed += 1) rows",
+        "    for (let removed = first; removed < first; removed += 1) rows",
+      ),
+    ],
     tests: store,
   },
   {
@@ -260,8 +266,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "storage/engine-installation.ts",
-        "const writing = writeApart(this.#state, [...changes, installationRow(stored)]);",
-        "const writing = writeApart(this.#state, [installationRow(stored)]).then(() => writeApart(this.#state, changes));",
+        "    await writeApart(this.#state, [...changes, installationRow(stored)]);\n",
+        "    await writeApart(this.#state, [installationRow(stored)]);\n    await writeApart(this.#state, changes);\n",
       ),
     ],
     tests: snapshots,

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { mutations } from "./catalogue.ts";
-import { applyEdit } from "./mutation.ts";
-import { repositoryRoot } from "./workspace.ts";
+import { mutations } from "../mutations/catalogue.ts";
+import { applyEdit } from "../mutations/mutation.ts";
+import { repositoryRoot } from "../mutations/workspace.ts";
 
 const read = (path: string): string => readFileSync(join(repositoryRoot, path), "utf8");
 const numbers = mutations.map(({ number }) => number);

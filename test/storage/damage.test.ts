@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { RaftKvError } from "../../src/lib/errors.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
-import { logKey } from "../../src/storage/row-keys.ts";
+import { logKey, metaKeys } from "../../src/storage/row-keys.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
+import { baseAt, rowOf, sourceAt } from "./snapshot-fixture.ts";
 import {
   batch,
   command,
@@ -33,14 +34,35 @@ async function smallStore(): Promise<MemoryRows> {
   return rows;
 }
 
+/** The same after a compaction, while a snapshot is being installed in the second generation. */
+async function installingStore(): Promise<MemoryRows> {
+  const rows = await smallStore();
+  const store = await openOver(rows);
+  const first = await store.beginInstallation(sourceAt(20, 2));
+  await first.addRows([rowOf("a", "3"), rowOf("c", "4")]);
+  await first.finish(() => {});
+  await store.write(batch({ entries: [command(21, 2), command(22, 2)], appliedIndex: 21 }));
+  await store.compact(baseAt(21, 2));
+  const second = await store.beginInstallation(sourceAt(40, 2));
+  await second.addRows([rowOf("a", "5"), rowOf("b", "6")]);
+  await new Promise((resolve) => setImmediate(resolve));
+  await store.close();
+  return rows;
+}
+
 /** Everything that an open and a full read give, or the code that they are refused with. */
 async function outcome(rows: MemoryRows): Promise<unknown> {
   try {
     const store = await openOver(rows);
+    const { recovered, installation } = store;
+    const installed: Row[] = [];
+    for await (const row of installation?.iterate({ start: Buffer.of(), end: Buffer.of(0xff) }) ?? [])
+      installed.push(row);
     return {
-      recovered: store.recovered,
+      recovered,
       peer: peerOf(store),
-      content: await contentOf(store, store.recovered.lastIndex),
+      installation: [installation?.source, installation?.lastKey, installed],
+      content: await contentOf(store, recovered.lastIndex),
     };
   } catch (error) {
     if (error instanceof RaftKvError) return error.code;
@@ -69,9 +91,12 @@ function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {
 
 const refusals = ["LOG_CORRUPT", "STATE_CORRUPT"];
 
-describe("damage", () => {
+describe.each([
+  ["a small store", smallStore, 7],
+  ["a store that was compacted, and installs a snapshot", installingStore, 5],
+] as const)("damage to %s", (_, makeStore, neededRows) => {
   test("trap 65: no flipped bit of any value or key goes unnoticed", async () => {
-    const rows = await smallStore();
+    const rows = await makeStore();
     const wrong: unknown[] = [];
     let flips = 0;
     for (const row of rows.snapshot()) {
@@ -89,7 +114,7 @@ describe("damage", () => {
   });
 
   test("a value that is cut short or grown is refused", async () => {
-    const rows = await smallStore();
+    const rows = await makeStore();
     for (const row of rows.snapshot()) {
       for (const value of [
         row[1].subarray(1),
@@ -103,12 +128,16 @@ describe("damage", () => {
   });
 
   test("a missing row is refused, unless it is one of the state or a peer's", async () => {
-    const rows = await smallStore();
-    const missing = rows.snapshot().filter(([key]) => key[0] === 1 || key[0] === 2);
-    expect(missing).toHaveLength(7);
+    const rows = await makeStore();
+    const missing = rows
+      .snapshot()
+      .filter(([key]) => key[0] === 2 || (key[0] === 1 && Buffer.compare(key, metaKeys.installation) !== 0));
+    expect(missing).toHaveLength(neededRows);
     for (const row of missing) expect(refusals).toContain(await outcome(replaced(rows, row)));
   });
+});
 
+describe("damage", () => {
   test("a message names the index and what is wrong", async () => {
     const rows = await smallStore();
     const [second, third] = [2, 3].map((index) => ({

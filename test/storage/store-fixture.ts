@@ -110,7 +110,8 @@ export function put(key: string, value: string): RowChange {
 
 /** Everything that a store answers, in plain values that compare. */
 export async function contentOf(store: MemberStore, lastIndex: Index): Promise<unknown> {
-  const entries = lastIndex === 0 ? [] : await store.readEntries(1, lastIndex, Number.MAX_SAFE_INTEGER);
+  const first = store.logFirstIndex;
+  const entries = lastIndex < first ? [] : await store.readEntries(first, lastIndex, Number.MAX_SAFE_INTEGER);
   const rows: string[][] = [];
   for await (const row of store.iterateState({ start: Buffer.of(), end: Buffer.alloc(8, 0xff) }))
     rows.push(textOf(row));

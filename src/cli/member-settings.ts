@@ -27,6 +27,7 @@ export function replicaOptions(config: MemberConfig): ReplicaOptions {
       bytesPerSecondMax: config.snapshotBytesPerSecondMax,
     },
     writeStallMsMax: config.writeStallTimeoutMs,
+    quotaBytes: config.storageQuotaBytes,
     // An election takes up to two timeouts.
     leaderWaitMs: 2 * electionTimeoutMs,
     tickIntervalMs: Math.max(1, Math.min(tickIntervalMsMax, heartbeatIntervalMs / 5)),

@@ -97,6 +97,7 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
   const server = createServer({ config, identity, logger, replica, transport, stateMachine, metrics });
   opened.push(server);
   const { metricsPort } = await server.start();
+  opened.push(watchDisk(config, replica, logger));
   const handOverLeadership = () => handOver(replica, config.electionTimeoutMs, metrics, logger);
   return runningMember(config, { store, transport, replica, server, handOverLeadership }, metricsPort, fatal);
 }
@@ -147,6 +148,27 @@ function openReplica({
     seed: randomInt(2 ** 32),
     onFatal: fail,
   });
+}
+
+/** How often the space that is left on the disk is looked at, milliseconds. */
+const diskIntervalMs = 2_000;
+
+/** Tells the replica when the disk has too little space left; what cannot be found out counts as room. */
+function watchDisk({ dataDir, storageReserveBytes }: MemberConfig, replica: Replica, logger: Logger): Closable {
+  if (storageReserveBytes === 0) return { close: async () => {} };
+  let low = false;
+  const look = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(dataDir);
+    const isLow = bavail * bsize < storageReserveBytes;
+    if (isLow !== low)
+      logger.warn({ availableBytes: bavail * bsize, storageReserveBytes }, isLow ? "NO_SPACE" : "room again");
+    low = isLow;
+    replica.noteDiskSpace(low);
+  };
+  const fail = (error: unknown): void => logger.warn({ err: error }, "the space left on the disk is not known");
+  const timer = setInterval(() => void look().catch(fail), diskIntervalMs).unref();
+  void look().catch(fail);
+  return { close: async () => clearInterval(timer) };
 }
 
 interface ServerParts extends Pick<Parts, "transport" | "replica"> {

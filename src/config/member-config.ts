@@ -44,6 +44,8 @@ export interface MemberConfig {
   readonly snapshotBytesPerSecondMax: number;
   /** More than the election timeout. */
   readonly writeStallTimeoutMs: number;
+  readonly storageQuotaBytes: number;
+  readonly storageReserveBytes: number;
   readonly storageEngine: OptionValues["storageEngine"];
   readonly logLevel: OptionValues["logLevel"];
 }
@@ -78,6 +80,8 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     snapshotChunkBytes: values.snapshotChunkSize,
     snapshotBytesPerSecondMax: values.snapshotRateLimit,
     writeStallTimeoutMs: values.writeStallTimeout,
+    storageQuotaBytes: values.storageQuota,
+    storageReserveBytes: values.storageReserve,
     storageEngine: values.storageEngine,
     logLevel: values.logLevel,
   });

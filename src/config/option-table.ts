@@ -146,6 +146,16 @@ export const optionTable = {
     "30s",
     "A disk write that takes this long stops the member; longer than election-timeout",
   ),
+  storageQuota: option(
+    byteSizeBetween("1KiB", "1024GiB"),
+    "8GiB",
+    "Bytes of keys and values over which nothing may be added; deletes and reads go on; the same on all members",
+  ),
+  storageReserve: option(
+    byteSizeBetween("0B", "1024GiB"),
+    "128MiB",
+    "Space that the disk must have left for anything to be added; 0B: no such limit",
+  ),
   storageEngine: option(oneOf(["classic-level", "rocksdb"]), "classic-level", "Engine of the data directory"),
   logLevel: option(oneOf(["debug", "info", "warn", "error"]), "info", "Least severe log lines to write"),
 } as const;

@@ -1,4 +1,5 @@
 import { type DecodedCommand, decodeCommand, fingerprintOf, type Operation, UnknownCommandError } from "./command.ts";
+import { mayGrow } from "./growth.ts";
 import { defaultKvLimits, type KvLimits } from "./kv-limits.ts";
 import { executeOperation } from "./operations.ts";
 import { encodeResult } from "./result.ts";
@@ -68,6 +69,11 @@ class KvStateMachine implements CountingStateMachine {
     rows.put(summaryKey, row);
     this.#summaries.remember("", row, summary);
     return result;
+  }
+
+  /** See {@link mayGrow}. */
+  mayGrow(command: Uint8Array, rows: Pick<StateRows, "get">): boolean {
+    return mayGrow(command, rows);
   }
 
   /** About how many bytes the rows come to; sessions, which are small, are not counted. */

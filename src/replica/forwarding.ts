@@ -177,6 +177,7 @@ const dropReasons: readonly DropReason[] = [
   "NO_LEADER",
   "NOT_LEADER",
   "OVERLOADED",
+  "NO_SPACE",
   "SHUTTING_DOWN",
   "PROPOSAL_DROPPED",
   "UNSUPPORTED_COMMAND",

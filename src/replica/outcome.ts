@@ -8,6 +8,8 @@ export type DropReason =
   | "NOT_LEADER"
   /** A queue is at its limit. */
   | "OVERLOADED"
+  /** The state may not grow any more, or the leader's disk has no room. */
+  | "NO_SPACE"
   /** The member is shutting down. */
   | "SHUTTING_DOWN"
   /** Proposed, then overwritten by another leader's entry. */

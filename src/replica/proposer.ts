@@ -6,6 +6,7 @@ import { AppendedProposals, drop, type Proposal } from "./proposal.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
+import type { SpaceGuard } from "./space-guard.ts";
 import type { CommandNature } from "./state-machine.ts";
 
 /** What proposing needs. */
@@ -14,6 +15,7 @@ export interface ProposerDependencies {
   readonly transport: PeerTransport;
   readonly forwarder: Forwarder;
   readonly options: ReplicaOptions;
+  readonly space: SpaceGuard;
   readonly inspect: (command: Uint8Array) => CommandNature;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
@@ -115,9 +117,14 @@ export class Proposer {
     else this.#passOn(live, nowMs);
   }
 
-  #append(proposals: readonly Proposal[]): void {
+  #append(given: readonly Proposal[]): void {
+    const { node, runtime, space } = this.#deps;
+    const proposals = given.filter((proposal) => {
+      const refused = space.refuses(proposal.command);
+      if (refused) drop(proposal, "NO_SPACE");
+      return !refused;
+    });
     if (proposals.length === 0) return;
-    const { node, runtime } = this.#deps;
     const commands = proposals.map((proposal) => proposal.command);
     const result = node.propose(commands, runtime.wallClockMs());
     if (result.type === "appended") this.appended.add(proposals, result.firstIndex, result.term);

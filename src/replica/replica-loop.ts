@@ -18,6 +18,7 @@ import { Reader } from "./reader.ts";
 import { recoverNode } from "./recover-node.ts";
 import type { ReplicaDependencies } from "./replica-dependencies.ts";
 import { SnapshotTransfers } from "./snapshot-transfers.ts";
+import { SpaceGuard } from "./space-guard.ts";
 import { StateOpener } from "./state-opener.ts";
 import type { StateView } from "./state-view.ts";
 import { StoreWriter } from "./store-writer.ts";
@@ -42,6 +43,7 @@ export class ReplicaLoop {
   readonly administration: Administration;
   readonly proposer: Proposer;
   readonly compactor: Compactor;
+  readonly space: SpaceGuard;
   readonly stateOpener: StateOpener;
   readonly snapshots: SnapshotTransfers;
   /** Called after a turn in which role, term, leader, configuration or readiness changed. */
@@ -75,7 +77,14 @@ export class ReplicaLoop {
     this.peers = new PeerRegistry({ ...shared, writer: this.writer });
     const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
     this.#forwarder = new Forwarder({ ...shared, inspect, firstBatchId: randomId(random) });
-    this.proposer = new Proposer({ ...shared, inspect, transport: deps.transport, forwarder: this.#forwarder });
+    this.space = new SpaceGuard(deps.stateMachine, view, options.quotaBytes);
+    this.proposer = new Proposer({
+      ...shared,
+      inspect,
+      space: this.space,
+      transport: deps.transport,
+      forwarder: this.#forwarder,
+    });
     const { appended: proposals } = this.proposer;
     this.applier = new Applier({ ...shared, stateMachine: deps.stateMachine, proposals }, recovered.appliedIndex);
     this.#logReader = new LogReader(shared);
@@ -152,6 +161,7 @@ export class ReplicaLoop {
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);
       this.writer.flushRows();
+      this.space.look();
       this.compactor.tick(nowMs);
       this.stateOpener.tick(nowMs);
       this.snapshots.tick(nowMs);

@@ -13,6 +13,8 @@ export interface ReplicaOptions {
   readonly pendingReadsMax: number;
   /** How long a proposal or read is held while no leader is known, before it fails with NO_LEADER. Milliseconds. */
   readonly leaderWaitMs: number;
+  /** Bytes of state over which it may not grow any more; the same on every member that may lead. */
+  readonly quotaBytes: number;
   /** How often the core hears the clock, milliseconds; well below the heartbeat interval. */
   readonly tickIntervalMs: number;
   /** A disk write that takes this long stops the member, milliseconds: a disk that stands still is not waited for. */
@@ -40,6 +42,7 @@ export const defaultReplicaOptions: ReplicaOptions = {
   pendingProposalBytesMax: 64 << 20,
   pendingReadsMax: 100_000,
   leaderWaitMs: 1_000,
+  quotaBytes: 8_589_934_592,
   tickIntervalMs: 10,
   writeStallMsMax: 30_000,
   waitingRowBytesMax: 8 << 20,

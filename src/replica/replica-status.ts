@@ -4,6 +4,7 @@ import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { SnapshotReceived } from "./snapshot-fetcher.ts";
 import type { SnapshotSent } from "./snapshot-source.ts";
+import type { SpaceStatus } from "./space-guard.ts";
 
 /** Role of a member in Raft; a learner is a follower without a vote. */
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader" | "learner";
@@ -30,6 +31,7 @@ export interface ReplicaStatus {
   readonly snapshotReceived: SnapshotReceived | null;
   /** Snapshots that others are fetching from this member. */
   readonly snapshotsSent: readonly SnapshotSent[];
+  readonly space: SpaceStatus;
   /** Leader's view of each peer; empty elsewhere. */
   readonly peers: readonly PeerProgress[];
 }
@@ -52,11 +54,13 @@ export interface ReplicaFacts {
   readonly pendingProposals: number;
   readonly snapshotReceived: SnapshotReceived | null;
   readonly snapshotsSent: readonly SnapshotSent[];
+  readonly space: SpaceStatus;
 }
 
 /** Puts core and member together into one view. */
 export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatus {
-  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent } = facts;
+  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent, space } =
+    facts;
   const { configuration, index: configurationIndex } = node.configurationAt;
   const ageMs = (contactMs: number | null): number | null =>
     contactMs === null ? null : Math.max(0, nowMs - contactMs);
@@ -76,6 +80,7 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     pendingProposals,
     snapshotReceived,
     snapshotsSent,
+    space,
     leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
     peers: Array.from(node.progress, ([memberId, progress]) => ({
       memberId,

@@ -53,6 +53,7 @@ export class Replica {
       pendingProposals: this.#loop.proposer.size,
       snapshotReceived: this.#loop.snapshots.receiving,
       snapshotsSent: this.#loop.snapshots.sending,
+      space: this.#loop.space.status,
     });
   }
 
@@ -84,6 +85,11 @@ export class Replica {
   /** How long the oldest disk write under way has taken so far, to the tick, milliseconds; 0 when there is none. */
   diskWriteAgeMs(): number {
     return this.#loop.disk.ageMs;
+  }
+
+  /** Tells whether the disk has less space left than it must have: then nothing may be added to the state. */
+  noteDiskSpace(low: boolean): void {
+    this.#loop.space.noteDisk(low);
   }
 
   /** What a peer told about itself; `undefined` before its first hello. */

@@ -38,6 +38,8 @@ export interface StateMachine {
   inspect(command: Uint8Array): CommandNature;
   /** Applies one command and returns its encoded result. */
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
-  /** About how many bytes the keys and values of all rows come to, to tell progress. Default: not known. */
+  /** Whether a command may add to the rows; asked only when there is no room left. Default: every command may. */
+  mayGrow?(command: Uint8Array, rows: Pick<StateRows, "get">): boolean;
+  /** About how many bytes the keys and values of all rows come to, for progress and for the quota. Default: not known. */
   stateBytes?(rows: Pick<StateRows, "get">): number;
 }

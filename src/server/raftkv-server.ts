@@ -12,6 +12,7 @@ import { ClusterService } from "../gen/raftkv/v1/cluster_service_pb.ts";
 import { KvService } from "../gen/raftkv/v1/kv_service_pb.ts";
 import { MaintenanceService } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { Logger } from "../lib/logger.ts";
+import type { SpaceStatus } from "../replica/space-guard.ts";
 import { BackupService, type MakeBackup } from "./backup-service.ts";
 import { CallInterceptor } from "./call-interceptor.ts";
 import { clusterService } from "./cluster-service.ts";
@@ -180,7 +181,9 @@ export class RaftKvServer {
   #problems(): string[] {
     const checks = [...this.#probes.live(), ...this.#probes.ready()];
     const failed = checks.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`]));
-    if (this.#options.replica.status().leaderId === null) failed.push("leader: no leader is known");
+    const { leaderId, space } = this.#options.replica.status();
+    if (leaderId === null) failed.push("leader: no leader is known");
+    if (space.problem !== null) failed.push(spaceProblem(space));
     return failed;
   }
 
@@ -192,4 +195,9 @@ export class RaftKvServer {
     this.#health.set(MaintenanceService.typeName, true);
     this.#health.set(leaderService, this.#options.replica.status().role === "leader");
   }
+}
+
+function spaceProblem({ problem, usedBytes, quotaBytes }: SpaceStatus): string {
+  if (problem === "disk") return "NO_SPACE: the disk has less space left than storage-reserve";
+  return `NO_SPACE: the state has ${usedBytes} bytes, its quota is ${quotaBytes}`;
 }

@@ -2,6 +2,7 @@ import { type CommandFailure, CommandFailureReason } from "../gen/raftkv/storage
 import { unreachable } from "../lib/assert.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { DropReason, ProposalOutcome, ReadFailure } from "../replica/outcome.ts";
+import type { SpaceStatus } from "../replica/space-guard.ts";
 import type { ReplicaPort } from "./replica-port.ts";
 import type { ServerIdentity } from "./server-identity.ts";
 import type { Reason, Refusal } from "./status.ts";
@@ -139,6 +140,8 @@ export function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED
         metadata: { pending: String(pendingProposals) },
         retryDelayMs: overloadRetryMs,
       };
+    case "NO_SPACE":
+      return noSpaceRefusal(context.replica.status().space);
     case "SHUTTING_DOWN":
       return shuttingDownRefusal(context);
     case "UNSUPPORTED_COMMAND":
@@ -155,6 +158,17 @@ export function notProposedRefusal(reason: Exclude<DropReason, "PROPOSAL_DROPPED
     default:
       return unreachable(reason, "drop reason");
   }
+}
+
+/** Nothing may be added to the state. The figures are this member's; the leader, who refused, has the same state. */
+function noSpaceRefusal({ usedBytes, quotaBytes, problem }: SpaceStatus): Refusal {
+  const disk = "the disk of the leader has less space left than storage-reserve";
+  const quota = `the state has ${usedBytes} bytes and its quota is ${quotaBytes}`;
+  return {
+    reason: "NO_SPACE",
+    message: `${problem === "quota" ? quota : `${disk}, or ${quota}`}; not applied; reads and deletes go on`,
+    metadata: { used: String(usedBytes), quota: String(quotaBytes) },
+  };
 }
 
 /** Who leads and where clients reach it; an empty address when it has not told it yet. */

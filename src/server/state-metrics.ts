@@ -106,8 +106,20 @@ function registerRaft(registry: Registry, replica: ReplicaPort): void {
   gauge(registry, "raftkv_wal_size_bytes", "Bytes of log on disk.", () => replica.status().logSizeBytes);
 }
 
-function registerStore(registry: Registry, { reader, duplicateRequests }: MetricsSource): void {
+function registerStore(registry: Registry, { replica, reader, duplicateRequests }: MetricsSource): void {
   gauge(registry, "raftkv_store_keys", "Keys in the store.", () => reader.keys());
+  gauge(registry, "raftkv_store_quota_bytes", "Bytes of state over which nothing may be added.", () => {
+    return replica.status().space.quotaBytes;
+  });
+  gauge(registry, "raftkv_store_used_bytes", "Bytes of state that count against the quota.", () => {
+    return replica.status().space.usedBytes;
+  });
+  gauge(
+    registry,
+    "raftkv_store_no_space",
+    "Whether nothing may be added here, for the quota or the disk: 1 if so, else 0.",
+    () => (replica.status().space.problem === null ? 0 : 1),
+  );
   gauge(registry, "raftkv_store_size_bytes", "Bytes of keys and values in the store.", () => reader.sizeBytes());
   gauge(registry, "raftkv_store_revision", "Current revision.", () => reader.revision());
   gauge(registry, "raftkv_sessions", "Client sessions kept for exactly-once retries.", () => reader.sessions());

@@ -61,6 +61,8 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   snapshotChunkSize: "64KiB",
   snapshotRateLimit: "10MiB",
   writeStallTimeout: "1m",
+  storageQuota: "8GiB",
+  storageReserve: "128MiB",
   storageEngine: "classic-level",
   logLevel: "warn",
 };

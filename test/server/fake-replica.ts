@@ -91,6 +91,7 @@ export class FakeReplica implements ReplicaPort, KvReader {
     pendingProposals: 3,
     snapshotReceived: null,
     snapshotsSent: [],
+    space: { usedBytes: 100, quotaBytes: 1000, problem: null },
     peers: [{ memberId: otherId, matchIndex: 11, inflightMessages: 2, contactAgeMs: 20 }],
   };
 

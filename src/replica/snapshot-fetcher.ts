@@ -188,6 +188,12 @@ export class SnapshotFetcher {
 
   #answered(transfer: Transfer, chunk: SnapshotChunk): void {
     if (transfer !== this.#transfer) return;
+    const standing = transfer.installation?.source.base.index ?? chunk.base.index;
+    if (chunk.base.index !== standing) {
+      // Rows of two states must never come together, whatever went wrong over there.
+      this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", `rows stand at ${chunk.base.index}, not ${standing}`));
+      return;
+    }
     const bytes = chunk.rows.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
     this.#deps.metrics.snapshotReceivedBytes(bytes);
     const { bytesPerSecondMax } = this.#deps.options.snapshot;
@@ -243,8 +249,8 @@ export class SnapshotFetcher {
     stored.then(() => {
       this.#storing = false;
       guarded(() => {
-        if (transfer !== this.#transfer) return;
-        if (done && transfer.installation !== undefined) installer.prepare(transfer.installation);
+        const complete = done && transfer === this.#transfer;
+        if (complete && transfer.installation !== undefined) installer.prepare(transfer.installation);
         this.#goOn();
       });
     }, fail);

@@ -1,11 +1,15 @@
+import type { KvLimits } from "../../src/kv/kv-limits.ts";
 import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { readPair } from "../../src/kv/read.ts";
 import type { MemberId } from "../../src/raft/configuration.ts";
+import { defaultRaftOptions } from "../../src/raft/options.ts";
 import { type CompactionOptions, defaultCompactionOptions } from "../../src/replica/compaction-policy.ts";
 import type { ReplicaMetrics } from "../../src/replica/replica-metrics.ts";
 import type { ReplicaOptions } from "../../src/replica/replica-options.ts";
 import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
+import { readBase } from "../../src/storage/base-row.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
+import { firstGeneration, generationRange, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
 import { encodeCommand, put, utf8 } from "../kv/driver.ts";
 import { type ClusterMember, propose, ReplicaCluster } from "./replica-cluster.ts";
 
@@ -16,6 +20,7 @@ export interface KvClusterOptions {
   readonly snapshot?: Partial<SnapshotOptions>;
   readonly metrics?: Partial<ReplicaMetrics>;
   readonly replica?: Partial<ReplicaOptions>;
+  readonly kvLimits?: Partial<KvLimits>;
 }
 
 /** A log that is compacted often, and of which little is kept. */
@@ -25,14 +30,16 @@ const smallLog: Partial<CompactionOptions> = { logEntriesMax: 40, trailingEntrie
 export class KvCluster extends ReplicaCluster {
   readonly disks: Map<MemberId, MemoryRows>;
 
-  constructor({ size, compaction, snapshot, metrics, replica }: KvClusterOptions = {}) {
+  constructor({ size, compaction, snapshot, metrics, replica, kvLimits }: KvClusterOptions = {}) {
     const disks = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryRows()] as const));
     super({
       engine: (id) => openMemoryEngine(disks.get(id)),
       ...(size !== undefined && { size }),
       ...(metrics !== undefined && { metrics }),
-      stateMachine: createKvStateMachine(),
+      stateMachine: createKvStateMachine(kvLimits),
       options: {
+        // Longer than usual: on a machine that is busy with other tests nobody is to be elected by mistake.
+        raft: { ...defaultRaftOptions, electionTimeoutMs: 250, heartbeatIntervalMs: 20 },
         waitingRowsMs: 5,
         compaction: { ...defaultCompactionOptions, ...smallLog, ...compaction },
         snapshot: { ...defaultSnapshotOptions, retryMinMs: 5, ...snapshot },
@@ -64,4 +71,17 @@ export function missingKeys({ replica }: ClusterMember, prefix: string, count: n
 
 function valueOf(prefix: string, number: number, bytes: number): string {
   return `${prefix}${number}`.padEnd(bytes, ".");
+}
+
+/** The durable state of a member as text, key by key, whatever its generation. */
+export function durableState(rows: MemoryRows): string[] {
+  const base = rows.get(metaKeys.base);
+  const range = generationRange(base === undefined ? firstGeneration : readBase(base).generation);
+  return rows
+    .snapshot()
+    .filter(([key]) => Buffer.compare(key, range.start) >= 0 && Buffer.compare(key, range.end) < 0)
+    .map(
+      ([key, value]) =>
+        `${Buffer.from(stateKeyOf(key)).toString("hex")} ${Buffer.from(value.subarray(4)).toString("hex")}`,
+    );
 }

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { KvCluster, type KvClusterOptions, missingKeys, putKeys } from "./kv-cluster.ts";
-import { type ClusterMember, until } from "./replica-cluster.ts";
+import type { CompactionOutcome } from "../../src/replica/compactor.ts";
+import { decodeResult } from "../../src/server/key-value.ts";
+import { encodeCommand, put, requestId } from "../kv/driver.ts";
+import { durableState, KvCluster, type KvClusterOptions, missingKeys, putKeys } from "./kv-cluster.ts";
+import { type ClusterMember, change, configured, propose, transfer, until } from "./replica-cluster.ts";
 
 const clusters: KvCluster[] = [];
 
@@ -21,6 +24,27 @@ afterEach(async () => {
 const status = ({ replica }: ClusterMember) => replica.status();
 const caughtUp = (member: ClusterMember, leader: ClusterMember) =>
   until(() => (status(member).appliedIndex >= status(leader).commitIndex ? true : undefined));
+
+/** Stops a follower, and goes on until the log does not have any more what it lacks. */
+async function leaveBehind(
+  cluster: KvCluster,
+  prepare: (leader: ClusterMember) => Promise<void> = async () => {},
+): Promise<{ readonly id: string; readonly leader: ClusterMember }> {
+  const { id } = await cluster.follower();
+  const leader = await cluster.leader();
+  await cluster.stop(id);
+  await prepare(leader);
+  await putKeys(leader, "k", 200);
+  await until(() => (status(leader).firstIndex > 100 ? true : undefined));
+  return { id, leader };
+}
+
+/** The answer to a request of a session. */
+async function request(member: ClusterMember, client: string, sequence: number) {
+  const command = encodeCommand(put(`of-${client}`, "value", { id: requestId(client, sequence) }));
+  const outcome = await propose(member, [...command]);
+  return decodeResult(outcome.type === "applied" ? outcome.result : expect.fail(outcome.type));
+}
 
 describe("a compacted log", () => {
   test("stays within its limits, whatever is written, on every member", async () => {
@@ -55,12 +79,8 @@ describe("a compacted log", () => {
 describe("a follower that is behind the compacted log", () => {
   test("fetches a snapshot while writes go on, and nothing is lost", async () => {
     const cluster = await startCluster({ snapshot: { chunkBytes: 500 } });
-    const { id } = await cluster.follower();
-    await cluster.stop(id);
-    const leader = await cluster.leader();
-    await putKeys(leader, "k", 200);
+    const { id, leader } = await leaveBehind(cluster);
     const { term } = status(leader);
-    await until(() => (status(leader).firstIndex > 100 ? true : undefined));
     const follower = await cluster.start(id);
     let stopped = false;
     const writing = (async () => {
@@ -76,5 +96,176 @@ describe("a follower that is behind the compacted log", () => {
     for (let round = 0; round < rounds; round++) expect(missingKeys(follower, `w${round}-`, 10)).toEqual([]);
     expect(status(follower)).toMatchObject({ snapshotReceived: null, term });
     expect(cluster.disks.get(id)?.snapshot().length).toBeGreaterThan(200);
+  });
+
+  test("takes longer than any time-out over it, and nobody is elected meanwhile", async () => {
+    const cluster = await startCluster({ snapshot: { chunkBytes: 200, bytesPerSecondMax: 4000 } });
+    const { id, leader } = await leaveBehind(cluster);
+    const { term } = status(leader);
+    const follower = await cluster.start(id);
+    const startedMs = follower.replica.now();
+    const shares: number[] = [];
+    await until(() => {
+      const { snapshotReceived, firstIndex } = status(follower);
+      if (snapshotReceived !== null) shares.push(snapshotReceived.bytes / snapshotReceived.totalBytes);
+      return firstIndex > 100 ? true : undefined;
+    });
+    // Four election timeouts.
+    expect(follower.replica.now() - startedMs).toBeGreaterThan(1000);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+    expect([status(follower).term, status(leader).role, status(leader).term]).toEqual([term, "leader", term]);
+    expect(missingKeys(follower, "k", 200)).toEqual([]);
+    await until(() => (status(leader).snapshotsSent.length === 0 ? true : undefined));
+  });
+
+  test("serves the reads that waited for it, from what it then has", async () => {
+    const cluster = await startCluster({ snapshot: { chunkBytes: 500, bytesPerSecondMax: 40_000 } });
+    const { id } = await leaveBehind(cluster);
+    const follower = await cluster.start(id);
+    await until(() => status(follower).snapshotReceived ?? undefined);
+    const deadlineMs = follower.replica.now() + 8000;
+    const outcomes: unknown[] = [];
+    follower.replica.readIndex({ deadlineMs, forward: true }, (outcome) => {
+      outcomes.push(outcome, missingKeys(follower, "k", 200).length);
+    });
+    const reached = () => missingKeys(follower, "k", 200).length === 0;
+    follower.replica.waitApplied(reached, deadlineMs, (found) => outcomes.push(found));
+    await until(() => (outcomes.length === 3 ? true : undefined));
+    expect(outcomes).toEqual([undefined, 0, true]);
+  });
+
+  test("goes on with what it has after its own restart", async () => {
+    const received = { bytes: 0 };
+    const cluster = await startCluster({
+      snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 },
+      metrics: { snapshotReceivedBytes: (bytes) => void (received.bytes += bytes) },
+    });
+    const { id } = await leaveBehind(cluster);
+    let stateBytes = 0;
+    for (const share of [0.2, 0.4, 0.6]) {
+      const follower = await cluster.start(id);
+      stateBytes = await until(() => {
+        const { bytes = 0, totalBytes = 0 } = status(follower).snapshotReceived ?? {};
+        return bytes > share * totalBytes && totalBytes > 0 ? totalBytes : undefined;
+      });
+      await cluster.stop(id);
+    }
+    const follower = await cluster.start(id);
+    await until(() => (status(follower).firstIndex > 100 ? true : undefined));
+    expect(missingKeys(follower, "k", 200)).toEqual([]);
+    // Begun anew at each restart it would have fetched more than twice as much.
+    expect(received.bytes).toBeLessThan(1.5 * stateBytes);
+  });
+
+  test("gets the rest from the next leader when the one that it was fetching from is gone", async () => {
+    const cluster = await startCluster({ snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 } });
+    const { id, leader } = await leaveBehind(cluster);
+    const follower = await cluster.start(id);
+    await until(() => (status(follower).snapshotReceived?.bytes ? true : undefined));
+    await cluster.stop(leader.id);
+    const next = await cluster.leader();
+    expect(next.id).not.toBe(leader.id);
+    await putKeys(next, "later", 5);
+    await caughtUp(follower, next);
+    expect([missingKeys(follower, "k", 200), missingKeys(follower, "later", 5)]).toEqual([[], []]);
+  });
+
+  test("ends the proposals that it had as leader, each once and none as if it knew", async () => {
+    const cluster = await startCluster();
+    const old = await cluster.leader();
+    await putKeys(old, "k", 20);
+    for (const id of cluster.ids) if (id !== old.id) cluster.network.cut(old.id, id);
+    const outcomes: string[][] = Array.from({ length: 5 }, () => []);
+    const deadlineMs = old.replica.now() + 60_000;
+    for (const ended of outcomes) {
+      const command = encodeCommand(put("lost", "?"));
+      old.replica.propose(command, { deadlineMs, forward: false }, ({ type }) => ended.push(type));
+    }
+    const next = await until(() =>
+      [...cluster.members.values()].find((member) => member !== old && status(member).role === "leader"),
+    );
+    await putKeys(next, "next", 100);
+    await until(() => (status(next).firstIndex > status(old).lastIndex + 1 ? true : undefined));
+    expect(outcomes).toEqual(outcomes.map(() => []));
+    for (const id of cluster.ids) cluster.network.heal(old.id, id);
+    await caughtUp(old, next);
+    expect(status(old).firstIndex).toBeGreaterThan(30);
+    expect(outcomes).toEqual(outcomes.map(() => ["unknown"]));
+    expect(status(old).pendingProposals).toBe(0);
+    expect(missingKeys(old, "next", 100)).toEqual([]);
+  });
+
+  test("keeps sessions, and ends the same ones as the others do", async () => {
+    const cluster = await startCluster({ kvLimits: { sessionsMax: 3 } });
+    const { id, leader } = await leaveBehind(cluster, async (member) => {
+      for (const client of ["c1", "c2", "c3"]) await request(member, client, 1);
+    });
+    const follower = await cluster.start(id);
+    await until(() => (status(follower).firstIndex > 100 ? true : undefined));
+    // One session more than there may be ends the one that was used least lately, which an index in memory finds.
+    await request(leader, "c4", 1);
+    expect(await transfer(leader, id)).toMatchObject({ type: "transferred" });
+    const answers = [await request(follower, "c2", 1), await request(follower, "c1", 1)];
+    expect(answers.map(({ result }) => result.case)).toEqual(["put", "failure"]);
+    await putKeys(follower, "end", 1);
+    // The last rows are written a little later.
+    const states = await until(() => {
+      const all = cluster.ids.map((each) => durableState(cluster.disks.get(each) ?? expect.fail(each)).join("\n"));
+      return new Set(all).size === 1 ? all : undefined;
+    });
+    expect(states[0]?.split("\n").length).toBeGreaterThan(200);
+  });
+});
+
+describe("a new member", () => {
+  test("of a compacted cluster begins with a snapshot, and becomes a voter", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 200);
+    const member = await cluster.join("d");
+    expect(await change(leader, { type: "add", member: configured("d") })).toMatchObject({ type: "changed" });
+    await until(() => (status(member).configuration.voters.includes("d") ? true : undefined));
+    expect(status(member).firstIndex).toBeGreaterThan(100);
+    expect(missingKeys(member, "k", 200)).toEqual([]);
+  });
+
+  test("takes the place of one that lost its data", async () => {
+    const cluster = await startCluster();
+    const { id, leader } = await leaveBehind(cluster);
+    await cluster.join("d");
+    const inItsPlace = { ...configured("d"), name: `name-${id}`, peerAddress: id };
+    expect(await change(leader, { type: "replace", old: id, member: inItsPlace })).toMatchObject({ type: "changed" });
+    const member = cluster.members.get("d") ?? expect.fail("no new member");
+    await until(() => (status(member).configuration.voters.includes("d") ? true : undefined));
+    expect(missingKeys(member, "k", 200)).toEqual([]);
+  });
+});
+
+describe("compaction on request", () => {
+  const compact = ({ replica }: ClusterMember, trailingEntries: number | null, timeoutMs = 5000) =>
+    new Promise<CompactionOutcome>((resolve) =>
+      replica.compact({ trailingEntries, deadlineMs: replica.now() + timeoutMs }, resolve),
+    );
+
+  test("forgets what is applied, but for as much as is to be kept", async () => {
+    // Rows that wait for a log write are not durable: only the request makes them so.
+    const cluster = await startCluster({ compaction: { logEntriesMax: 1000 }, replica: { waitingRowsMs: 600_000 } });
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 50);
+    const { appliedIndex, lastIndex } = status(leader);
+    expect(await compact(leader, 10)).toMatchObject({ type: "compacted", firstIndex: appliedIndex - 9, lastIndex });
+    expect(await compact(leader, 30)).toMatchObject({ type: "compacted", firstIndex: appliedIndex - 9 });
+    expect(await compact(leader, null)).toMatchObject({ type: "compacted", firstIndex: appliedIndex - 4 });
+    expect(await compact(leader, 0)).toMatchObject({ firstIndex: appliedIndex + 1, logSizeBytes: 0 });
+    await putKeys(leader, "later", 5);
+    for (const member of cluster.members.values()) await caughtUp(member, leader);
+  });
+
+  test("is refused when it cannot be done in time, and by a member that has stopped", async () => {
+    const cluster = await startCluster({ compaction: { logEntriesMax: 1000 } });
+    const leader = await cluster.leader();
+    expect(await compact(leader, 0, 0)).toEqual({ type: "refused" });
+    await cluster.stop(leader.id);
+    expect(await compact(leader, 0)).toEqual({ type: "refused" });
   });
 });

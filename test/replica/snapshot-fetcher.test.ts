@@ -1,0 +1,330 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { RaftKvError } from "../../src/lib/errors.ts";
+import { silentLogger } from "../../src/lib/logger.ts";
+import type { RaftNode } from "../../src/raft/raft-node.ts";
+import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import { defaultReplicaOptions } from "../../src/replica/replica-options.ts";
+import { processRuntime } from "../../src/replica/runtime.ts";
+import { SnapshotFetcher } from "../../src/replica/snapshot-fetcher.ts";
+import type { SnapshotInstaller } from "../../src/replica/snapshot-installer.ts";
+import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
+import type { Installation } from "../../src/storage/installation.ts";
+import type { MemberStore } from "../../src/storage/member-store.ts";
+import { MemoryRows } from "../../src/storage/memory-engine.ts";
+import type { PeerTransport } from "../../src/transport/peer-transport.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "../../src/transport/snapshot-transfer.ts";
+import { openOver } from "../storage/store-fixture.ts";
+import { baseOfTests, chunkOf } from "../transport/snapshot-rows.ts";
+
+interface Asked extends SnapshotChunkRequest {
+  readonly from: string;
+  readonly answer: (chunk: SnapshotChunk) => void;
+  readonly fail: (code: "PEER_UNREACHABLE" | "SNAPSHOT_GONE") => void;
+}
+
+/** A member that fetches, with its links, its clock and whoever installs in the test's hands. */
+class Fetching {
+  readonly rows: MemoryRows;
+  readonly store: MemberStore;
+  readonly asked: Asked[] = [];
+  readonly prepared: Installation[] = [];
+  readonly ended: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly fetcher: SnapshotFetcher;
+  readonly node = { role: "follower", commitIndex: 3 };
+  nowMs = 1000;
+  forgotten = 0;
+
+  constructor(rows: MemoryRows, store: MemberStore, options: Partial<SnapshotOptions>) {
+    this.rows = rows;
+    this.store = store;
+    const installer = {
+      installing: false,
+      prepare: (installation: Installation) => void this.prepared.push(installation),
+      forget: () => {
+        this.forgotten++;
+      },
+    };
+    this.fetcher = new SnapshotFetcher({
+      node: this.node as RaftNode,
+      store,
+      transport: {
+        fetchSnapshotChunk: (from, request) => this.#ask(from, request),
+      } as Partial<PeerTransport> as PeerTransport,
+      installer: installer as Partial<SnapshotInstaller> as SnapshotInstaller,
+      options: {
+        ...defaultReplicaOptions,
+        snapshot: { ...defaultSnapshotOptions, retryMinMs: 100, retryMaxMs: 300, ...options },
+      },
+      metrics: { ...silentMetrics, snapshotReceived: (result) => void this.ended.push(result) },
+      runtime: { ...processRuntime, now: () => this.nowMs },
+      logger: silentLogger,
+      guarded: (part) => part(),
+      fail: (error) => void this.failures.push(error),
+    });
+  }
+
+  static async start(options: Partial<SnapshotOptions> = {}, rows = new MemoryRows()): Promise<Fetching> {
+    return new Fetching(rows, await openOver(rows), options);
+  }
+
+  #ask(from: string, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
+    return new Promise((resolve, reject) => {
+      const fail = (code: "PEER_UNREACHABLE" | "SNAPSHOT_GONE") => reject(new RaftKvError(code, "no rows"));
+      this.asked.push({ ...request, from, answer: resolve, fail });
+    });
+  }
+
+  /** The last request; each is looked at once. */
+  take(): Asked {
+    const asked = this.asked.shift();
+    if (asked === undefined || this.asked.length > 0) throw new Error(`${this.asked.length} further requests`);
+    return asked;
+  }
+
+  /** Lets time pass, and everything happen that follows. */
+  async pass(ms = 0): Promise<void> {
+    this.nowMs += ms;
+    this.fetcher.tick(this.nowMs);
+    for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+  }
+}
+
+const announcement = { from: "l", index: 40 };
+let member: Fetching;
+
+beforeEach(async () => {
+  member = await Fetching.start();
+});
+
+test("asks for row after row, one chunk ahead of what is durable, and hands the whole over", async () => {
+  member.fetcher.announced(announcement);
+  const first = member.take();
+  expect(first).toMatchObject({ from: "l", snapshotId: null, minIndex: 40, after: null, bytesMax: 1 << 20 });
+  first.answer(chunkOf([1, 2]));
+  await member.pass();
+  const second = member.take();
+  expect(second).toMatchObject({ snapshotId: "s1", after: Uint8Array.of(7, 2) });
+  expect(member.fetcher.receiving).toEqual({ from: "l", index: 40, bytes: 7, totalBytes: 1234 });
+  second.answer(chunkOf([3], { done: true }));
+  await member.pass();
+  expect(member.asked).toEqual([]);
+  expect(member.prepared).toEqual([member.store.installation]);
+  expect(member.prepared[0]).toMatchObject({
+    rowCount: 3,
+    bytes: 12,
+    source: { snapshotId: "s1", from: "l", base: baseOfTests },
+  });
+  member.fetcher.installed();
+  expect([member.fetcher.receiving, member.ended]).toEqual([null, ["installed"]]);
+});
+
+test("holds no more than one chunk beside the one that is being stored", async () => {
+  const stored: (() => void)[] = [];
+  member.fetcher.announced(announcement);
+  const begin = member.store.beginInstallation.bind(member.store);
+  member.store.beginInstallation = async (source) => {
+    const installation = await begin(source);
+    const addRows = installation.addRows.bind(installation);
+    installation.addRows = async (rows) => {
+      await new Promise<void>((resolve) => stored.push(resolve));
+      await addRows(rows);
+    };
+    return installation;
+  };
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  member.take().answer(chunkOf([2]));
+  await member.pass();
+  await member.pass(1000);
+  expect(member.asked).toEqual([]);
+  stored.shift()?.();
+  await member.pass();
+  expect(member.take().after).toEqual(Uint8Array.of(7, 2));
+});
+
+test("repeated announcements change nothing, also of a later leader", async () => {
+  member.fetcher.announced(announcement);
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  member.fetcher.announced({ from: "m", index: 40 });
+  await member.pass();
+  expect(member.take()).toMatchObject({ from: "l", snapshotId: "s1" });
+});
+
+test("a snapshot that stands before what the leader has is begun anew", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  const late = member.take();
+  member.fetcher.announced({ from: "l", index: 41 });
+  expect(member.take()).toMatchObject({ from: "l", snapshotId: null, minIndex: 41, after: null });
+  expect([member.ended, member.forgotten]).toEqual([["abandoned"], 1]);
+  late.answer(chunkOf([2]));
+  await member.pass();
+  expect(member.store.installation?.rowCount).toBe(1);
+});
+
+test("a failure is followed by a wait that grows up to a limit, and is forgotten at the next success", async () => {
+  member.fetcher.announced(announcement);
+  for (const waitMs of [100, 200, 300, 300]) {
+    member.take().fail("PEER_UNREACHABLE");
+    await member.pass();
+    await member.pass(waitMs - 1);
+    expect(member.asked).toEqual([]);
+    await member.pass(1);
+  }
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  member.take().fail("PEER_UNREACHABLE");
+  await member.pass();
+  await member.pass(100);
+  expect(member.take()).toMatchObject({ snapshotId: "s1", after: Uint8Array.of(7, 1) });
+});
+
+test("a source that does not answer is left for a leader that asks, not before", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  for (let failures = 0; failures < 4; failures++) {
+    member.take().fail("PEER_UNREACHABLE");
+    await member.pass();
+    await member.pass(300);
+  }
+  expect(member.asked[0]).toMatchObject({ from: "l", snapshotId: "s1" });
+  member.fetcher.announced({ from: "m", index: 40 });
+  member.take().fail("PEER_UNREACHABLE");
+  await member.pass();
+  await member.pass(300);
+  expect(member.take()).toMatchObject({ from: "m", snapshotId: null, after: null });
+});
+
+test("a snapshot that is gone is begun anew, and the rows of the old one are given up", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1, 2]));
+  await member.pass();
+  member.take().fail("SNAPSHOT_GONE");
+  await member.pass();
+  await member.pass(100);
+  const again = member.take();
+  expect(again).toMatchObject({ from: "l", snapshotId: null, after: null });
+  again.answer(chunkOf([5], { snapshotId: "s2", base: { ...baseOfTests, index: 50 }, done: true }));
+  await member.pass();
+  expect(member.prepared).toMatchObject([{ rowCount: 1, source: { snapshotId: "s2", base: { index: 50 } } }]);
+  expect(member.failures).toEqual([]);
+});
+
+test("rows that stand elsewhere than the first ones are not put to them", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  member.take().answer(chunkOf([2], { base: { ...baseOfTests, index: 41 } }));
+  await member.pass();
+  await member.pass(100);
+  expect(member.take()).toMatchObject({ snapshotId: null, after: null });
+  expect(member.store.installation?.rowCount).toBe(1);
+});
+
+describe("after a restart", () => {
+  async function restarted(): Promise<Fetching> {
+    member.fetcher.announced(announcement);
+    member.take().answer(chunkOf([1, 2]));
+    await member.pass();
+    await member.store.close();
+    return Fetching.start({}, member.rows);
+  }
+
+  test("goes on with the rows that it has, with whoever gave them", async () => {
+    const again = await restarted();
+    again.fetcher.announced({ from: "m", index: 39 });
+    const asked = again.take();
+    expect(asked).toMatchObject({ from: "l", snapshotId: "s1", after: Uint8Array.of(7, 2) });
+    expect(again.fetcher.receiving).toMatchObject({ index: 40, bytes: 7 });
+    asked.answer(chunkOf([], { done: true }));
+    await again.pass();
+    expect(again.prepared).toMatchObject([{ rowCount: 2 }]);
+  });
+
+  test("begins anew when the leader has compacted beyond them", async () => {
+    const again = await restarted();
+    again.fetcher.announced({ from: "m", index: 41 });
+    expect(again.take()).toMatchObject({ from: "m", snapshotId: null, after: null, minIndex: 41 });
+  });
+
+  test("gives the rows up when the log has come as far without them", async () => {
+    const again = await restarted();
+    again.node.commitIndex = 39;
+    await again.pass();
+    expect(again.store.installation?.rowCount).toBe(2);
+    again.node.commitIndex = 40;
+    await again.pass();
+    expect(again.store.installation).toBeUndefined();
+  });
+});
+
+test("a member that leads needs no snapshot", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  member.take();
+  member.node.role = "leader";
+  await member.pass();
+  expect([member.store.installation, member.fetcher.receiving, member.ended]).toEqual([undefined, null, ["abandoned"]]);
+  await member.pass(10_000);
+  expect(member.asked).toEqual([]);
+});
+
+test("without a leader that wants it, it rests after a while, and goes on when one does", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  await member.pass(59_999);
+  const waiting = member.take();
+  await member.pass(1);
+  expect([member.fetcher.receiving, member.forgotten]).toEqual([null, 1]);
+  waiting.answer(chunkOf([2]));
+  await member.pass();
+  expect(member.store.installation?.rowCount).toBe(1);
+  member.fetcher.announced(announcement);
+  expect(member.take()).toMatchObject({ from: "l", snapshotId: "s1", after: Uint8Array.of(7, 1) });
+});
+
+test("fetches no more bytes in a second than it may, on average", async () => {
+  member = await Fetching.start({ bytesPerSecondMax: 100 });
+  member.fetcher.announced(announcement);
+  // 102 bytes: more than a second's worth.
+  member.take().answer(chunkOf([100]));
+  await member.pass();
+  await member.pass(1019);
+  expect(member.asked).toEqual([]);
+  await member.pass(1);
+  expect(member.take().after).toEqual(Uint8Array.of(7, 100));
+});
+
+test("an error that the links never give stops the member", async () => {
+  const broken = new Error("a bug");
+  const guarded: unknown[] = [];
+  const store = await openOver(new MemoryRows());
+  const fetcher = new SnapshotFetcher({
+    node: member.node as RaftNode,
+    store,
+    transport: { fetchSnapshotChunk: () => Promise.reject(broken) } as Partial<PeerTransport> as PeerTransport,
+    installer: {} as SnapshotInstaller,
+    options: defaultReplicaOptions,
+    metrics: silentMetrics,
+    runtime: processRuntime,
+    logger: silentLogger,
+    guarded: (part) => {
+      try {
+        part();
+      } catch (error) {
+        guarded.push(error);
+      }
+    },
+    fail: () => {},
+  });
+  fetcher.announced(announcement);
+  await new Promise(setImmediate);
+  expect(guarded).toEqual([broken]);
+});

@@ -7,11 +7,17 @@ import {
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { BackupService } from "./backup-service.ts";
 import type { KvReader } from "./kv-reader.ts";
-import { notProposedRefusal } from "./refusals.ts";
+import { shuttingDownRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import type { ServiceHandlers } from "./service-definition.ts";
+import type { Refusal } from "./status.ts";
 import { type CallEnvironment, type UnaryCall, unaryHandler } from "./unary-call.ts";
 import { revisionRefusal } from "./validate-request.ts";
+
+const notCompacted: Refusal = {
+  reason: "DEADLINE_EXCEEDED",
+  message: "nothing was compacted in time: what is applied was not durable, or a snapshot is being installed",
+};
 
 /** Handlers of raftkv.v1.MaintenanceService over a replica. */
 export function maintenanceService(
@@ -39,7 +45,7 @@ function createSnapshot(
   const kept = trailingEntries === undefined ? null : Number(trailingEntries);
   environment.replica.compact({ trailingEntries: kept, deadlineMs: call.deadlineMs }, (outcome) => {
     if (outcome.type === "refused") {
-      call.refuse(notProposedRefusal(environment.draining ? "SHUTTING_DOWN" : "DEADLINE_EXCEEDED", environment));
+      call.refuse(environment.draining ? shuttingDownRefusal(environment) : notCompacted);
       return;
     }
     call.proceed(() =>

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
+import { clientPortServices } from "../../src/server/client-port-services.ts";
 import { otherId } from "../server/fake-replica.ts";
 import { startServer } from "../server/server-harness.ts";
 
@@ -92,7 +93,8 @@ describe("metrics", () => {
     const { metrics } = await startServer();
     const text = await metrics.expose("prometheus");
     const methods = [...text.matchAll(/^grpc_server_handled_total\{.*grpc_code="OK"\} 0$/gm)];
-    expect(methods).toHaveLength(4 + 7 + 3 + 1 + 1);
+    const counts = clientPortServices.map(({ methods: { length } }) => length);
+    expect(methods).toHaveLength(counts.reduce((sum, count) => sum + count));
     for (const series of ['elections_total{kind="vote",result="won"}', 'read_index_total{result="timeout"}']) {
       expect(text).toContain(`raftkv_raft_${series} 0\n`);
     }

@@ -69,6 +69,7 @@ describe.each([
       "grpc.reflection.v1alpha.ServerReflection",
       "raftkv.v1.ClusterService",
       "raftkv.v1.KvService",
+      "raftkv.v1.MaintenanceService",
     ]);
   });
 });

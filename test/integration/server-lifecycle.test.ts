@@ -38,12 +38,13 @@ function watchHealth({ client }: ServerHarness, service: string) {
 describe("health", () => {
   test("tells of the server, its services and the leadership", async () => {
     const { call, replica } = await startServer();
-    for (const service of ["", "raftkv.v1.KvService", "raftkv.v1.ClusterService", "raftkv.v1.Leader"]) {
+    const services = ["KvService", "ClusterService", "MaintenanceService", "Leader"].map((name) => `raftkv.v1.${name}`);
+    for (const service of ["", ...services]) {
       expect((await call(check, { service })).status, service).toBe(Serving.SERVING);
     }
     replica.become({ role: "follower", leaderId: otherId });
     expect((await call(check, { service: "raftkv.v1.Leader" })).status).toBe(Serving.NOT_SERVING);
-    expect(Object.keys((await call(list, {})).statuses)).toHaveLength(4);
+    expect(Object.keys((await call(list, {})).statuses)).toHaveLength(5);
   });
 
   test("does not know other names", async () => {

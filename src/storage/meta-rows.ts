@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { DirectoryIdentitySchema, HardStateSchema, PeerDirectorySchema } from "../gen/raftkv/storage/v1/storage_pb.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { toSafeNumber } from "../lib/safe-integer.ts";
@@ -58,10 +59,16 @@ export function readIdentity(value: Uint8Array): StoredIdentity {
   return { clusterId, memberId, dataDirectoryId, engine, formatVersion, bootstrapConfiguration: configuration };
 }
 
+// Writing a row never gives up the thread, so one writer, and the buffer that it has grown, serves all.
+const writer = new BinaryWriter();
+
 /** Row of term, vote and commit index: one row, so that neither is ever found without the others. */
 export function hardStateRow({ term, votedFor, commitIndex }: HardState): RowChange {
-  const message = { term: BigInt(term), votedFor: votedFor ?? "", commitIndex: BigInt(commitIndex) };
-  return messageRow(metaKeys.hardState, HardStateSchema, create(HardStateSchema, message));
+  // Nearly every turn writes one, so it is written without the messages in between; a test holds it against the schema.
+  if (term !== 0) writer.tag(1, WireType.Varint).uint64(term);
+  if (votedFor !== null) writer.tag(2, WireType.LengthDelimited).string(votedFor);
+  if (commitIndex !== 0) writer.tag(3, WireType.Varint).uint64(commitIndex);
+  return { type: "put", key: metaKeys.hardState, value: wrapRow(metaKeys.hardState, writer.finish()) };
 }
 
 /** Reverses {@link hardStateRow}. Throws `STATE_CORRUPT`. */

@@ -9,6 +9,8 @@ export type RunResult =
 
 /** Runs one seed to its end or to the first broken rule. */
 export async function runSeed(seed: number, overrides: Overrides = {}, options: RunOptions = {}): Promise<RunResult> {
+  // A run never waits for the event loop: signals, and whoever waits for messages of this process, get their turn here.
+  await new Promise((resolve) => setImmediate(resolve));
   try {
     return { type: "passed", report: await new Simulation(drawPlan(seed, overrides), options).run() };
   } catch (error) {

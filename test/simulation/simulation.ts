@@ -190,7 +190,8 @@ export class Simulation implements World {
       if (!this.queue.runNext(untilMs)) return false;
       if (this.#touched || this.#settleAlways) {
         this.#touched = false;
-        await new Promise((resolve) => setImmediate(resolve));
+        // Node runs the next tick when no promise is left that could go on.
+        await new Promise<void>((resolve) => process.nextTick(resolve));
       }
       if (this.#broken !== undefined) throw this.#broken.error;
       check(this.trace.events < eventsMax, "runs end", () => `${eventsMax} events`);

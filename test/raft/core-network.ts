@@ -30,6 +30,8 @@ export interface Conditions {
   logReadMs: Span;
   /** How long a snapshot is on its way. */
   transferMs: Span;
+  /** How much longer than a write an installation takes. */
+  installMs: Span;
   /** Share of inputs after which a member waits for more before its turn, so that turns hold several inputs. */
   gatherRate: number;
 }
@@ -45,6 +47,7 @@ export const calm: Conditions = {
   applyMs: { min: 0, max: 1 },
   logReadMs: { min: 0, max: 1 },
   transferMs: { min: 1, max: 4 },
+  installMs: { min: 0, max: 1 },
   gatherRate: 0,
 };
 
@@ -145,8 +148,8 @@ export class CoreNetwork {
       isCut: (from, to) => this.isCut(from, to),
       later: (member, delayMs, act) => this.#later(member, delayMs, act),
       transferMs: () => this.#draw(this.conditions.transferMs),
-      writeMs: (member) => this.#writeMs(member),
-      chance: () => this.#random(),
+      installMs: (member) => this.#writeMs(member) + this.#draw(this.conditions.installMs),
+      random: this.#random,
       observer: options.observer,
     });
     for (const { id } of options.configuration.members) this.add(id, options.configuration);

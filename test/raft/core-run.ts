@@ -75,7 +75,8 @@ function drawConditions(random: Random): Conditions {
     writeMs: { min: 0, max: draw(random, 1, random() < 0.2 ? 80 : 15) },
     applyMs: { min: 0, max: draw(random, 0, 10) },
     logReadMs: { min: 0, max: draw(random, 0, 20) },
-    transferMs: { min: 0, max: draw(random, 1, random() < 0.3 ? 400 : 50) },
+    transferMs: { min: 0, max: draw(random, 1, random() < 0.3 ? 200 : 50) },
+    installMs: { min: 0, max: draw(random, 0, random() < 0.3 ? 200 : 20) },
     gatherRate: random() * 0.6,
   };
 }
@@ -229,8 +230,10 @@ export class CoreRun {
   }
 
   #restWithin(electionTimeouts: number, when: string): void {
+    // With the smallest window each entry takes a round trip, and two writes.
+    const catchUpMs = 8 * Math.max(...this.network.members.map(({ node }) => node?.lastIndex ?? 0));
     rule(
-      this.network.runUntil(() => this.#atRest(), electionTimeouts * this.#electionTimeoutMs),
+      this.network.runUntil(() => this.#atRest(), electionTimeouts * this.#electionTimeoutMs + catchUpMs),
       () => `no rest ${when}: ${this.#describe()}`,
     );
   }

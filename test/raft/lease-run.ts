@@ -78,6 +78,7 @@ export class LeaseRun {
         applyMs: none,
         logReadMs: none,
         transferMs: none,
+        installMs: none,
       },
       observer: this.#checker,
       clockRate: (id) => rates.get(id) ?? 1,

@@ -1,19 +1,19 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
 import type { RaftNode } from "../../src/raft/raft-node.ts";
 import type { SnapshotToFetch } from "../../src/raft/raft-state.ts";
+import type { Random } from "../../src/raft/random.ts";
 import type { CoreMember, CoreObserver } from "./core-network.ts";
 import { imageBaseIndex, installImage } from "./durable-image.ts";
 
 /** What carrying needs of the network. */
 export interface SnapshotRoutes {
-  find(id: MemberId): CoreMember | undefined;
-  isCut(from: MemberId, to: MemberId): boolean;
+  readonly find: (id: MemberId) => CoreMember | undefined;
+  readonly isCut: (from: MemberId, to: MemberId) => boolean;
   /** Runs as an input of the member as it is now, unless it has crashed by then. */
-  later(member: CoreMember, delayMs: number, act: (node: RaftNode) => void): void;
-  transferMs(): number;
-  writeMs(member: CoreMember): number;
-  /** From 0 to 1. */
-  chance(): number;
+  readonly later: (member: CoreMember, delayMs: number, act: (node: RaftNode) => void) => void;
+  readonly transferMs: () => number;
+  readonly installMs: (member: CoreMember) => number;
+  readonly random: Random;
   readonly observer: CoreObserver;
 }
 
@@ -34,7 +34,7 @@ export class SnapshotCarrier {
     if (member.installing !== null || member.fetching === wanted.from) return;
     if (member.fetched !== null && member.fetched.index >= wanted.index) return;
     member.fetching = wanted.from;
-    this.#routes.later(member, this.#routes.transferMs() / 4, () => this.#begin(member, wanted));
+    this.#routes.later(member, this.#routes.transferMs(), () => this.#begin(member, wanted));
   }
 
   #begin(member: CoreMember, wanted: SnapshotToFetch): void {
@@ -59,7 +59,7 @@ export class SnapshotCarrier {
 
   /** Installs what was fetched, if this is the moment. To be called before every turn. */
   tryInstall(member: CoreMember, node: RaftNode): void {
-    const { observer, later, writeMs } = this.#routes;
+    const { observer, later, installMs } = this.#routes;
     if (member.fetched === null || member.writing !== null || member.installing !== null) return;
     const base = member.fetched;
     const start = node.beginInstall(base);
@@ -69,7 +69,7 @@ export class SnapshotCarrier {
     if (start === "outdated") return;
     observer.installing(member, node, base);
     member.installing = base;
-    later(member, writeMs(member), (installed) => {
+    later(member, installMs(member), (installed) => {
       member.installing = null;
       installImage(member.image, base);
       installed.installed();
@@ -79,16 +79,16 @@ export class SnapshotCarrier {
 
   /** The process has died: what it was installing is installed, or still there, or lost. */
   settle(member: CoreMember): void {
-    const { observer, chance } = this.#routes;
+    const { observer, random } = this.#routes;
     member.fetching = null;
     const base = member.installing;
     member.installing = null;
     if (base === null) return;
-    if (chance() < 0.5) {
+    if (random() < 0.5) {
       installImage(member.image, base);
       observer.happened("crashedAfterInstall");
     } else {
-      if (chance() < 0.5) member.fetched = base;
+      if (random() < 0.5) member.fetched = base;
       observer.happened("crashedInstalling");
     }
   }

@@ -95,6 +95,7 @@ export class CoreChecker implements CoreObserver {
     rule(node.appliedIndex >= before.appliedIndex, () => `applied index of ${member.id} ran back`);
     rule(node.appliedIndex <= node.commitIndex, () => `${member.id} applied beyond its commit index`);
     rule(node.commitIndex <= node.lastIndex, () => `${member.id} committed beyond its log`);
+    rule(node.role === "follower" || member.installing === null, () => `${member.id} campaigns while it installs`);
     rule(node.role === "leader" || node.progress.size === 0, () => `${member.id} keeps progress without leading`);
     rule(node.role === "leader" || node.uncommittedBytes === 0, () => `${member.id} counts bytes without leading`);
     if (before.role === "leader" && node.role !== "leader" && node.term === before.term) {
@@ -296,6 +297,9 @@ export class CoreChecker implements CoreObserver {
       this.committedTerms[index - 1] === term,
       () => `${member.id} installs ${index}/${term}, which is not committed`,
     );
+    // A leader of an earlier term may not have it, and would be told that it does.
+    const inTerm = this.#committedInTerm[index - 1] ?? 0;
+    rule(inTerm <= node.term, () => `${member.id} installs in term ${node.term} what was committed in term ${inTerm}`);
     rule(member.writing === null, () => `${member.id} installs a snapshot while it writes`);
     rule(index > node.commitIndex, () => `${member.id} installs a snapshot of what is committed there`);
     this.#configurations.installing(member, base);

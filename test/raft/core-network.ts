@@ -133,6 +133,8 @@ export class CoreNetwork {
   isCut: (from: MemberId, to: MemberId) => boolean = () => false;
   /** How much longer than usual a message takes, milliseconds. */
   holdUp: (message: Message) => number = () => 0;
+  /** Called when a snapshot is on its way to a member, and when its installation begins. */
+  onSnapshot: (member: CoreMember) => void = () => {};
   /** Members whose writes take this much longer, milliseconds. */
   readonly slowDisks = new Map<MemberId, number>();
   readonly #options: CoreNetworkOptions;
@@ -150,6 +152,7 @@ export class CoreNetwork {
       transferMs: () => this.#draw(this.conditions.transferMs),
       installMs: (member) => this.#writeMs(member) + this.#draw(this.conditions.installMs),
       random: this.#random,
+      underWay: (member) => this.onSnapshot(member),
       observer: options.observer,
     });
     for (const { id } of options.configuration.members) this.add(id, options.configuration);

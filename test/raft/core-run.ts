@@ -75,7 +75,7 @@ function drawConditions(random: Random): Conditions {
     writeMs: { min: 0, max: draw(random, 1, random() < 0.2 ? 80 : 15) },
     applyMs: { min: 0, max: draw(random, 0, 10) },
     logReadMs: { min: 0, max: draw(random, 0, 20) },
-    transferMs: { min: 0, max: draw(random, 1, random() < 0.3 ? 200 : 50) },
+    transferMs: { min: 0, max: draw(random, 1, random() < 0.4 ? 400 : 50) },
     installMs: { min: 0, max: draw(random, 0, random() < 0.3 ? 200 : 20) },
     gatherRate: random() * 0.6,
   };
@@ -125,17 +125,20 @@ export class CoreRun {
     const { network } = this;
     const strikeEveryMs = this.#hasty ? draw(this.random, 10, 60) : draw(this.random, 20, 220);
     const nemesis = new Nemesis(network, this.#fork(), this.#coverage, strikeEveryMs);
+    network.onSnapshot = (member) => nemesis.disturb(member);
     // Some runs leave the membership alone, so that the rest gets its share of the time.
     const changes = this.random() < 0.75;
     const untilMs = network.queue.nowMs + 2000;
     const loadEveryMs = draw(this.random, 2, 40);
     // Some runs keep the whole log.
     const compactRate = this.random() < 0.7 ? this.random() ** 2 : 0;
+    // Where only leaders compact, the next one can often do without a snapshot that was asked of the one before.
+    const leadersOnly = this.random() < 0.5;
     while (network.queue.nowMs < untilMs) {
       network.run(loadEveryMs);
       this.#load();
       nemesis.maybeStrike();
-      if (this.random() < compactRate) this.#compact();
+      if (this.random() < compactRate) this.#compact(leadersOnly);
       if (changes) this.#membership.maybeChange();
     }
     nemesis.end();
@@ -159,10 +162,10 @@ export class CoreRun {
     if (this.random() < 0.5) this.#read(this.random() < 0.5 ? target : member);
   }
 
-  #compact(): void {
+  #compact(leadersOnly: boolean): void {
     const { members } = this.network;
     const leader = members.find(({ node }) => node?.role === "leader");
-    const member = this.random() < 0.5 && leader ? leader : members[draw(this.random, 0, members.length - 1)];
+    const member = leadersOnly || this.random() < 0.5 ? leader : members[draw(this.random, 0, members.length - 1)];
     if (member?.node == null) return;
     const base = member.node.firstIndex - 1;
     const last = compactableIndex(member);

@@ -11,6 +11,7 @@ export class Nemesis {
   /** On average. */
   readonly #strikeEveryMs: number;
   #nextMs = 0;
+  #ended = false;
   readonly #strikes: readonly (() => void)[] = [
     () => this.#crash(this.#anyone()),
     () => this.#crash(this.#leader()),
@@ -21,6 +22,8 @@ export class Nemesis {
     () => this.#network.pause(this.#leader(), 20 + 300 * this.#random()),
     () => this.#split(),
     () => this.#isolate(this.#leader()),
+    () => this.#leaveBehind(this.#anyone()),
+    () => this.#leaveBehind(this.#anyone()),
     () => this.#oneWay(this.#leader()),
     () => this.#oneWay(this.#anyone()),
     () => this.#bridge(),
@@ -31,6 +34,15 @@ export class Nemesis {
     () => this.#tellUnreachable(),
     () => this.#network.input(this.#anyone(), (node) => node.campaign()),
     () => this.#network.input(this.#anyone(), (node) => node.campaign()),
+  ];
+
+  readonly #disturbances: readonly ((member: CoreMember) => void)[] = [
+    (member) => this.#soon(() => this.#crash(member)),
+    (member) => this.#soon(() => this.#network.input(member, (node) => node.campaign())),
+    () => this.#soon(() => this.#crash(this.#leader())),
+    () => this.#soon(() => this.#network.input(this.#anyone(), (node) => node.campaign())),
+    () => this.#isolate(this.#leader()),
+    (member) => this.#network.slowDisks.set(member.id, 100 + 200 * this.#random()),
   ];
 
   constructor(network: CoreNetwork, random: Random, coverage: Coverage, strikeEveryMs: number) {
@@ -48,8 +60,20 @@ export class Nemesis {
     this.#pick(this.#strikes)();
   }
 
+  /** Does harm to the snapshot that is on its way to a member or being installed there, or to who has sent it; now and then. */
+  disturb(member: CoreMember): void {
+    if (!this.#ended && this.#random() < 0.5) this.#pick(this.#disturbances)(member);
+  }
+
+  #soon(act: () => void): void {
+    this.#network.queue.after(40 * this.#random(), () => {
+      if (!this.#ended) act();
+    });
+  }
+
   /** Makes good: everything is connected and runs, when the last pause is over. */
   end(): void {
+    this.#ended = true;
     this.#heal();
     for (const member of this.#network.members) this.#network.start(member);
   }
@@ -80,6 +104,14 @@ export class Nemesis {
 
   #isolate({ id }: CoreMember): void {
     this.#network.isCut = (from, to) => from === id || to === id;
+  }
+
+  /** Cut off for long enough that what it misses may be compacted when it comes back. */
+  #leaveBehind(member: CoreMember): void {
+    this.#isolate(member);
+    this.#network.queue.after(50 + 200 * this.#random(), () => {
+      this.#network.isCut = () => false;
+    });
   }
 
   #oneWay({ id }: CoreMember): void {

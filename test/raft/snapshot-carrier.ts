@@ -14,6 +14,8 @@ export interface SnapshotRoutes {
   readonly transferMs: () => number;
   readonly installMs: (member: CoreMember) => number;
   readonly random: Random;
+  /** Told of every transfer and every installation that begins. */
+  readonly underWay: (member: CoreMember) => void;
   readonly observer: CoreObserver;
 }
 
@@ -50,6 +52,7 @@ export class SnapshotCarrier {
       return;
     }
     const base = node.logBaseAt(standsAt);
+    this.#routes.underWay(member);
     later(member, transferMs(), () => {
       if (member.fetching !== wanted.from) return;
       member.fetching = null;
@@ -59,7 +62,7 @@ export class SnapshotCarrier {
 
   /** Installs what was fetched, if this is the moment. To be called before every turn. */
   tryInstall(member: CoreMember, node: RaftNode): void {
-    const { observer, later, installMs } = this.#routes;
+    const { observer, later, installMs, random } = this.#routes;
     if (member.fetched === null || member.writing !== null || member.installing !== null) return;
     const base = member.fetched;
     const start = node.beginInstall(base);
@@ -69,10 +72,13 @@ export class SnapshotCarrier {
     if (start === "outdated") return;
     observer.installing(member, node, base);
     member.installing = base;
+    this.#routes.underWay(member);
     later(member, installMs(member), (installed) => {
       member.installing = null;
       installImage(member.image, base);
       installed.installed();
+      // Now and then a snapshot comes twice.
+      if (random() < 0.2) member.fetched = base;
       observer.happened("snapshotInstalled");
     });
   }

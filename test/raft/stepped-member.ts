@@ -95,17 +95,16 @@ export class SteppedMember {
   }
 
   take(input: Input): Outcome {
-    const { node } = this;
-    if (input.type === "restart") {
-      this.#crash(input.writeSurvives);
-      return { messages: [], reads: [], commits: [] };
-    }
     const outcome = { messages: [] as Message[], reads: [] as ReadState[], commits: [] as Commit[] };
-    const seen = { commitIndex: node.commitIndex };
     if (input.type === "written") outcome.messages.push(...this.#finishWrite());
-    const refusal = this.#give(input);
+    if (input.type === "restart") this.#crash(input.writeSurvives);
+    const seen = { commitIndex: this.node.commitIndex };
+    const refusal = input.type === "restart" ? undefined : this.#give(input);
     this.#noteCommit(seen, outcome.commits);
-    while (this.#turn(outcome)) this.#noteCommit(seen, outcome.commits);
+    for (let turns = 0; this.#turn(outcome); turns++) {
+      this.#noteCommit(seen, outcome.commits);
+      if (turns > 1000) throw new Error(`${this.id} never comes to rest`);
+    }
     this.#noteCommit(seen, outcome.commits);
     return { ...outcome, ...(refusal !== undefined && { refusal }) };
   }

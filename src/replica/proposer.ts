@@ -119,6 +119,7 @@ export class Proposer {
 
   #append(given: readonly Proposal[]): void {
     const { node, runtime, space } = this.#deps;
+    if (given.length > 0) space.look();
     const proposals = given.filter((proposal) => {
       const refused = space.refuses(proposal.command);
       if (refused) drop(proposal, "NO_SPACE");

@@ -106,6 +106,18 @@ test("trap 22: a follower whose messages were compacted before they were answere
   ]);
 });
 
+test("nobody is asked about lost messages that were compacted a moment ago", () => {
+  const member = leader([1, 1, 2, 2], { appendBytesMax: 1, inflight: { messages: 1, bytes: 1 << 20 } });
+  member.hear(refused(3, 4, at(2, 1), { from: "c" }));
+  member.hear(appended(3, 2, { from: "c" }));
+  expect(member.node.progress.get("c")).toMatchObject({ state: "replicate", matchIndex: 2, nextIndex: 4 });
+  member.wait(10);
+  member.compact(5);
+  expect(member.hear(heartbeatAnswer(3, 1, { from: "c" }))).toMatchObject([
+    { type: "InstallSnapshotRequest", to: "c", index: 5 },
+  ]);
+});
+
 describe("trap 23: entries that are compacted while they are read for a follower", () => {
   /** A leader that has asked for entries 1 to 5 of the store for "c". */
   function reading(): TestMember {

@@ -108,7 +108,7 @@ export const optionTable = {
   drainTimeout: option(durationBetween("0ms", "10m"), "20s", "How long SIGTERM waits for requests under way"),
   compactionLogEntries: option(
     countBetween(100, 100_000_000),
-    "200000",
+    "100000",
     "Entries in the log over which those that are applied are forgotten",
   ),
   compactionLogSize: option(
@@ -123,7 +123,7 @@ export const optionTable = {
   ),
   compactionTrailingEntries: option(
     countBetween(0, 50_000_000),
-    "100000",
+    "50000",
     "Applied entries kept for followers that are behind; at most half of both limits is kept, whatever this says",
   ),
   compactionPinnedSize: option(

@@ -2,7 +2,7 @@ import type { Index } from "../raft/entry.ts";
 
 /** When a member's log is compacted, and how much of it stays. */
 export interface CompactionOptions {
-  /** Entries in the log over which it is compacted. Default 200,000. */
+  /** Entries in the log over which it is compacted. Default 100,000. */
   readonly logEntriesMax: number;
   /** Bytes of log over which it is compacted. Default 256 MiB. */
   readonly logBytesMax: number;
@@ -10,7 +10,7 @@ export interface CompactionOptions {
   readonly intervalMs: number;
   /**
    * Applied entries that a compaction keeps, for followers that are a little behind; never more than half of the entries and
-   * half of the bytes at which the log is compacted. Default 100,000.
+   * half of the bytes at which the log is compacted. Default 50,000.
    */
   readonly trailingEntries: number;
   /** Bytes of log over which nothing more is kept for a follower that is fetching a snapshot. Default 1 GiB. */
@@ -19,10 +19,10 @@ export interface CompactionOptions {
 
 /** The limits where nothing else is said. */
 export const defaultCompactionOptions: CompactionOptions = {
-  logEntriesMax: 200_000,
+  logEntriesMax: 100_000,
   logBytesMax: 256 << 20,
   intervalMs: 3_600_000,
-  trailingEntries: 100_000,
+  trailingEntries: 50_000,
   pinnedBytesMax: 1 << 30,
 };
 

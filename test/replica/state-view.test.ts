@@ -52,6 +52,28 @@ describe("a view of the state", () => {
     expect(view.takeWaiting()).toEqual([{ type: "put", key: bytes("a"), value: bytes("2") }]);
   });
 
+  test("shows other rows from one moment to the next when the durable ones are replaced, and forgets all of its own", async () => {
+    const { view, durable } = await open({ a: "old", i1: "", i2: "" });
+    const other = new Durable();
+    for (const [key, value] of Object.entries({ a: "new", c: "kept", i2: "", i3: "" })) other.rows.set(key, value);
+    const prepared = await view.prepare({ iterate: () => other.iterateState() });
+    const seen = () => [
+      ...["a", "b", "c"].map((key) => text(view.get(bytes(key)))),
+      text(view.firstIndexKey(bytes("i"), bytes("j"))),
+    ];
+    // One row is cached, one waits to be written, one waits to be removed, and one is an index key.
+    view.get(bytes("a"));
+    view.put(bytes("b"), bytes("waits"));
+    view.delete(bytes("c"));
+    view.put(bytes("i0"), bytes(""));
+    expect(seen()).toEqual(["old", "waits", undefined, "i0"]);
+    durable.rows.clear();
+    for (const [key, value] of other.rows) durable.rows.set(key, value);
+    view.replace(prepared);
+    expect(seen()).toEqual(["new", undefined, "kept", "i2"]);
+    expect([view.takeWaiting(), view.waitingBytes]).toEqual([[], 0]);
+  });
+
   test("reads a row from the store once, missing ones too", async () => {
     const { view, durable } = await open({ a: "1" });
     for (let i = 0; i < 3; i++) expect([text(view.get(bytes("a"))), view.get(bytes("b"))]).toEqual(["1", undefined]);

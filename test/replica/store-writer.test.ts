@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { silentMetrics } from "../../src/replica/replica-metrics.ts";
 import { defaultReplicaOptions } from "../../src/replica/replica-options.ts";
 import { processRuntime } from "../../src/replica/runtime.ts";
@@ -8,11 +8,13 @@ import type { StoreBatch } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { openOver } from "../storage/store-fixture.ts";
 
-test("rows are written under the index that they bring the state to", async () => {
+/** A writer whose store only remembers what it was to write, with the view and the applied index in the test's hands. */
+async function openWriter() {
   const store = await openOver(new MemoryRows());
+  onTestFinished(() => store.close());
   const view = await StateView.load(store, Uint8Array.of(1));
   const batches: StoreBatch[] = [];
-  let applied = 0;
+  const state = { appliedIndex: 0, view, batches };
   const writer = new StoreWriter(
     {
       store: {
@@ -25,7 +27,7 @@ test("rows are written under the index that they bring the state to", async () =
       options: defaultReplicaOptions,
       metrics: silentMetrics,
       runtime: processRuntime,
-      appliedIndex: () => applied,
+      appliedIndex: () => state.appliedIndex,
       written: () => {},
       fail: (error) => {
         throw error;
@@ -33,9 +35,33 @@ test("rows are written under the index that they bring the state to", async () =
     },
     0,
   );
-  for (applied = 1; applied < 3; applied++) view.put(Buffer.from(`row of ${applied}`), Buffer.of(applied));
+  return { ...state, writer, apply: (index: number) => void (state.appliedIndex = index) };
+}
+
+test("rows are written under the index that they bring the state to", async () => {
+  const { view, batches, writer, apply } = await openWriter();
+  for (const index of [1, 2]) view.put(Buffer.from(`row of ${index}`), Buffer.of(index));
+  apply(2);
   writer.flushRows("now");
   expect(batches).toHaveLength(1);
-  expect(batches[0]).toMatchObject({ appliedIndex: applied, stateChanges: [{ type: "put" }, { type: "put" }] });
-  await store.close();
+  expect(batches[0]).toMatchObject({ appliedIndex: 2, stateChanges: [{ type: "put" }, { type: "put" }] });
+});
+
+test("an applied index counts as durable when it is written, not before", async () => {
+  const { view, writer, apply } = await openWriter();
+  view.put(Buffer.from("row"), Buffer.of(1));
+  apply(1);
+  expect(writer.durableAppliedIndex).toBe(0);
+  writer.flushRows("now");
+  expect(writer.durableAppliedIndex).toBe(0);
+  await new Promise(setImmediate);
+  expect([writer.durableAppliedIndex, writer.busy]).toEqual([1, false]);
+});
+
+test("what a snapshot brought is durable and need not be written", async () => {
+  const { batches, writer, apply } = await openWriter();
+  apply(40);
+  writer.installed(40);
+  writer.flushRows("now");
+  expect([writer.durableAppliedIndex, batches]).toEqual([40, []]);
 });

@@ -16,6 +16,7 @@ export function tick(state: RaftState, nowMs: number, writeAgeMs: number): void 
   const silentMs = Math.min(elapsedMs, Math.max(0, nowMs - (leaderContactMs ?? lastTickMs)));
   state.lastTickMs = nowMs;
   state.nowMs = nowMs;
+  state.leaderSilenceMs += silentMs;
   state.diskStalled = writeAgeMs >= options.electionTimeoutMs;
   tickReads(state, elapsedMs);
   if (state.role === "leader") {
@@ -24,7 +25,6 @@ export function tick(state: RaftState, nowMs: number, writeAgeMs: number): void 
     else tickLeader(state, elapsedMs);
     return;
   }
-  state.leaderSilenceMs += silentMs;
   state.electionElapsedMs += silentMs;
   if (state.electionElapsedMs >= state.randomizedElectionTimeoutMs) campaign(state);
 }

@@ -1,4 +1,5 @@
 import { electionMutations } from "./election-mutations.ts";
+import { healthMutations } from "./health-mutations.ts";
 import { leaseMutations } from "./lease-mutations.ts";
 import { membershipMutations } from "./membership-mutations.ts";
 import type { Mutation } from "./mutation.ts";
@@ -20,4 +21,5 @@ export const mutations: readonly Mutation[] = [
   ...storageMutations,
   ...stateMachineMutations,
   ...replicaMutations,
+  ...healthMutations,
 ];

@@ -258,6 +258,17 @@ describe("who has promised a leader not to vote", () => {
     expect(granted(before.restart(), 2, { leadershipTransfer: true })).toBe(true);
   });
 
+  test("is free when it has led for an election timeout itself, since it heard the one before it", () => {
+    const member = new TestMember({ raft: lease });
+    member.hear(heartbeat(1, 0));
+    member.hear({ type: "TimeoutNowRequest", from: "b", to: "a", term: 1 });
+    member.hear(vote(2, true));
+    expect(member.node.role).toBe("leader");
+    member.wait(100);
+    expect(member.node.role).toBe("follower");
+    expect(granted(member, 3)).toBe(true);
+  });
+
   test("owes nothing at its very first start, when it has never entered a term", () => {
     expect(granted(new TestMember({ raft: lease }), 1)).toBe(true);
   });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { type Crash, CrashDisk, type CrashPlace, type Order } from "./crash-disk.ts";
 import { type Content, contentOf, nothing } from "./crash-model.ts";
-import { type Part, peers, type Step, scenario, truncationStep } from "./crash-scenario.ts";
+import { contents, outcomes, type Part, peers, plain, type Step, scenario, truncationStep } from "./crash-scenario.ts";
 import { inventory } from "./snapshot-fixture.ts";
 import { openOver } from "./store-fixture.ts";
 
@@ -53,36 +53,6 @@ async function run(
 /** Steps that the process after the crash does, that with the crash among them. */
 const furtherSteps = 4;
 
-/** What the scenario comes to before each step, and at its end. */
-const contents: readonly Content[] = contentsOf(scenario);
-
-function contentsOf(steps: readonly Step[]): Content[] {
-  const found = [nothing];
-  let content = nothing;
-  for (const { parts } of steps) {
-    for (const part of parts) content = part.apply(content);
-    found.push(content);
-  }
-  return found;
-}
-
-/** A content that a crash may leave, and the parts that are in it. */
-type Outcome = readonly [content: Content, done: ReadonlySet<Part>];
-
-/** Every content that a crash may leave: each part that has not resolved is there or not. */
-function outcomes(before: Content, parts: readonly Part[], resolved: ReadonlySet<Part>): Outcome[] {
-  return parts.reduce<Outcome[]>(
-    (found, part) =>
-      found.flatMap(([content, done]): Outcome[] => {
-        const landed: Outcome = [part.apply(content), new Set([...done, part])];
-        if (resolved.has(part)) return [landed];
-        const between = part.between?.(content) ?? [];
-        return [[content, done], landed, ...between.map((each): Outcome => [each, done])];
-      }),
-    [[before, new Set()]],
-  );
-}
-
 async function expectNoGarbage(disk: CrashDisk, { base, entries, state, installation }: Content): Promise<void> {
   await disk.quiet();
   const { log, generations } = await inventory({ rows: async () => disk.rows.snapshot() });
@@ -116,10 +86,6 @@ async function crashAndGoOn(crash: Crash, order: Order): Promise<string> {
   await expectNoGarbage(next, end);
   await last.close();
   return name;
-}
-
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
 }
 
 /** Every way to die at a place: each storage call, and there each choice of what was under way and is kept. */

@@ -3,7 +3,7 @@ import type { Index, Term } from "../../src/raft/entry.ts";
 import type { LogBase } from "../../src/raft/log-base.ts";
 import type { Installation } from "../../src/storage/installation.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
-import { type Content, withEntries, withRows } from "./crash-model.ts";
+import { type Content, nothing, withEntries, withRows } from "./crash-model.ts";
 import { rowOf } from "./snapshot-fixture.ts";
 import { batch, command, commands, configuration, noop, put, term } from "./store-fixture.ts";
 
@@ -175,3 +175,38 @@ export const scenario: readonly Step[] = [
   step("truncate to the base", write({ hardState: term(8, 48), truncateFrom: 49, entries: [noop(49, 8)] })),
   reopen,
 ];
+
+/** What the scenario comes to before each step, and at its end. */
+export const contents: readonly Content[] = contentsOf(scenario);
+
+function contentsOf(steps: readonly Step[]): Content[] {
+  const found = [nothing];
+  let content = nothing;
+  for (const { parts } of steps) {
+    for (const part of parts) content = part.apply(content);
+    found.push(content);
+  }
+  return found;
+}
+
+/** A content that a crash may leave, and the parts that are in it. */
+export type Outcome = readonly [content: Content, done: ReadonlySet<Part>];
+
+/** Every content that a crash may leave: each part that has not resolved is there or not. */
+export function outcomes(before: Content, parts: readonly Part[], resolved: ReadonlySet<Part>): Outcome[] {
+  return parts.reduce<Outcome[]>(
+    (found, part) =>
+      found.flatMap(([content, done]): Outcome[] => {
+        const landed: Outcome = [part.apply(content), new Set([...done, part])];
+        if (resolved.has(part)) return [landed];
+        const between = part.between?.(content) ?? [];
+        return [[content, done], landed, ...between.map((each): Outcome => [each, done])];
+      }),
+    [[before, new Set()]],
+  );
+}
+
+/** The same value as it comes out of JSON, so that a Buffer equals an array of bytes. */
+export function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

@@ -13,7 +13,7 @@ help:
 	@echo "make verify    the checks that only read: format, lint, types, schemas, generated code, documents"
 	@echo "make fix       format and mend what the linters can"
 	@echo "make generate  stubs and descriptors from proto/"
-	@echo "make soak      simulate clusters with fresh seeds for MINUTES (10) minutes"
+	@echo "make soak      simulate clusters with fresh seeds for MINUTES (10) minutes, JOBS (2) at a time"
 	@echo "make mutations make small faults, one at a time, and see that the tests notice each"
 	@echo "make bench     measure; figures go to bench/results/"
 	@echo "make clean     remove what was built and installed"
@@ -52,9 +52,9 @@ generate: install
 bench: build
 	@npm run --silent bench
 
-# Fresh seeds every time, and the first of them told, so that a failure can be looked for again.
+# Fresh seeds every time, and the first of them told, so that a failure can be looked for again. Ctrl-C prints the totals.
 soak: install
-	@npm run --silent sim -- --start "$${START:-$$(date +%s)}" --minutes "$${MINUTES:-10}"
+	@npm run --silent sim -- --start "$${START:-$$(date +%s)}" --minutes "$${MINUTES:-10}" --jobs "$${JOBS:-2}"
 
 # Longer than make test; npm run mutations -- --only 1,5 tries some.
 mutations: install

@@ -91,6 +91,11 @@ export class Coverage {
     return this.#counts.get(situation) ?? 0;
   }
 
+  /** Situations that were met, and how often. */
+  get counts(): readonly (readonly [Situation, number])[] {
+    return [...this.#counts];
+  }
+
   /** Adds what another run met. */
   add(other: Coverage): void {
     for (const [situation, count] of other.#counts) this.saw(situation, count);

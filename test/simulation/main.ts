@@ -1,62 +1,23 @@
-import { parseArgs } from "node:util";
-import { Coverage, situations } from "./coverage.ts";
-import type { Overrides } from "./plan.ts";
-import { commandOf, type RunResult, runSeed } from "./run-seed.ts";
-import { shrink } from "./shrink.ts";
+import { Campaign, type CampaignTotals } from "./campaign.ts";
+import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
+import { situations } from "./coverage.ts";
+import { readRegressions } from "./regressions.ts";
+import { runSeed } from "./run-seed.ts";
+import type { Job } from "./seed-job.ts";
 
-// npm run sim -- --seeds N [--start S] [--minutes M]     many seeds; a failing one is made smaller and printed as a command
-// npm run sim -- --seed S [--trace] [what to leave out]  one seed
-
-const usage = `npm run sim -- --seeds N [--start S] [--minutes M] [--keep-going]
-npm run sim -- --seed S [--trace] [--strikes 1,2|none] [--members N] [--clients N] [--operations N] [--until MS]
-                        [--calm-network] [--calm-disk]
-`;
-
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string" },
-    start: { type: "string", default: "1" },
-    minutes: { type: "string" },
-    "keep-going": { type: "boolean", default: false },
-    seed: { type: "string" },
-    trace: { type: "boolean", default: false },
-    strikes: { type: "string" },
-    members: { type: "string" },
-    clients: { type: "string" },
-    operations: { type: "string" },
-    until: { type: "string" },
-    "calm-network": { type: "boolean", default: false },
-    "calm-disk": { type: "boolean", default: false },
-    coverage: { type: "boolean", default: false },
-    "settle-always": { type: "boolean", default: false },
-    "no-shrink": { type: "boolean", default: false },
-  },
-});
+// npm run sim -- --seeds N [--start S] [--minutes M] [--jobs N]   many seeds; a failing one is made smaller, printed as a command
+// npm run sim -- --seed S [--trace] [what to leave out]           one seed
+// npm run sim -- --regressions                                    the runs that once found a bug
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-function overridesOf(): Overrides {
-  const { strikes, members, clients, operations, until } = values;
-  return {
-    ...(strikes !== undefined && { strikes: strikes === "none" ? [] : strikes.split(",").map(Number) }),
-    ...(members !== undefined && { size: Number(members) }),
-    ...(clients !== undefined && { clients: Number(clients) }),
-    ...(operations !== undefined && { operations: Number(operations) }),
-    ...(until !== undefined && { untilMs: Number(until) }),
-    ...(values["calm-network"] && { calmNetwork: true }),
-    ...(values["calm-disk"] && { calmDisk: true }),
-  };
-}
-
-async function runOne(seed: number): Promise<boolean> {
-  const result = await runSeed(seed, overridesOf(), {
-    settleAlways: values["settle-always"],
-    ...(values.trace && { write: print }),
-  });
+async function runOne(seed: number, { overrides, settleAlways, trace }: CommandLine): Promise<boolean> {
+  const result = await runSeed(seed, overrides, { settleAlways, ...(trace && { write: print }) });
   if (result.type === "broken") {
-    print(describe(result));
+    const { error } = result;
+    print(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return false;
   }
   const { traceHash, events, virtualMs, operations } = result.report;
@@ -65,58 +26,47 @@ async function runOne(seed: number): Promise<boolean> {
   return true;
 }
 
-function describe({ error }: Extract<RunResult, { type: "broken" }>): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+function* seedsFrom(first: number, count: number): Generator<Job> {
+  for (let seed = first; seed < first + count; seed++) yield { seed, overrides: {} };
 }
 
-async function runMany(first: number, count: number, minutes: number): Promise<boolean> {
-  const coverage = new Coverage();
-  const begunMs = performance.now();
-  const totals = { seeds: 0, events: 0, virtualMs: 0, operations: 0, failed: 0 };
-  for (let seed = first; seed < first + count; seed++) {
-    if (performance.now() - begunMs > minutes * 60_000) break;
-    totals.seeds++;
-    const result = await runSeed(seed);
-    if (result.type === "broken") {
-      totals.failed++;
-      await explain(seed, result);
-      if (!values["keep-going"]) break;
-      continue;
-    }
-    const { report } = result;
-    coverage.add(report.coverage);
-    totals.events += report.events;
-    totals.virtualMs += report.virtualMs;
-    totals.operations += report.operations;
-  }
-  const seconds = (performance.now() - begunMs) / 1000;
-  const { user, system } = process.cpuUsage();
-  const cpuSeconds = (user + system) / 1e6;
+async function runMany(jobs: Iterable<Job>, commandLine: CommandLine): Promise<CampaignTotals> {
+  const campaign = new Campaign({ ...commandLine, print });
+  // Ctrl-C prints what was done so far; a second one does not wait for the runs under way.
+  process.once("SIGINT", () => campaign.stop());
+  print(commandLine.regressions ? "runs that once found a bug" : `seeds from ${commandLine.start} on`);
+  const totals = await campaign.run(jobs);
+  const { seeds, failed, events, operations, virtualMs, elapsedMs, cpuMs } = totals;
   print(
-    `${totals.seeds} seeds, ${totals.failed} failed; ${totals.events} events, ${totals.operations} operations, ` +
-      `${(totals.virtualMs / 3.6e6).toFixed(2)} h simulated in ${seconds.toFixed(1)} s ` +
-      `(${(totals.virtualMs / 1000 / cpuSeconds).toFixed(0)} simulated seconds a second of processor)`,
+    `${seeds} seeds, ${failed} failed; ${events} events, ${operations} operations, ` +
+      `${(virtualMs / 3.6e6).toFixed(2)} h simulated in ${(elapsedMs / 1000).toFixed(1)} s ` +
+      `(${(virtualMs / cpuMs).toFixed(0)} simulated seconds a second of processor)`,
   );
-  print(`never met: ${coverage.missing.join(", ") || "nothing"}`);
-  if (values.coverage) for (const situation of situations) print(`${coverage.count(situation)} ${situation}`);
-  return totals.failed === 0;
+  return totals;
 }
 
-async function explain(seed: number, result: Extract<RunResult, { type: "broken" }>): Promise<void> {
-  print(`seed ${seed} failed: ${describe(result)}`);
-  if (values["no-shrink"]) return;
-  const smaller = await shrink(seed, {}, result.rule);
-  print(`replay: ${commandOf(seed, smaller)}`);
-}
-
-async function main(): Promise<boolean> {
-  if (values.seed !== undefined) return runOne(Number(values.seed));
-  if (values.seeds !== undefined || values.minutes !== undefined) {
-    const count = values.seeds === undefined ? Number.POSITIVE_INFINITY : Number(values.seeds);
-    return runMany(Number(values.start), count, Number(values.minutes ?? Number.POSITIVE_INFINITY));
+async function main(commandLine: CommandLine): Promise<boolean> {
+  const { seed, seeds, start, regressions } = commandLine;
+  if (seed !== undefined) return runOne(seed, commandLine);
+  if (regressions) return (await runMany(readRegressions(), { ...commandLine, keepGoing: true })).failed === 0;
+  if (seeds === undefined) {
+    process.stderr.write(usage);
+    return false;
   }
-  process.stderr.write(usage);
-  return false;
+  const { failed, coverage } = await runMany(seedsFrom(start, seeds), commandLine);
+  print(`never met: ${coverage.missing.join(", ") || "nothing"}`);
+  if (commandLine.coverage) for (const situation of situations) print(`${coverage.count(situation)} ${situation}`);
+  return failed === 0;
 }
 
-if (!(await main())) process.exitCode = 1;
+function readCommandLine(): CommandLine | undefined {
+  try {
+    return parseCommandLine(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    return undefined;
+  }
+}
+
+const commandLine = readCommandLine();
+if (commandLine === undefined || !(await main(commandLine))) process.exitCode = 1;

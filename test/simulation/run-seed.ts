@@ -17,18 +17,3 @@ export async function runSeed(seed: number, overrides: Overrides = {}, options: 
     return { type: "broken", rule: brokenRuleOf(error), error };
   }
 }
-
-/** The command that repeats a run. */
-export function commandOf(seed: number, overrides: Overrides): string {
-  const { strikes, size, clients, operations, untilMs, calmNetwork, calmDisk } = overrides;
-  const flags = [
-    strikes === undefined ? "" : `--strikes ${strikes.length === 0 ? "none" : strikes.join(",")}`,
-    size === undefined ? "" : `--members ${size}`,
-    clients === undefined ? "" : `--clients ${clients}`,
-    operations === undefined ? "" : `--operations ${operations}`,
-    untilMs === undefined ? "" : `--until ${untilMs}`,
-    calmNetwork === true ? "--calm-network" : "",
-    calmDisk === true ? "--calm-disk" : "",
-  ];
-  return ["npm run sim --", `--seed ${seed}`, ...flags.filter((flag) => flag !== ""), "--trace"].join(" ");
-}

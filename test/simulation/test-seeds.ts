@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { commandOf } from "./command-line.ts";
 import { Coverage } from "./coverage.ts";
-import { commandOf, runSeed } from "./run-seed.ts";
+import { runSeed } from "./run-seed.ts";
 import { shrink } from "./shrink.ts";
 
 /** A test that runs `count` seeds from `first` on; between them they must meet every situation. */

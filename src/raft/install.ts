@@ -56,6 +56,5 @@ export function installed(state: RaftState): void {
   state.appliedIndex = base.index;
   state.applyingIndex = base.index;
   // A leader of a term that began meanwhile has it too: it was committed before (Raft paper, section 5.4.3).
-  state.matchedIndex = Math.max(state.matchedIndex, base.index);
   if (state.leaderId !== null) acknowledge(state, state.leaderId, base.index);
 }

@@ -303,7 +303,7 @@ export class CoreChecker implements CoreObserver {
     rule(member.writing === null, () => `${member.id} installs a snapshot while it writes`);
     rule(index > node.commitIndex, () => `${member.id} installs a snapshot of what is committed there`);
     this.#configurations.installing(member, base);
-    if (node.lastIndex > index) this.coverage.saw("snapshotIntoLongerLog");
+    if (node.lastIndex > node.commitIndex) this.coverage.saw("snapshotDropsEntries");
     if (base.configuration.configuration.outgoingVoters.length > 0) this.coverage.saw("snapshotOfJoint");
   }
 

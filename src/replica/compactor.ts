@@ -28,7 +28,7 @@ export interface CompactorDependencies {
 /** How a request to compact ended. */
 export type CompactionOutcome =
   | { readonly type: "compacted"; readonly firstIndex: Index; readonly lastIndex: Index; readonly logSizeBytes: number }
-  /** What is applied was not durable in time, or a snapshot was being installed; nothing was compacted. */
+  /** What is applied was not durable in time, a snapshot was being installed, or the member stops. */
   | { readonly type: "refused" };
 
 interface CompactionRequest {
@@ -89,7 +89,7 @@ export class Compactor {
     }
     this.#requests.shift();
     const target = compactionTarget(this.#facts(0), request.trailingEntries, options.compaction);
-    this.#compact(target, "request", () => request.done(this.#outcome()));
+    this.#compact(target, "request", request.done);
   }
 
   #compactIfDue(nowMs: number): void {
@@ -98,28 +98,32 @@ export class Compactor {
     if (plan !== null) this.#compact(plan.to, plan.reason, () => {});
   }
 
-  #compact(target: Index, reason: CompactionReason, done: () => void): void {
+  #compact(target: Index, reason: CompactionReason, done: (outcome: CompactionOutcome) => void): void {
     const { node, store, metrics, runtime, wake, fail } = this.#deps;
     const { firstIndex } = node;
     if (target < firstIndex) {
-      done();
+      done(this.#outcome());
       return;
     }
     assert(target <= this.#appliedIndex, `compaction to ${target}, but only ${this.#appliedIndex} is durably applied`);
     // The core first: what it does not count on any more may go from the disk.
     const base = node.compact(target);
     if (base.index < firstIndex) {
-      done();
+      done(this.#outcome());
       return;
     }
     this.#running = true;
     this.#lastMs = runtime.now();
-    store.compact(base).then(() => {
+    const compacted = () => {
       this.#running = false;
       metrics.compaction(reason, base.index - firstIndex + 1, (runtime.now() - this.#lastMs) / 1000);
-      done();
+      done(this.#outcome());
       wake();
-    }, fail);
+    };
+    store.compact(base).then(compacted, (error) => {
+      done({ type: "refused" });
+      fail(error);
+    });
   }
 
   #facts(ageMs: number): LogFacts {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { mutations } from "../mutations/catalogue.ts";
 import { applyEdit } from "../mutations/mutation.ts";
+import { numbersIn } from "../mutations/results-table.ts";
 import { repositoryRoot } from "../mutations/workspace.ts";
 
 const read = (path: string): string => readFileSync(join(repositoryRoot, path), "utf8");
@@ -15,6 +16,12 @@ describe("the list of mutations", () => {
     expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
     const faults = mutations.map(({ fault }) => fault);
     expect(new Set(faults).size).toBe(faults.length);
+  });
+
+  test("has every mutation in the table of docs/testing.md, and that has no other and no problem", () => {
+    const document = read("docs/testing.md");
+    expect(numbersIn(document)).toEqual(numbers);
+    expect(document).not.toContain("| PROBLEM");
   });
 
   test("names test files that exist", () => {

@@ -133,7 +133,7 @@ export const replicaMutations: readonly Mutation[] = [
       edit(
         "replica/snapshot-installer.ts",
         "if (this.#prepared === null || this.#installing || writer.busy) return;",
-        "if (this.#prepared === null || this.#installing || writer.ageMs < 0) return;",
+        "if (this.#prepared === null || this.#installing || (writer.busy && node.term < 0)) return;",
       ),
     ],
     tests: snapshots,

@@ -258,7 +258,7 @@ export const storageMutations: readonly Mutation[] = [
         "return readStateRows(rows, { start: from, end: stateKey(generation, Uint8Array.of(0x73)) }, pageBytes);",
       ),
     ],
-    tests: ["replica/snapshot-traps.test.ts"],
+    tests: ["replica/snapshots.test.ts"],
   },
   {
     number: 136,

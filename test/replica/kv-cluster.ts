@@ -10,6 +10,7 @@ import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/
 import { readBase } from "../../src/storage/base-row.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { firstGeneration, generationRange, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
+import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { encodeCommand, put, utf8 } from "../kv/driver.ts";
 import { type ClusterMember, propose, ReplicaCluster } from "./replica-cluster.ts";
 
@@ -21,6 +22,8 @@ export interface KvClusterOptions {
   readonly metrics?: Partial<ReplicaMetrics>;
   readonly replica?: Partial<ReplicaOptions>;
   readonly kvLimits?: Partial<KvLimits>;
+  /** Over a member's disk. Default: {@link openMemoryEngine}. */
+  readonly openEngine?: (id: MemberId, rows: MemoryRows) => StorageEngine;
 }
 
 /** A log that is compacted often, and of which little is kept. */
@@ -30,10 +33,11 @@ const smallLog: Partial<CompactionOptions> = { logEntriesMax: 40, trailingEntrie
 export class KvCluster extends ReplicaCluster {
   readonly disks: Map<MemberId, MemoryRows>;
 
-  constructor({ size, compaction, snapshot, metrics, replica, kvLimits }: KvClusterOptions = {}) {
+  constructor({ size, compaction, snapshot, metrics, replica, kvLimits, openEngine }: KvClusterOptions = {}) {
+    const open = openEngine ?? ((_id: MemberId, rows: MemoryRows) => openMemoryEngine(rows));
     const disks = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryRows()] as const));
     super({
-      engine: (id) => openMemoryEngine(disks.get(id)),
+      engine: (id) => open(id, disks.get(id) ?? new MemoryRows()),
       ...(size !== undefined && { size }),
       ...(metrics !== undefined && { metrics }),
       stateMachine: createKvStateMachine(kvLimits),

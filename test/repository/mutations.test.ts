@@ -21,7 +21,7 @@ describe("the list of mutations", () => {
   test("has every mutation in the table of docs/testing.md, and that has no other and no problem", () => {
     const document = read("docs/testing.md");
     expect(numbersIn(document)).toEqual(numbers);
-    expect(document).not.toContain("| PROBLEM");
+    expect(document.split("\n").filter((line) => line.includes("| PROBLEM"))).toEqual([]);
   });
 
   test("names test files that exist", () => {

@@ -58,7 +58,7 @@ export class KvCluster extends ReplicaCluster {
 export async function putKeys(member: ClusterMember, prefix: string, count: number, valueBytes = 10): Promise<void> {
   const outcomes = await Promise.all(
     Array.from({ length: count }, (_, number) =>
-      propose(member, [...encodeCommand(put(`${prefix}${number}`, valueOf(prefix, number, valueBytes)))]),
+      propose(member, [...encodeCommand(put(`${prefix}${number}`, valueText(prefix, number, valueBytes)))]),
     ),
   );
   const failed = outcomes.find(({ type }) => type !== "applied");
@@ -69,11 +69,11 @@ export async function putKeys(member: ClusterMember, prefix: string, count: numb
 export function missingKeys({ replica }: ClusterMember, prefix: string, count: number, valueBytes = 10): string[] {
   return Array.from({ length: count }, (_, number) => `${prefix}${number}`).filter((key, number) => {
     const pair = readPair((row) => replica.stateRow(row), utf8(key));
-    return Buffer.from(pair?.value?.data ?? []).toString() !== valueOf(prefix, number, valueBytes);
+    return Buffer.from(pair?.value?.data ?? []).toString() !== valueText(prefix, number, valueBytes);
   });
 }
 
-function valueOf(prefix: string, number: number, bytes: number): string {
+function valueText(prefix: string, number: number, bytes: number): string {
   return `${prefix}${number}`.padEnd(bytes, ".");
 }
 

@@ -99,7 +99,7 @@ export class Proposer {
   tick(nowMs: number): void {
     this.appended.expire(nowMs);
     this.#deps.forwarder.expire(nowMs);
-    this.#queue.push(...this.#again.splice(0));
+    if (this.#again.length > 0) this.#queue.push(...this.#again.splice(0));
   }
 
   /** Proposes what is queued, or passes it on. */

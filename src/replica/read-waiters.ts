@@ -72,6 +72,7 @@ export class ReadWaiters {
 
   /** Gathers the reads that were not confirmed. */
   gatherUnconfirmed(): void {
+    if (this.#unconfirmed.length === 0) return;
     this.#gathered.push(...this.#unconfirmed);
     this.#unconfirmed = [];
   }
@@ -90,7 +91,7 @@ export class ReadWaiters {
 
   /** Ends the reads whose deadline has passed; returns how many. */
   expire(nowMs: number): number {
-    return this.#endWhere((waiter) => waiter.deadlineMs <= nowMs, "DEADLINE_EXCEEDED");
+    return this.#size === 0 ? 0 : this.#endWhere((waiter) => waiter.deadlineMs <= nowMs, "DEADLINE_EXCEEDED");
   }
 
   /** Ends every read. */

@@ -26,7 +26,7 @@ export class MemoryRows {
     this.#shared = false;
     const at = lowerBound(this.#rows, change.key);
     const found = this.#rows[at];
-    const present = found !== undefined && Buffer.compare(found[0], change.key) === 0 ? 1 : 0;
+    const present = found !== undefined && compareBytes(found[0], change.key) === 0 ? 1 : 0;
     if (change.type === "delete") this.#rows.splice(at, present);
     else this.#rows.splice(at, present, [copyOf(change.key), copyOf(change.value)]);
   }
@@ -113,7 +113,7 @@ function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 
 
 function valueIn(rows: readonly Row[], key: Uint8Array): Uint8Array | undefined {
   const row = rows[lowerBound(rows, key)];
-  return row !== undefined && Buffer.compare(row[0], key) === 0 ? row[1] : undefined;
+  return row !== undefined && compareBytes(row[0], key) === 0 ? row[1] : undefined;
 }
 
 /** Position of the first row whose key is not below `key`. */
@@ -123,7 +123,7 @@ function lowerBound(rows: readonly Row[], key: Uint8Array): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
     const row = rows[middle];
-    if (row !== undefined && Buffer.compare(row[0], key) < 0) low = middle + 1;
+    if (row !== undefined && compareBytes(row[0], key) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -136,4 +136,14 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 
 function copyIfThere(bytes: Uint8Array | undefined): Uint8Array | undefined {
   return bytes === undefined ? undefined : copyOf(bytes);
+}
+
+/** Below, at or above 0 as `a` stands before, at or after `b`. Keys are short: a call of native code costs more than the loop. */
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const difference = (a[at] ?? 0) - (b[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }

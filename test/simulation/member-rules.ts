@@ -1,10 +1,9 @@
 import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
-import type { Replica } from "../../src/replica/replica.ts";
-import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
+import { isStill, type MemberView, type ViewedReplica, viewOf } from "./member-view.ts";
 import { isQuorum, MembershipRules } from "./membership-rules.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
@@ -15,15 +14,13 @@ export interface WatchedMember {
   /** Its disk forgot, on purpose, what it had acknowledged: what it says proves nothing any more. */
   readonly forgetful: boolean;
   readonly incarnation: number;
-  readonly replica: WatchedReplica | undefined;
+  readonly replica: ViewedReplica | undefined;
 }
-
-type WatchedReplica = Pick<Replica, "core" | "appliedIndex" | "pendingProposals" | "status">;
 
 /** What a member was like after its last event. */
 interface Seen {
   readonly incarnation: number;
-  readonly status: ReplicaStatus;
+  readonly status: MemberView;
 }
 
 /** Rules about members and what they hold (Raft paper, figure 3), looked at after every event. */
@@ -53,7 +50,7 @@ export class MemberRules {
     const seen = this.#seen.get(member.id);
     const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
     if (before !== undefined && isStill(before, replica)) return false;
-    const status = replica.status();
+    const status = viewOf(replica);
     if (before !== undefined) this.#checkMonotonic(member.id, before, status);
     check(
       status.appliedIndex <= status.commitIndex && status.commitIndex <= status.lastIndex,
@@ -79,7 +76,7 @@ export class MemberRules {
   }
 
   /** A member gives its store all that it has of the log; `logged` are the configurations in it. */
-  handsOver(member: WatchedMember, status: ReplicaStatus, logged: readonly ConfigurationAt[]): void {
+  handsOver(member: WatchedMember, status: MemberView, logged: readonly ConfigurationAt[]): void {
     if (member.forgetful) return;
     this.membership.handsOver(member.id, status, logged, this.committedTerms.length);
   }
@@ -100,7 +97,7 @@ export class MemberRules {
     check(index <= member.disk.lastIndex, "applied is durable", () => `${member.id} applies ${index} before it is`);
   }
 
-  #checkMonotonic(id: MemberId, before: ReplicaStatus, status: ReplicaStatus): void {
+  #checkMonotonic(id: MemberId, before: MemberView, status: MemberView): void {
     check(status.term >= before.term, "term grows", () => `${id}: from ${before.term} to ${status.term}`);
     check(
       status.commitIndex >= before.commitIndex,
@@ -114,7 +111,7 @@ export class MemberRules {
     );
   }
 
-  #checkLeader(member: WatchedMember, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
+  #checkLeader(member: WatchedMember, before: MemberView | undefined, status: MemberView): void {
     const { term } = status;
     const isNew = before?.role !== "leader" || before.term !== term;
     if (isNew) this.#checkNewLeader(member, term);
@@ -163,7 +160,7 @@ export class MemberRules {
     );
   }
 
-  #checkCommit(member: WatchedMember, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
+  #checkCommit(member: WatchedMember, before: MemberView | undefined, status: MemberView): void {
     const { commitIndex } = status;
     const from = this.committedTerms.length;
     // Between two looks a leader may have counted by the configuration of then or by that of now.
@@ -211,18 +208,4 @@ export class MemberRules {
     );
     return configurations.some((configuration) => isQuorum(configuration, (id) => holders.has(id)));
   }
-}
-
-/** Whether nothing that the rules look at has changed: most events change nothing, and a whole status has its cost. */
-function isStill(before: ReplicaStatus, { core, appliedIndex, pendingProposals }: WatchedReplica): boolean {
-  return (
-    before.term === core.term &&
-    before.commitIndex === core.commitIndex &&
-    before.appliedIndex === appliedIndex &&
-    (before.role === "learner" ? "follower" : before.role) === core.role &&
-    before.configurationIndex === core.configurationAt.index &&
-    before.lastIndex === core.lastIndex &&
-    before.pendingProposals === pendingProposals &&
-    before.peers.every(({ memberId, matchIndex }) => core.progress.get(memberId)?.matchIndex === matchIndex)
-  );
 }

@@ -1,9 +1,9 @@
 import { type Configuration, isJoint, isVoter, type MemberId } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { Index, Term } from "../../src/raft/entry.ts";
-import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
+import type { MemberView } from "./member-view.ts";
 
 /** A leader as last looked at. */
 interface SeenLeader {
@@ -60,7 +60,7 @@ export class MembershipRules {
    * A member gives its store what it has of the log, all of it: what is in force must be what that log holds, committed or
    * not. `logged` are its configurations, and `committedIndex` is what anybody knows to be committed.
    */
-  handsOver(id: MemberId, status: ReplicaStatus, logged: readonly ConfigurationAt[], committedIndex: Index): void {
+  handsOver(id: MemberId, status: MemberView, logged: readonly ConfigurationAt[], committedIndex: Index): void {
     const newest = logged.at(-1);
     const { configurationIndex, configuration } = status;
     check(
@@ -78,7 +78,7 @@ export class MembershipRules {
   }
 
   /** A member has done something. */
-  acted(id: MemberId, before: ReplicaStatus | undefined, status: ReplicaStatus): void {
+  acted(id: MemberId, before: MemberView | undefined, status: MemberView): void {
     if (before !== undefined && before.configurationIndex > status.configurationIndex) {
       this.#coverage.saw("configurationRolledBack");
     }

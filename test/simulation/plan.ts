@@ -165,7 +165,7 @@ function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): N
     slowMsMax: dice.real(1, 4) * electionTimeoutMs,
     dropShare: calm ? 0 : orOff(0.4, dice.real(0, 0.08)),
     duplicateShare: calm ? 0 : orOff(0.4, dice.real(0, 0.15)),
-    codecShare: dice.pick([0, 0.1, 1]),
+    codecShare: dice.pick([0, 0.1, 0.5]),
     keepaliveMs: dice.real(0.5, 4) * electionTimeoutMs,
     queueMessagesMax: dice.chance(0.15) ? dice.whole(4, 20) : 65_536,
   };

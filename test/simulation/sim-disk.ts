@@ -156,8 +156,8 @@ export class SimDisk {
         removed.push(gone);
       }
       this.rows.apply(change);
+      if (Buffer.compare(change.key, metaKeys.hardState) === 0) this.#hardState = undefined;
     }
-    this.#hardState = undefined;
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
   }
 

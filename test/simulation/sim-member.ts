@@ -17,6 +17,7 @@ import { bootstrapOn, join } from "./joining.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Machine, MemberProcess } from "./member-process.ts";
 import type { WatchedMember } from "./member-rules.ts";
+import { type MemberView, viewOf } from "./member-view.ts";
 import type { MessageRules } from "./message-rules.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { openSimEngine, openSimWatermarkFile } from "./sim-engine.ts";
@@ -34,7 +35,7 @@ export interface MemberSurroundings {
   readonly messageRules: MessageRules;
   readonly members: readonly SimMember[];
   readonly applying: (member: SimMember, index: number) => void;
-  readonly handsOver: (member: SimMember, status: ReplicaStatus, logged: readonly ConfigurationAt[]) => void;
+  readonly handsOver: (member: SimMember, view: MemberView, logged: readonly ConfigurationAt[]) => void;
   /** Stops the run: promises have no other way to say that a rule was broken. */
   readonly broken: (error: unknown) => void;
 }
@@ -243,8 +244,7 @@ export class SimMember implements WatchedMember {
 
   /** Shows what the log holds once the store has taken a batch: all that the core has of it. */
   #handsOver(store: MemberStore, { truncateFrom, entries }: StoreBatch): void {
-    const { status } = this;
-    if (status === undefined) return;
+    if (this.replica === undefined) return;
     const firstNew = truncateFrom ?? Number.POSITIVE_INFINITY;
     const logged = [
       { index: 0, configuration: store.identity.bootstrapConfiguration },
@@ -252,7 +252,7 @@ export class SimMember implements WatchedMember {
       ...entries.filter((entry) => entry.kind === "configuration"),
     ];
     if (firstNew <= (this.disk.configurations.at(-1)?.index ?? 0)) this.#world.coverage.saw("configurationTruncated");
-    this.#surroundings.handsOver(this, status, logged);
+    this.#surroundings.handsOver(this, viewOf(this.replica), logged);
   }
 
   /** Lets promises run after every call of the store that gives one, even when no disk takes part. */

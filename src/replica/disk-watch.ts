@@ -4,7 +4,7 @@ import type { MemberStore } from "../storage/member-store.ts";
 /** What a {@link DiskWatch} looks at, and how long it waits. */
 export interface DiskWatchOptions {
   readonly store: Pick<MemberStore, "oldestWrite">;
-  /** Time between two looks counts for no more than this: a process that stood still could not see writes end. Milliseconds. */
+  /** More time than this between two looks does not count: a process that stood still has yet to see which writes have ended. Milliseconds. */
   readonly standstillMs: number;
   /** A write that takes this long is taken for one that never ends, milliseconds. */
   readonly writeStallMsMax: number;
@@ -30,8 +30,9 @@ export class DiskWatch {
   tick(nowMs: number): void {
     const { store, standstillMs, writeStallMsMax } = this.#options;
     const { oldestWrite } = store;
-    const passedMs = Math.min(nowMs - (this.#lastMs ?? nowMs), standstillMs);
-    this.#ageMs = oldestWrite !== undefined && oldestWrite === this.#seen ? this.#ageMs + passedMs : 0;
+    const passedMs = nowMs - (this.#lastMs ?? nowMs);
+    const ranMs = passedMs > standstillMs ? 0 : passedMs;
+    this.#ageMs = oldestWrite !== undefined && oldestWrite === this.#seen ? this.#ageMs + ranMs : 0;
     this.#seen = oldestWrite;
     this.#lastMs = nowMs;
     if (this.#ageMs < writeStallMsMax) return;

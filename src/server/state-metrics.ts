@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { isVoter, type MemberId, peersOf } from "../raft/configuration.ts";
+import { type DiskSpace, registerDisk } from "./disk-metrics.ts";
 import type { KvReader } from "./kv-reader.ts";
 import type { ReplicaPort, ReplicaStatus } from "./replica-port.ts";
 import type { ServerIdentity } from "./server-identity.ts";
@@ -28,7 +29,7 @@ export interface MetricsSource {
   /** Counters of the links to the other members. */
   readonly peerLinks: () => ReadonlyMap<MemberId, PeerLinkFigures>;
   /** Space on the volume of the data directory. Default: not told. */
-  readonly disk?: () => Promise<{ readonly availableBytes: number; readonly capacityBytes: number }>;
+  readonly disk?: () => Promise<DiskSpace>;
 }
 
 /** Registers everything that is looked up at a scrape. */
@@ -39,7 +40,7 @@ export function registerStateMetrics(registry: Registry, source: MetricsSource):
   registerSnapshotGauges(registry, source.replica);
   registerPeerProgress(registry, source);
   registerPeerLinks(registry, source);
-  registerDisk(registry, source);
+  if (source.disk !== undefined) registerDisk(registry, source.disk);
 }
 
 /** Label of a peer: its name, which lives as long as its place in the cluster. */
@@ -192,23 +193,4 @@ function registerPeerLinks(registry: Registry, { replica, peerLinks }: MetricsSo
   perLink("received_bytes", "Bytes received from a peer.", (link) => link.receivedBytes);
   perLink("send_failures", "Messages that could not be sent.", (link) => link.sendFailures);
   perLink("disconnects", "Connections to a peer that broke.", (link) => link.disconnects);
-}
-
-function registerDisk(registry: Registry, { disk }: MetricsSource): void {
-  if (disk === undefined) return;
-  const capacity = new Gauge({
-    name: "raftkv_disk_capacity_bytes",
-    help: "Size of the data volume.",
-    registers: [registry],
-  });
-  new Gauge({
-    name: "raftkv_disk_available_bytes",
-    help: "Bytes free on the data volume.",
-    registers: [registry],
-    async collect() {
-      const space = await disk();
-      this.set(space.availableBytes);
-      capacity.set(space.capacityBytes);
-    },
-  });
 }

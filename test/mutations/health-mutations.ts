@@ -174,11 +174,7 @@ export const healthMutations: readonly Mutation[] = [
     fault: "the time for which a process stood still is the disk's",
     traps: [59],
     edits: [
-      edit(
-        "replica/disk-watch.ts",
-        "Math.min(nowMs - (this.#lastMs ?? nowMs), standstillMs)",
-        "Math.max(nowMs - (this.#lastMs ?? nowMs), -standstillMs)",
-      ),
+      edit("replica/disk-watch.ts", "passedMs > standstillMs ? 0 : passedMs", "Math.max(passedMs, -standstillMs)"),
     ],
     tests: ["replica/disk-watch.test.ts"],
   },

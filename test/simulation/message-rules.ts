@@ -10,6 +10,7 @@ import type { SimDisk } from "./sim-disk.ts";
 /** Rules about what members tell each other, looked at when it leaves a process. What a crash kept from leaving never counted. */
 export class MessageRules {
   readonly #coverage: Coverage;
+  readonly #electionTimeoutMs: number;
   readonly #votes = new Map<string, MemberId>();
   /** Candidates of each term, and where their logs ended. */
   readonly #candidates = new Map<Term, Map<MemberId, LogPosition>>();
@@ -19,8 +20,9 @@ export class MessageRules {
   readonly #entries = new Map<string, { readonly contentHash: number; prevTerm: Term | undefined }>();
   readonly #seenEntries = new WeakSet<Entry>();
 
-  constructor(coverage: Coverage) {
+  constructor(coverage: Coverage, electionTimeoutMs: number) {
     this.#coverage = coverage;
+    this.#electionTimeoutMs = electionTimeoutMs;
   }
 
   /** A process begins; its disk must not have forgotten what others were told. */
@@ -43,6 +45,8 @@ export class MessageRules {
     } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
       this.#checkVote(id, disk, message.term, message.to);
       this.#checkUpToDate(id, disk, message.term, message.to);
+    } else if (message.type === "TimeoutNowRequest") {
+      if (disk.oldestWriteAgeMs >= this.#electionTimeoutMs) this.#coverage.saw("handedOverBehindStalledDisk");
     } else if (message.type === "HeartbeatRequest") {
       this.#ledTerms.add(message.term);
     } else if (message.type === "AppendEntriesRequest") {

@@ -143,6 +143,7 @@ function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOpt
     pendingReadsMax: dice.chance(0.2) ? dice.whole(3, 8) : 10_000,
     leaderWaitMs: dice.whole(0, 2 * electionTimeoutMs),
     tickIntervalMs: Math.max(4, Math.round(heartbeatIntervalMs / dice.real(2, 4))),
+    writeStallMsMax: dice.chance(0.3) ? electionTimeoutMs * dice.real(1.5, 4) : defaultReplicaOptions.writeStallMsMax,
     waitingRowBytesMax: dice.chance(0.3) ? 200 : 1 << 20,
     waitingRowsMs: dice.whole(5, 500),
     applyEntriesMax: dice.chance(0.3) ? dice.whole(1, 3) : 512,

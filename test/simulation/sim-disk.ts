@@ -48,7 +48,8 @@ export class SimDisk {
   #log = new DiskLog();
   /** The same before it was damaged on purpose. */
   #formerLog = new DiskLog();
-  readonly #pending = new Set<PendingWrite>();
+  /** Writes under way, oldest first, and when they began. */
+  readonly #pending = new Map<PendingWrite, number>();
   readonly #world: World;
 
   constructor(world: World, number: number) {
@@ -124,8 +125,14 @@ export class SimDisk {
     return this.#flipped(value);
   }
 
+  /** How long the oldest write under way has taken; 0 when none is. */
+  get oldestWriteAgeMs(): number {
+    const [begunMs] = this.#pending.values();
+    return begunMs === undefined ? 0 : this.#world.queue.nowMs - begunMs;
+  }
+
   begin(write: PendingWrite): void {
-    this.#pending.add(write);
+    this.#pending.set(write, this.#world.queue.nowMs);
   }
 
   /** Ends a write; whether it was still under way. */
@@ -135,7 +142,7 @@ export class SimDisk {
 
   /** The process has died: what it was writing is there or not, whole or not at all. */
   settlePending(): void {
-    for (const write of this.#pending) {
+    for (const write of this.#pending.keys()) {
       if (this.dice.chance(0.5)) {
         this.#world.coverage.saw("inFlightWriteKept");
         write.land();

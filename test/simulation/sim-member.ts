@@ -43,6 +43,8 @@ export interface MemberSurroundings {
 /** Why a disk does not count any more, and how its member has to take it. */
 export type Damage = "wiped" | "lostTail" | "rotten";
 
+const confirmedBy = { lease: "readConfirmedByLease", round: "readConfirmedByRound" } as const;
+
 const clusterId = "00000000000000aa";
 
 const nobody: Configuration = { voters: [], outgoingVoters: [], learners: [], nextLearners: [], members: [] };
@@ -231,7 +233,7 @@ export class SimMember implements WatchedMember {
       ),
       stateMachine: ledger.observe(this.id, machine, (index) => applying(this, index)),
       runtime: process.runtime,
-      metrics: silentMetrics,
+      metrics: { ...silentMetrics, readsConfirmed: (by) => this.#world.coverage.saw(confirmedBy[by]) },
       logger: this.#logger(),
       options: plan.options,
       seed: diceFor(plan.seed, "election", this.machine.number * 1000 + this.incarnation).whole(0, 2 ** 32 - 1),
@@ -297,6 +299,10 @@ export class SimMember implements WatchedMember {
     // Before the store is open a failed write says nothing more than that.
     if (process.writeFailed && (code === "WRITE_FAILED" || this.replica === undefined)) return;
     if (this.damage === "wiped") return;
+    if (code === "WRITE_STALLED" && this.disk.oldestWriteAgeMs > 0) {
+      this.#world.coverage.saw("stoppedByStalledWrite");
+      return;
+    }
     const corrupt = isCorrupt(error);
     if (process.misread && corrupt) {
       this.#world.coverage.saw("misreadRefused");

@@ -76,7 +76,7 @@ export class Simulation implements World {
     this.trace = new Trace(() => this.queue.nowMs, options.write);
     this.ledger = new Ledger(this.coverage, () => this.queue.nowMs);
     this.network = new SimNetwork(this);
-    this.#messageRules = new MessageRules(this.coverage);
+    this.#messageRules = new MessageRules(this.coverage, plan.options.raft.electionTimeoutMs);
     const founders = votersOnly(
       Array.from({ length: plan.size }, (_, number) => idOf(number)).map((id) => ({ id, name: id, peerAddress: id })),
     );

@@ -88,7 +88,7 @@ export class EngineInstallation implements Installation {
 
   /** Removes its rows in the background. */
   sweep(): void {
-    this.#state.sweeper.sweep(generationRange(this.#stored.generation));
+    this.#state.sweeper.sweep(generationRange(this.#stored.generation), { reclaim: true });
   }
 
   async #alone(write: () => Promise<void>): Promise<void> {

@@ -1,9 +1,8 @@
-import { crc32c } from "@node-rs/crc32";
 import { assert } from "../lib/assert.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import { baseRow, type StoredBase } from "./base-row.ts";
 import type { StoredInstallation } from "./installation-row.ts";
-import type { LogTail } from "./log-record.ts";
+import { emptyLog, type LogTail } from "./log-record.ts";
 import { hardStateRow } from "./meta-rows.ts";
 import { readTail } from "./read-log.ts";
 import { generationRange, logRecords, metaKeys } from "./row-keys.ts";
@@ -38,7 +37,7 @@ export async function flipGeneration(
   if (own === undefined) await truncate(state, base.index, rows);
   const mark = own && (await logSize.markAt(engine, base.index));
   const { index, term } = base;
-  const tail = own ?? { index, term, checksum: firstChain(state, generation) };
+  const tail = own ?? { index, term, checksum: emptyLog(state.identity).checksum };
   const flipped: StoredBase = { ...base, checksum: tail.checksum, generation };
   state.hardState = { ...state.hardState, commitIndex: index };
   state.progress = { ...state.progress, appliedIndex: index, tail: own === undefined ? tail : state.progress.tail };
@@ -52,7 +51,7 @@ export async function flipGeneration(
     state.installation = undefined;
     switched();
   });
-  sweeper.sweep(generationRange(before.generation));
+  sweeper.sweep(generationRange(before.generation), { reclaim: true });
   sweeper.sweep(logRecords(before.index + 1, index));
 }
 
@@ -61,9 +60,4 @@ function ownTailAt({ engine, progress }: StoreState, { index, term }: LogBase): 
   if (index > progress.tail.index) return undefined;
   const tail = readTail(engine, index);
   return tail.term === term ? tail : undefined;
-}
-
-/** What the first record after an installed snapshot is chained to: no record of before fits behind it. */
-function firstChain({ identity }: StoreState, generation: number): number {
-  return crc32c(`${identity.dataDirectoryId} ${generation}`);
 }

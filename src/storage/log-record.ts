@@ -23,6 +23,14 @@ export interface LogTail extends LogPosition {
   readonly checksum: number;
 }
 
+/**
+ * What the first record of a log is chained to: a log of this very directory that holds nothing. A record of another directory
+ * does not fit.
+ */
+export function emptyLog({ dataDirectoryId }: { readonly dataDirectoryId: string }): LogTail {
+  return { index: 0, term: 0, checksum: crc32c(dataDirectoryId) };
+}
+
 /** Encodes an entry that follows the record with checksum `chain`. */
 export function encodeRecord(entry: Entry, chain: number): Buffer {
   const payload = payloadOf(entry);

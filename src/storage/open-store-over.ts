@@ -4,6 +4,7 @@ import type { Configuration, MemberId } from "../raft/configuration.ts";
 import { checkIdentity } from "./directory-identity.ts";
 import { EngineInstallation } from "./engine-installation.ts";
 import { EngineMemberStore } from "./engine-member-store.ts";
+import { emptyLog } from "./log-record.ts";
 import type { MemberStore } from "./member-store.ts";
 import {
   formatVersions,
@@ -13,7 +14,7 @@ import {
   readIdentity,
   type StoredIdentity,
 } from "./meta-rows.ts";
-import { emptyLog, type RecoveredStore, recoverStore } from "./recover-store.ts";
+import { type RecoveredStore, recoverStore } from "./recover-store.ts";
 import { everyRow, generationRange, logKey, logRange, metaKeys } from "./row-keys.ts";
 import { RowSweeper } from "./row-sweeper.ts";
 import type { StorageEngine } from "./storage-engine.ts";
@@ -123,7 +124,7 @@ function sweepLeftovers({ sweeper }: StoreState, { base, installation, generatio
   if (base.index > 0) sweeper.sweep({ start: logRange.start, end: logKey(base.index + 1) });
   for (const generation of generations) {
     if (generation !== base.generation && generation !== installation?.generation) {
-      sweeper.sweep(generationRange(generation));
+      sweeper.sweep(generationRange(generation), { reclaim: true });
     }
   }
 }

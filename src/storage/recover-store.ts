@@ -1,10 +1,9 @@
-import { crc32c } from "@node-rs/crc32";
 import { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { HardState } from "../raft/entry.ts";
 import { readBase, type StoredBase } from "./base-row.ts";
 import { readInstallation, type StoredInstallation } from "./installation-row.ts";
-import { damagedEntry, type LogTail } from "./log-record.ts";
+import { damagedEntry, emptyLog, type LogTail } from "./log-record.ts";
 import type { LogSize } from "./log-size.ts";
 import type { DirectoryIdentity, RecoveredState } from "./member-store.ts";
 import { missingRow } from "./message-row.ts";
@@ -26,14 +25,6 @@ export interface RecoveredStore {
   /** Every generation that has state rows, ascending. */
   readonly generations: readonly number[];
   readonly peerDirectories: ReadonlyMap<MemberId, string>;
-}
-
-/**
- * What the first record of a log is chained to: an empty log of this very directory. A record of another directory does
- * not fit.
- */
-export function emptyLog({ dataDirectoryId }: DirectoryIdentity): LogTail {
-  return { index: 0, term: 0, checksum: crc32c(dataDirectoryId) };
 }
 
 /**

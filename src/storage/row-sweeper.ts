@@ -1,4 +1,9 @@
-import type { KeyRange, StorageEngine } from "./storage-engine.ts";
+import type { ClearOptions, KeyRange, StorageEngine } from "./storage-engine.ts";
+
+interface Garbage {
+  readonly range: KeyRange;
+  readonly options: ClearOptions;
+}
 
 /**
  * Removes ranges of rows that nothing refers to any more, in the background, one range after another in the small steps of
@@ -8,7 +13,7 @@ export class RowSweeper {
   readonly #engine: StorageEngine;
   readonly #onFailure: (error: unknown) => void;
   /** Invariant: none ends where the next begins, so that compactions that come faster than removals make no queue. */
-  readonly #waiting: KeyRange[] = [];
+  readonly #waiting: Garbage[] = [];
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -19,12 +24,12 @@ export class RowSweeper {
   }
 
   /** Rows of `range` are garbage from now on: nobody reads them, and nobody writes there again before they are gone. */
-  sweep(range: KeyRange): void {
+  sweep(range: KeyRange, options: ClearOptions = {}): void {
     if (this.#stopped) return;
-    const at = this.#waiting.findIndex(({ end }) => Buffer.compare(end, range.start) === 0);
+    const at = this.#waiting.findIndex((each) => Buffer.compare(each.range.end, range.start) === 0);
     const before = this.#waiting[at];
-    if (before === undefined) this.#waiting.push(range);
-    else this.#waiting[at] = { start: before.start, end: range.end };
+    if (before === undefined) this.#waiting.push({ range, options });
+    else this.#waiting[at] = { range: { start: before.range.start, end: range.end }, options };
     this.#running ??= this.#run();
   }
 
@@ -40,8 +45,8 @@ export class RowSweeper {
 
   async #run(): Promise<void> {
     try {
-      for (let range = this.#waiting.shift(); range !== undefined && !this.#stopped; range = this.#waiting.shift()) {
-        await this.#engine.clear(range);
+      for (let next = this.#waiting.shift(); next !== undefined && !this.#stopped; next = this.#waiting.shift()) {
+        await this.#engine.clear(next.range, next.options);
       }
     } catch (error) {
       // After a stop that is the engine saying that it is closed; what is left is removed after the next open.

@@ -24,6 +24,15 @@ export interface IterateOptions {
   readonly readAhead?: boolean;
 }
 
+/** How a range is cleared. */
+export interface ClearOptions {
+  /**
+   * Also gives the space back, where an engine would do that when it comes by: for what is large and is not followed by more
+   * of its kind, since the engine rewrites what lies around. Default false.
+   */
+  readonly reclaim?: boolean;
+}
+
 /** What rows are read from: an engine as it is now, or one of its snapshots. */
 export interface RowReader {
   /** Reads one row without giving up the thread; `undefined` when there is none. The array belongs to the caller. */
@@ -63,7 +72,7 @@ export interface StorageEngine extends RowReader {
    * Removes every row of a range in synced steps, none of which keeps the event loop for long; not atomic, and to be repeated
    * after a crash. Writes to other ranges may be under way meanwhile.
    */
-  clear(range: KeyRange): Promise<void>;
+  clear(range: KeyRange, options?: ClearOptions): Promise<void>;
   /** The rows as they are now: all of a write or nothing of it. */
   snapshot(): EngineSnapshot;
   /** Waits for the writes under way, then releases everything; idempotent. */

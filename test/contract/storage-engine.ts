@@ -305,6 +305,21 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect(await keysOf(engine, everything)).toEqual(writes.map((_, at) => [2, at]));
     });
 
+    test("clears and gives the space back, and nothing beside it is lost", async () => {
+      const disk = await underTest.newDisk();
+      const engine = await open(disk);
+      for (let at = 0; at < 20; at += 1) {
+        await engine.write(Array.from({ length: 100 }, (_, i) => put(bytes(at, i), new Uint8Array(1000).fill(i))));
+      }
+      const snapshot = engine.snapshot();
+      await engine.clear({ start: bytes(5), end: bytes(15) }, { reclaim: true });
+      expect(await keysOf(engine, everything)).toHaveLength(1000);
+      expect(await keysOf(snapshot, everything)).toHaveLength(2000);
+      await engine.clear({ start: bytes(5), end: bytes(15) }, { reclaim: true });
+      await engine.close();
+      expect(await keysOf(await open(disk), everything)).toHaveLength(1000);
+    });
+
     test("close is idempotent, and every call after it is answered with STORE_CLOSED", async () => {
       const engine = await open();
       await Promise.all([engine.close(), engine.close()]);

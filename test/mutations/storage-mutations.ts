@@ -182,11 +182,15 @@ export const storageMutations: readonly Mutation[] = [
     fault: "rows of before are removed before the snapshot's rows take their place",
     traps: [74],
     edits: [
-      edit("storage/flip-generation.ts", "  sweeper.sweep(generationRange(before.generation));\n", ""),
+      edit(
+        "storage/flip-generation.ts",
+        "  sweeper.sweep(generationRange(before.generation), { reclaim: true });\n",
+        "",
+      ),
       edit(
         "storage/flip-generation.ts",
         "  await commit(state, rows, () => {",
-        "  sweeper.sweep(generationRange(before.generation));\n  await sweeper.settled();\n  await commit(state, rows, () => {",
+        "  sweeper.sweep(generationRange(before.generation), { reclaim: true });\n  await sweeper.settled();\n  await commit(state, rows, () => {",
       ),
     ],
     tests: snapshots,

@@ -1,7 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { cp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { RaftKvError } from "../../src/lib/errors.ts";
+import { openClassicLevelEngine } from "../../src/storage/classic-level-engine.ts";
+import { generationRange, stateKey } from "../../src/storage/row-keys.ts";
 import { batch, commands, contentOf, newDirectory, openIn, put, term } from "./store-fixture.ts";
 
 describe("LevelDB files", () => {
@@ -109,4 +112,32 @@ describe("LevelDB files", () => {
       .filter((file) => !file.endsWith("LOG") && !file.endsWith("LOG.old"))
       .map((file) => file.slice(directory.length + 1));
   }
+
+  test("the space of a generation that was cleared comes back", async () => {
+    const directory = await newDirectory();
+    const engine = await openClassicLevelEngine(directory, { writeBufferBytes: 256 * 1024 });
+    const size = async (): Promise<number> => {
+      // LevelDB removes files of its own accord.
+      const sizes = (await readdir(directory)).map((name) =>
+        stat(join(directory, name)).then(
+          (found) => found.size,
+          () => 0,
+        ),
+      );
+      return (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0);
+    };
+    for (const generation of [1, 2]) {
+      for (let at = 0; at < 40; at += 1) {
+        const changes = Array.from({ length: 100 }, (_, i) => {
+          const key = stateKey(generation, Buffer.from(`${(at * 7919) % 40} ${i}`));
+          return { type: "put" as const, key, value: randomBytes(1000) };
+        });
+        await engine.write(changes);
+      }
+    }
+    expect(await size()).toBeGreaterThan(8_000_000);
+    await engine.clear(generationRange(1), { reclaim: true });
+    await expect.poll(size).toBeLessThan(6_000_000);
+    await engine.close();
+  });
 });

@@ -74,8 +74,8 @@ function diskOver(openEngine: () => Promise<StorageEngine>, openWatermark: () =>
         iterate: (range, options) => inner.iterate(range, options),
         snapshot: () => inner.snapshot(),
         close: () => inner.close(),
-        clear(range) {
-          const cleared = inner.clear(range);
+        clear(range, options) {
+          const cleared = inner.clear(range, options);
           clearing.add(cleared);
           const done = (): void => void clearing.delete(cleared);
           cleared.then(done, done);

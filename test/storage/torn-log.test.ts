@@ -30,7 +30,7 @@ async function runScenario(directory: string): Promise<{ steps: number[]; writes
     get: (key) => inner.get(key),
     iterate: (range, options) => inner.iterate(range, options),
     snapshot: () => inner.snapshot(),
-    clear: (range) => inner.clear(range),
+    clear: (range, options) => inner.clear(range, options),
     close: () => inner.close(),
   };
   const store = await openOver(new MemoryRows(), { engine, truncationStep: 3 });

@@ -178,6 +178,26 @@ export const storageMutations: readonly Mutation[] = [
     tests: ["storage/damage.test.ts"],
   },
   {
+    number: 123,
+    fault: "the name of a new directory is not synced",
+    traps: [63],
+    edits: [edit("storage/data-directory.ts", "      await syncDirectory(dirname(missing));\n", "")],
+    tests: ["storage/synced-names.test.ts"],
+  },
+  {
+    number: 124,
+    fault: "a file takes its name before its content is synced",
+    traps: [63],
+    edits: [
+      edit(
+        "storage/data-directory.ts",
+        "    await handle.writeFile(content);\n    await handle.sync();\n",
+        "    await handle.writeFile(content);\n",
+      ),
+    ],
+    tests: ["storage/synced-names.test.ts"],
+  },
+  {
     number: 130,
     fault: "rows of before are removed before the snapshot's rows take their place",
     traps: [74],

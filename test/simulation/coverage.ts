@@ -74,6 +74,7 @@ export const situations = [
   "twoCandidates",
   "twoLeaders",
   "unknownOutcome",
+  "votersStarved",
   "wallClockJumped",
   "watermarkLowered",
   "wipedPeerRefused",

@@ -37,6 +37,7 @@ export class Nemesis {
     oneWay: (dice) => this.#cut("oneWay", dice, this.#target(dice)),
     bridge: (dice) => this.#cut("bridge", dice, this.#target(dice)),
     buddy: (dice) => this.#cut("buddy", dice, this.#leaderOrAnyone(dice)),
+    starveVoters: (dice) => this.#starveVoters(dice),
     heal: () => this.#network.heal(),
     slowLink: (dice) => this.#slowLink(dice, dice.pick(this.#running)),
     breakStreams: (dice) => {
@@ -233,6 +234,31 @@ export class Nemesis {
     this.#network.isCut = isCut;
     this.#later(dice.real(0.5, 8), () => {
       if (this.#network.isCut === isCut) this.#network.heal();
+    });
+  }
+
+  /**
+   * Half of the others do not hear the leader, so that they ask for votes again and again. Then nobody hears it any more, and
+   * some of those that did start anew: whoever votes too early elects another leader at once.
+   */
+  #starveVoters(dice: Dice): void {
+    const { id } = this.#leaderOrAnyone(dice);
+    const others = this.#running.filter((member) => member.id !== id);
+    const starved = new Set(others.filter((_, position) => position % 2 === 0).map((member) => member.id));
+    const starves = (from: MemberId, to: MemberId): boolean =>
+      (from === id && starved.has(to)) || (to === id && starved.has(from));
+    this.#network.isCut = starves;
+    this.#later(dice.real(1, 2.5), () => {
+      if (this.#network.isCut !== starves) return;
+      this.#world.coverage.saw("votersStarved");
+      const isolates = (from: MemberId, to: MemberId): boolean => from === id || to === id;
+      this.#network.isCut = isolates;
+      for (const member of others) {
+        if (!starved.has(member.id) && dice.chance(0.5)) member.restartAfter(dice.real(0, 5));
+      }
+      this.#later(dice.real(1, 3), () => {
+        if (this.#network.isCut === isolates) this.#network.heal();
+      });
     });
   }
 

@@ -136,7 +136,9 @@ function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOpt
       unappliedEntriesMax: 65_536,
       pendingReadsMax: roomy ? 65_536 : dice.whole(2, 30),
       promotionLagMax: 10,
-      lease: dice.chance(0.4) ? { clockDriftMax: driftBetween(driftMax) + dice.real(0, 0.05) } : null,
+      lease: dice.chance(profile === "reads" ? 0.8 : 0.4)
+        ? { clockDriftMax: driftBetween(driftMax) + dice.real(0, 0.05) }
+        : null,
       tailBytesMax: dice.chance(0.5) ? 0 : dice.whole(0, 5000),
     },
     pendingProposalsMax: dice.chance(0.2) ? dice.whole(2, 8) : 10_000,

@@ -17,6 +17,7 @@ const weights = {
   oneWay: 3,
   bridge: 2,
   buddy: 1,
+  starveVoters: 1,
   heal: 4,
   slowLink: 2,
   breakStreams: 2,
@@ -71,7 +72,11 @@ const membershipWeights: Readonly<Record<StrikeKind, number>> = {
   transfer: 8,
 };
 
+/** Leaders are replaced while they are read from, as soon as anybody votes. */
+const readWeights: Readonly<Record<StrikeKind, number>> = { ...weights, starveVoters: 15, pauseLeader: 5 };
+
 const profileWeights: Readonly<Partial<Record<Profile, Readonly<Record<StrikeKind, number>>>>> = {
+  reads: readWeights,
   storage: storageWeights,
   tails: tailWeights,
   membership: membershipWeights,

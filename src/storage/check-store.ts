@@ -44,11 +44,11 @@ export function checkStore(directory: string, onProgress: (bytes: number) => voi
 }
 
 /** What `part` gives, or nothing when it ends at a damage, which is told. */
-async function attempt<T>({ damaged }: CheckListener, part: () => Promise<T>): Promise<T | undefined> {
+async function attempt<T>(listener: CheckListener, part: () => Promise<T>): Promise<T | undefined> {
   try {
     return await part();
   } catch (error) {
-    damaged(messageOf(error));
+    listener.damaged(messageOf(error));
     return undefined;
   }
 }

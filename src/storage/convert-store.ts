@@ -68,7 +68,7 @@ async function copyEngine(directory: string, from: EngineName, to: EngineName, o
     const unfinished = unfinishedDirectory(directory, to);
     await rm(unfinished, { recursive: true, force: true });
     const target = await openEngine(to, unfinished);
-    const copied = await copyRows(source, target, onProgress).finally(() => target.close());
+    const copied = await copyAndClose(source, target, onProgress);
     await syncDirectory(unfinished);
     // From here on the directory has both, and each of them is whole.
     await rename(unfinished, engineDirectory(directory, to));
@@ -88,6 +88,14 @@ async function verify(directory: string, source: StorageEngine): Promise<void> {
     await recoverStore(source, readIdentity(row), await watermarkFile.read());
   } finally {
     await watermarkFile.close();
+  }
+}
+
+async function copyAndClose(source: StorageEngine, target: StorageEngine, onProgress: (bytes: number) => void) {
+  try {
+    return await copyRows(source, target, onProgress);
+  } finally {
+    await target.close();
   }
 }
 

@@ -107,7 +107,7 @@ function compare(log: RaftLog, plain: PlainLog): void {
 test("the log is what a plain list of entries and a plain disk make of the same steps", () => {
   const empty = { base: { index: 0, term: 0 }, lastIndex: 0, termRuns: [] };
   fc.assert(
-    fc.property(fc.array(steps, { maxLength: 60 }), (script) => {
+    fc.property(fc.array(steps, { maxLength: 60, size: "max" }), (script) => {
       const [log, plain] = [new RaftLog(empty), new PlainLog()];
       for (const step of script) {
         step(log, plain);

@@ -51,7 +51,10 @@ function start() {
     wake: () => {},
     fail: (error) => void failures.push(error),
   });
-  const tick = (ms = 10) => compactor.tick((around.nowMs += ms));
+  const tick = (ms = 10) => {
+    around.nowMs += ms;
+    compactor.tick(around.nowMs);
+  };
   const end = async () => {
     ends.shift()?.resolve();
     await new Promise(setImmediate);

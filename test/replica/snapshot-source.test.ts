@@ -132,12 +132,14 @@ describe("a source of snapshots", () => {
     await source.serve("g", firstChunk());
     expect(source.pinnedIndex).toBe(1);
     matched.set("f", { matchIndex: 0 });
-    source.tick((nowMs += 499));
+    nowMs += 499;
+    source.tick(nowMs);
     expect(source.pinnedIndex).toBe(1);
     matched.set("f", { matchIndex: 1 });
     source.tick(nowMs);
     expect([source.pinnedIndex, ended]).toEqual([2, ["installed"]]);
-    source.tick((nowMs += 1));
+    nowMs += 1;
+    source.tick(nowMs);
     expect([source.pinnedIndex, ended]).toEqual([null, ["installed", "abandoned"]]);
   });
 
@@ -145,7 +147,8 @@ describe("a source of snapshots", () => {
     const source = openSource({ idleMs: 500 });
     const { snapshotId } = await source.serve("f", firstChunk());
     for (let requests = 0; requests < 3; requests++) {
-      source.tick((nowMs += 400));
+      nowMs += 400;
+      source.tick(nowMs);
       await source.serve("f", firstChunk({ snapshotId }));
     }
     expect(source.sending).toHaveLength(1);
@@ -167,10 +170,7 @@ describe("a source of snapshots", () => {
     const damaged = new Error("damaged");
     store.openSnapshot = () => ({
       ...open(),
-      // oxlint-disable-next-line require-yield
-      async *rows() {
-        throw damaged;
-      },
+      rows: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(damaged) }) }),
     });
     await expect(source.serve("f", firstChunk())).rejects.toBe(damaged);
     expect(failures).toEqual([damaged]);

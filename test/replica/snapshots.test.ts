@@ -153,7 +153,11 @@ describe("a follower that is behind the compacted log", () => {
     const received = { bytes: 0 };
     const cluster = await startCluster({
       snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 },
-      metrics: { snapshotReceivedBytes: (bytes) => void (received.bytes += bytes) },
+      metrics: {
+        snapshotReceivedBytes: (bytes) => {
+          received.bytes += bytes;
+        },
+      },
     });
     const { id } = await leaveBehind(cluster);
     let stateBytes = 0;

@@ -35,7 +35,10 @@ async function openWriter() {
     },
     0,
   );
-  return { ...state, writer, apply: (index: number) => void (state.appliedIndex = index) };
+  const apply = (index: number): void => {
+    state.appliedIndex = index;
+  };
+  return { ...state, writer, apply };
 }
 
 test("rows are written under the index that they bring the state to", async () => {

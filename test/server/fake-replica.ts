@@ -202,7 +202,7 @@ export class FakeReplica implements ReplicaPort, KvReader {
   }
 
   #settle(entry: { readonly done: (reached: boolean) => void }, reached: boolean): void {
-    const position = this.#waiting.findIndex((each) => each === entry);
+    const position = this.#waiting.findIndex(({ done }) => done === entry.done);
     if (position < 0) return;
     this.#waiting.splice(position, 1);
     entry.done(reached);

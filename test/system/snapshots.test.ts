@@ -20,14 +20,14 @@ const slowTransfer = ["--snapshot-rate-limit", "1MiB", "--snapshot-chunk-size", 
 const filled = 300;
 
 const keyOf = (number: number) => `fill/${number}`;
-const valueOf = (number: number) => `${number}`.padEnd(valueBytes, "x");
+const valueAt = (number: number) => `${number}`.padEnd(valueBytes, "x");
 
 /** Writes `count` large values. */
 async function fill(cluster: ProcessCluster, count: number): Promise<void> {
   const left = Array.from({ length: count }, (_, number) => number);
   const writeSome = async () => {
     for (let number = left.pop(); number !== undefined; number = left.pop()) {
-      const request = { key: keyOf(number), payload: { case: "value", value: valueOf(number) } } as const;
+      const request = { key: keyOf(number), payload: { case: "value", value: valueAt(number) } } as const;
       await callUntilAnswered(cluster.running(), 0, KvService.method.put, request);
     }
   };
@@ -39,7 +39,7 @@ async function expectFilled(cluster: ProcessCluster, count: number): Promise<voi
     cluster,
     Array.from({ length: count }, (_, number) => keyOf(number)),
   );
-  for (let number = 0; number < count; number++) expect(found.get(keyOf(number)) === valueOf(number)).toBe(true);
+  for (let number = 0; number < count; number++) expect(found.get(keyOf(number)) === valueAt(number)).toBe(true);
 }
 
 const metricsOf = async (cluster: ProcessCluster, member: ClusterMember) => parseMetrics(await cluster.metrics(member));

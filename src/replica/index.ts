@@ -1,6 +1,8 @@
 // What `raftkv/replica` exports: a member with a state machine of the embedder's own, and its ports (docs/embedding.md).
 
 export type { ChangeOutcome, TransferOutcome } from "./administration.ts";
+export type { CompactionOptions } from "./compaction-policy.ts";
+export type { CompactionOutcome } from "./compactor.ts";
 export type { MembershipEdit } from "./membership-edit.ts";
 export type { DropReason, ProposalOutcome, ReadDone, ReadFailure, ReadOutcome } from "./outcome.ts";
 export { Replica } from "./replica.ts";
@@ -9,4 +11,5 @@ export { type ReplicaMetrics, silentMetrics } from "./replica-metrics.ts";
 export { defaultReplicaOptions, type ReplicaOptions } from "./replica-options.ts";
 export type { ReplicaStatus } from "./replica-status.ts";
 export { processRuntime, type Runtime } from "./runtime.ts";
+export type { SnapshotOptions } from "./snapshot-options.ts";
 export type { ApplyContext, CommandNature, StateMachine, StateRows } from "./state-machine.ts";

@@ -100,11 +100,14 @@ export class SnapshotSource {
 
   /** Lets go of snapshots that nobody needs any more. */
   tick(nowMs: number): void {
+    if (this.#open.size === 0) return;
+    const { node, options } = this.#deps;
     for (const snapshot of this.#open.values()) {
       const { to, base, lastUsedMs } = snapshot;
-      const installed = (this.#deps.node.progress.get(to)?.matchIndex ?? 0) >= base.index;
-      if (installed) this.#close(snapshot, "installed");
-      else if (nowMs - lastUsedMs >= this.#deps.options.snapshot.idleMs) this.#close(snapshot, "abandoned");
+      const peer = node.progress.get(to);
+      const removed = node.role === "leader" && peer === undefined;
+      if ((peer?.matchIndex ?? 0) >= base.index) this.#close(snapshot, "installed");
+      else if (removed || nowMs - lastUsedMs >= options.snapshot.idleMs) this.#close(snapshot, "abandoned");
     }
   }
 

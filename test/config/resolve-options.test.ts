@@ -166,6 +166,13 @@ describe("refusals", () => {
       { maxValueSize: "2MiB" },
       'max-request-size is "2MiB" (default): it must be at least 2053KiB, max-key-size (4KiB)',
     ],
+    [
+      { compactionLogSize: "2GiB" },
+      'compaction-pinned-size is "1GiB" (default): it must be at least compaction-log-size (2GiB)',
+    ],
+    [{ compactionLogEntries: "99" }, "it must lie between 100 and 100000000"],
+    [{ snapshotChunkSize: "5MiB" }, "it must lie between 16KiB and 4MiB"],
+    [{ snapshotRateLimit: "1025GiB" }, "it must lie between 0B and 1024GiB"],
     [{ maxPendingProposals: "-1" }, "a count is a whole number"],
     [{ maxPendingProposals: "0" }, "it must lie between 1 and 1000000"],
     [{ logLevel: "loud" }, 'log-level is "loud" (--log-level): it must be one of debug, info, warn, error'],

@@ -20,6 +20,7 @@ const put = (number: number) => ({ type: "put", key: keyOf(number), value: Buffe
 let store: MemberStore;
 let nowMs: number;
 let installing: boolean;
+let role: string;
 let matched: Map<string, { readonly matchIndex: number }>;
 let ended: string[];
 let failures: unknown[];
@@ -39,6 +40,7 @@ async function write(...numbers: readonly number[]): Promise<void> {
 
 beforeEach(async () => {
   store = await openOver(new MemoryRows());
+  role = "follower";
   [nowMs, installing, matched, ended, failures, lastIndex] = [1000, false, new Map(), [], [], 0];
   await write(...Array.from({ length: 100 }, (_, number) => number));
 });
@@ -49,7 +51,13 @@ function openSource(options: Partial<SnapshotOptions> = {}): SnapshotSource {
     term: 2,
     configuration: { index: 0, configuration: store.identity.bootstrapConfiguration },
   });
-  const node: unknown = { logBaseAt, progress: matched };
+  const node: unknown = {
+    logBaseAt,
+    progress: matched,
+    get role() {
+      return role;
+    },
+  };
   return new SnapshotSource({
     node: node as RaftNode,
     store,
@@ -141,6 +149,20 @@ describe("a source of snapshots", () => {
     nowMs += 1;
     source.tick(nowMs);
     expect([source.pinnedIndex, ended]).toEqual([null, ["installed", "abandoned"]]);
+  });
+
+  test("a leader keeps none for a member that was removed", async () => {
+    const source = openSource();
+    await source.serve("f", firstChunk());
+    source.tick(nowMs);
+    expect(source.sending).toHaveLength(1);
+    role = "leader";
+    matched.set("f", { matchIndex: 0 });
+    source.tick(nowMs);
+    expect(source.sending).toHaveLength(1);
+    matched.delete("f");
+    source.tick(nowMs);
+    expect([source.sending, ended]).toEqual([[], ["abandoned"]]);
   });
 
   test("a request keeps a snapshot for another while", async () => {

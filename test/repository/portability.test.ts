@@ -46,11 +46,12 @@ function executedFrom(path: string, found = new Set<string>()): Set<string> {
 }
 
 describe("what a simulated run executes", () => {
-  const executed = [...executedFrom("test/simulation/run-seed.ts")];
+  const executed = [...executedFrom("test/raft/core-run.ts", executedFrom("test/simulation/run-seed.ts"))];
 
   test("is found by following imports", () => {
     expect(executed).toContain("test/simulation/dice.ts");
     expect(executed).toContain("test/lib/linearizability.ts");
+    expect(executed).toContain("test/raft/core-network.ts");
     for (const room of ["raft", "kv", "replica", "storage", "transport"]) {
       expect(executed.filter((path) => path.startsWith(`src/${room}/`)).length).toBeGreaterThan(3);
     }

@@ -24,6 +24,14 @@ describe("the list of mutations", () => {
     expect(document.split("\n").filter((line) => line.includes("| PROBLEM"))).toEqual([]);
   });
 
+  test("has every row of the collection that it began with, and the traps that must be tried", () => {
+    const rows = new Set(mutations.map(({ row }) => row));
+    expect(Array.from({ length: 36 }, (_, at) => at + 1).filter((row) => !rows.has(row))).toEqual([]);
+    const traps = new Set(mutations.flatMap((mutation) => mutation.traps ?? []));
+    const due = [1, 2, 10, 18, 19, 24, 29, 30, 31, 36, 38, 48, 49, 52, 54, 69, 73, 80];
+    expect(due.filter((trap) => !traps.has(trap))).toEqual([]);
+  });
+
   test("names test files that exist", () => {
     const named = new Set(mutations.flatMap(({ tests }) => tests));
     expect([...named].filter((path) => !existsSync(join(repositoryRoot, "test", path)))).toEqual([]);

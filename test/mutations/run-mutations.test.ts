@@ -32,7 +32,12 @@ test("faults are noticed by tests, by random runs of the core, and by simulated 
 
 const passes: Catcher = { name: "passes", run: async () => ({ type: "passed" }) };
 const fails: Catcher = { name: "fails", run: async () => ({ type: "caught", by: "something", again: fails }) };
-const notices: Catcher = { name: "notices", run: async () => ({ type: "caught", by: "a test", again: passes }) };
+/** Fails twice, as long as the mutation is applied, and then passes. */
+let failures = 2;
+const notices: Catcher = {
+  name: "notices",
+  run: async () => (failures-- > 0 ? { type: "caught", by: "a test", again: notices } : { type: "passed" }),
+};
 const mistyped = { ...majority, edits: [edit("raft/quorum.ts", "let count = 0;", 'let count = "0";')] };
 const outdated = { ...majority, edits: [edit("raft/quorum.ts", "no such text", "")] };
 

@@ -121,7 +121,8 @@ function override(plan: Plan, given: Overrides): Plan {
 }
 
 function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOptions {
-  const electionTimeoutMs = profile === "churn" ? dice.whole(80, 150) : dice.whole(120, 500);
+  // Around the default: short ones make more elections, long ones more of what lies between two.
+  const electionTimeoutMs = profile === "churn" ? dice.whole(80, 150) : dice.whole(120, 880);
   const heartbeatIntervalMs = Math.max(10, Math.round(electionTimeoutMs / dice.whole(4, 10)));
   const roomy = dice.chance(profile === "tails" ? 0.1 : 0.4);
   const inflight = { messages: dice.whole(1, 6), bytes: dice.whole(1, 2000) };

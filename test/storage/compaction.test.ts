@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { clearInSteps, clearStepRowsMax } from "../../src/storage/clear-in-steps.ts";
+import { clearInSteps } from "../../src/storage/clear-in-steps.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { metaKeys } from "../../src/storage/row-keys.ts";
 import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
@@ -164,7 +164,7 @@ describe("compaction", () => {
     await store.compact(baseAt(9000, 1));
     await new Promise((resolve) => setImmediate(resolve));
     expect(rows.get(metaKeys.base)).toBeDefined();
-    expect(Math.max(...steps)).toBeLessThanOrEqual(clearStepRowsMax);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(256);
     expect(steps.reduce((sum, each) => sum + each)).toBeGreaterThan(9000);
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { RaftKvError } from "../../src/lib/errors.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
+import { progressRow, readProgress } from "../../src/storage/meta-rows.ts";
 import { logKey, metaKeys } from "../../src/storage/row-keys.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
 import { baseAt, rowOf, sourceAt } from "./snapshot-fixture.ts";
@@ -231,6 +232,25 @@ describe("damage", () => {
     );
     const none = new MemoryWatermarkFile();
     await expect(openOver(rows, { watermarkFile: none })).rejects.toThrow("the watermark of this directory is missing");
+  });
+
+  test("a state that ends before the log begins is refused: nothing could bring it up to there", async () => {
+    const rows = new MemoryRows();
+    const store = await openOver(rows);
+    await store.write(batch({ hardState: term(1), entries: commands(1, 9, 1), appliedIndex: 7 }));
+    const early = readProgress(rows.get(metaKeys.progress) ?? Buffer.of());
+    await store.compact(baseAt(6, 1));
+    await store.close();
+    for (const [appliedIndex, refused] of [
+      [6, false],
+      [5, true],
+    ] as const) {
+      const copy = copyOf(rows);
+      copy.apply(progressRow({ ...early, appliedIndex }));
+      const opening = openOver(copy);
+      if (refused) await expect(opening).rejects.toThrow("the applied index is 5, the log begins after 6");
+      else expect((await opening).recovered.appliedIndex).toBe(6);
+    }
   });
 
   test("a crash while a store is made leaves something that the next open makes whole", async () => {

@@ -30,7 +30,8 @@ async function runScenario(directory: string): Promise<{ steps: number[]; writes
     get: (key) => inner.get(key),
     iterate: (range, options) => inner.iterate(range, options),
     snapshot: () => inner.snapshot(),
-    clear: (range, options) => inner.clear(range, options),
+    // Without giving space back, for which LevelDB would begin another log.
+    clear: (range) => inner.clear(range),
     close: () => inner.close(),
   };
   const store = await openOver(new MemoryRows(), { engine, truncationStep: 3 });

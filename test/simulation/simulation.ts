@@ -7,6 +7,7 @@ import { ClientPort } from "./client-port.ts";
 import { Coverage } from "./coverage.ts";
 import { diceFor } from "./dice.ts";
 import { History } from "./history.ts";
+import { probeLeaders } from "./leader-probe.ts";
 import { Ledger } from "./ledger.ts";
 import type { MemberProcess } from "./member-process.ts";
 import { MemberRules } from "./member-rules.ts";
@@ -89,6 +90,7 @@ export class Simulation implements World {
     const operator = new Operator({ world: this, members, makeMember: () => this.#makeMember(false), membership });
     this.#nemesis = new Nemesis(this, members, this.network, operator);
     this.#operationsLeft = plan.workload.operationsMax;
+    probeLeaders(this, members);
     this.#clients = this.#makeClients();
     const runUntil = (done: () => boolean, untilMs: number) => this.#runUntil(done, untilMs);
     this.#aftermath = new Aftermath({ world: this, members, clients: this.#clients, operator, membership, runUntil });

@@ -27,6 +27,7 @@ export default defineConfig({
       layer(1, "contract", ["test/contract/**/*.test.ts"], 30_000),
       layer(2, "integration", ["test/integration/**/*.test.ts", "test/mutations/**/*.test.ts"], 60_000),
       layer(3, "simulation", ["test/simulation/**/*.test.ts"], 300_000),
+      layer(3, "model-check", ["test/model-check/**/*.test.ts"], 300_000),
       layer(4, "system", ["test/system/**/*.test.ts"], 300_000, false),
     ],
   },

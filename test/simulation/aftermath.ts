@@ -1,4 +1,4 @@
-import { isJoint } from "../../src/raft/configuration.ts";
+import { isJoint, isVoter } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
@@ -58,6 +58,8 @@ export class Aftermath {
     if (leader === undefined) return false;
     const { configuration, configurationIndex, commitIndex } = leader;
     if (configurationIndex > commitIndex || isJoint(configuration)) return false;
+    // Who was removed leads until that is committed, and no longer.
+    if (!isVoter(configuration, leader.memberId)) return false;
     const impatient = impatientLearners(configuration);
     return this.#membersOf(leader).every(
       ({ lost, replica, id }) =>

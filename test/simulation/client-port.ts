@@ -67,7 +67,14 @@ export class ClientPort {
       const deadlineMs = deadlineOf(replica, call);
       const environment = { replica, identity: identityOf(member), electionTimeoutMs: this.#electionTimeoutMs };
       const reader = kvReader(replica);
-      const local = { read: () => this.#serve(member, replica, read, floor), answer };
+      const local = {
+        read: () => this.#serve(member, replica, read),
+        answer: (served: Extract<Answer, { type: "read" }>) => {
+          const { policy } = read;
+          this.#freshness.check(member, replica.status(), { policy, revision: served.revision, floor });
+          answer(served);
+        },
+      };
       proceed(() =>
         whenFresh({ deadlineMs, forward: call.forward, refuse, proceed }, read.policy, environment, reader, local),
       );
@@ -78,9 +85,8 @@ export class ClientPort {
     return this.#world.plan.options.raft.electionTimeoutMs;
   }
 
-  #serve(member: SimMember, replica: Replica, read: ReadPlan, floor: number): Answer {
-    const status = replica.status();
-    const { appliedIndex } = status;
+  #serve(member: SimMember, replica: Replica, read: ReadPlan): Extract<Answer, { type: "read" }> {
+    const { appliedIndex } = replica;
     const reader = kvReader(replica);
     const pair = reader.readPair(utf8(read.key));
     const revision = reader.revision();
@@ -94,7 +100,6 @@ export class ClientPort {
       "reads see the state",
       () => `${member.id} at ${appliedIndex} reads ${JSON.stringify(found)}, the entries say ${JSON.stringify(due)}`,
     );
-    this.#freshness.check(member, status, { policy: read.policy, revision, floor });
     return { type: "read", found, index: appliedIndex, revision };
   }
 

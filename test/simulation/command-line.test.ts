@@ -22,7 +22,10 @@ test("the command that repeats a run means that run", () => {
     untilMs: 500,
     calmNetwork: true,
     calmDisk: true,
-  };
+    calmClocks: true,
+    longLogs: true,
+    profile: "snapshots",
+  } as const;
   for (const given of [{}, { strikes: [] }, { untilMs: 0 }, overrides]) {
     const [, flags = ""] = commandOf(17, given).split(" -- ");
     expect(parseCommandLine(flags.split(" "))).toMatchObject({ seed: 17, trace: true });
@@ -36,6 +39,7 @@ test.each([
   [["--jobs", "65"], "--jobs is 65, no number up to 64"],
   [["--minutes="], "--minutes"],
   [["--sed", "1"], "--sed"],
+  [["--profile", "wild"], "--profile is wild; there are swarm, churn"],
   [["17"], "17"],
 ])("%j is refused, with the reason", (args, reason) => {
   expect(() => parseCommandLine(args)).toThrow(reason);

@@ -1,10 +1,12 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { Overrides } from "./plan.ts";
+import { type Profile, profiles } from "./strike.ts";
 
 /** How the simulator is called; what it prints when it is called otherwise. */
-export const usage = `npm run sim -- --seeds N [--start S] [--minutes M] [--jobs N] [--keep-going] [--no-shrink] [--coverage]
-npm run sim -- --seed S [--trace] [--strikes 1,2|none] [--members N] [--clients N] [--operations N] [--until MS]
-                        [--calm-network] [--calm-disk]
+export const usage = `npm run sim -- --seeds N [--start S] [--minutes M] [--jobs N] [--profile NAME] [--keep-going] [--no-shrink]
+                        [--coverage]
+npm run sim -- --seed S [--trace] [--profile NAME] [--strikes 1,2|none] [--members N] [--clients N] [--operations N]
+                        [--until MS] [--calm-network] [--calm-disk] [--calm-clocks] [--long-logs]
 npm run sim -- --regressions [--jobs N]
 `;
 
@@ -19,6 +21,7 @@ const options = {
   "no-shrink": { type: "boolean", default: false },
   seed: { type: "string" },
   trace: { type: "boolean", default: false },
+  profile: { type: "string" },
   strikes: { type: "string" },
   members: { type: "string" },
   clients: { type: "string" },
@@ -26,6 +29,8 @@ const options = {
   until: { type: "string" },
   "calm-network": { type: "boolean", default: false },
   "calm-disk": { type: "boolean", default: false },
+  "calm-clocks": { type: "boolean", default: false },
+  "long-logs": { type: "boolean", default: false },
   "settle-always": { type: "boolean", default: false },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -75,6 +80,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     trace: values.trace,
     settleAlways: values["settle-always"],
     overrides: defined({
+      profile: values.profile === undefined ? undefined : profileNamed(values.profile),
       strikes: values.strikes === undefined ? undefined : strikesOf(values.strikes),
       size: number("members"),
       clients: number("clients"),
@@ -82,14 +88,18 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       untilMs: number("until"),
       calmNetwork: values["calm-network"] || undefined,
       calmDisk: values["calm-disk"] || undefined,
+      calmClocks: values["calm-clocks"] || undefined,
+      longLogs: values["long-logs"] || undefined,
     }),
   };
 }
 
 /** The command that repeats a run. */
 export function commandOf(seed: number, overrides: Overrides): string {
-  const { strikes, size, clients, operations, untilMs, calmNetwork, calmDisk } = overrides;
+  const { profile, strikes, size, clients, operations, untilMs } = overrides;
+  const { calmNetwork, calmDisk, calmClocks, longLogs } = overrides;
   const flags = [
+    profile === undefined ? "" : `--profile ${profile}`,
     strikes === undefined ? "" : `--strikes ${strikes.length === 0 ? "none" : strikes.join(",")}`,
     size === undefined ? "" : `--members ${size}`,
     clients === undefined ? "" : `--clients ${clients}`,
@@ -97,8 +107,16 @@ export function commandOf(seed: number, overrides: Overrides): string {
     untilMs === undefined ? "" : `--until ${untilMs}`,
     calmNetwork === true ? "--calm-network" : "",
     calmDisk === true ? "--calm-disk" : "",
+    calmClocks === true ? "--calm-clocks" : "",
+    longLogs === true ? "--long-logs" : "",
   ];
   return ["npm run sim --", `--seed ${seed}`, ...flags.filter((flag) => flag !== ""), "--trace"].join(" ");
+}
+
+function profileNamed(name: string): Profile {
+  const profile = profiles.find((each) => each === name);
+  if (profile === undefined) throw new Error(`--profile is ${name}; there are ${profiles.join(", ")}`);
+  return profile;
 }
 
 function strikesOf(text: string): number[] {

@@ -8,7 +8,11 @@ interface Contact {
   turns: number;
 }
 
-const leaderMessages: ReadonlySet<string> = new Set<PeerMessage["type"]>(["AppendEntriesRequest", "HeartbeatRequest"]);
+const leaderMessages: ReadonlySet<string> = new Set<PeerMessage["type"]>([
+  "AppendEntriesRequest",
+  "HeartbeatRequest",
+  "InstallSnapshotRequest",
+]);
 
 /**
  * When a process last heard from whom, at the latest. A message waits for a turn, and the process may stand still before

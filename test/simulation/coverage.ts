@@ -1,5 +1,9 @@
-/** What the runs of CI must have met at least once, or they prove less than they seem to. */
-export const situations = [
+import type { Profile } from "./strike.ts";
+
+// What the runs of CI must have met at least once, or they prove less than they seem to.
+
+/** What runs of all kinds together must have met. */
+const anywhere = [
   "abandonedRequest",
   "acknowledgedWrite",
   "answeredFromSession",
@@ -8,46 +12,23 @@ export const situations = [
   "boundedRead",
   "cas",
   "casRefused",
-  "changeRefused",
-  "changeUnknown",
-  "changed",
   "clusterCrashed",
   "committedOlderTerm",
-  "configurationRolledBack",
-  "configurationTruncated",
   "connectionRefused",
-  "crashedAfterWrite",
-  "crashedAtRead",
   "crashedAtSend",
-  "crashedBeforeWrite",
-  "crashedDuringWrite",
-  "crashedWhileOpening",
   "deadlinePassed",
-  "diskFull",
-  "diskStalled",
   "droppedProposal",
   "followerServedLinearizableRead",
   "forwarded",
-  "handedOverBehindStalledDisk",
   "hunted",
-  "inFlightWriteKept",
-  "inFlightWriteLost",
-  "joined",
-  "jointEntered",
-  "jointLeft",
   "leaderElected",
   "leaderPaused",
   "leaderServedLinearizableRead",
   "leaderStoppedOrderly",
-  "leaderWithoutVote",
-  "learnerPromoted",
-  "learnersChanged",
   "logReadFromStore",
-  "lostTailRefused",
   "messageDropped",
   "messageDuplicated",
   "messageThroughCodec",
-  "misreadRefused",
   "oneWayCut",
   "overloaded",
   "partialCut",
@@ -56,20 +37,14 @@ export const situations = [
   "queueOverflowed",
   "readConfirmedByLease",
   "readConfirmedByRound",
-  "removedMemberRunsOn",
   "retriedAtAnotherMember",
   "revisionNotReached",
-  "rotRefused",
   "sessionExpired",
   "singleMember",
   "slowLink",
   "staleRead",
-  "stoppedByStalledWrite",
   "streamBroken",
   "tooStale",
-  "transferFailed",
-  "transferRefused",
-  "transferred",
   "truncated",
   "twoCandidates",
   "twoLeaders",
@@ -77,12 +52,84 @@ export const situations = [
   "votersStarved",
   "wallClockJumped",
   "watermarkLowered",
+] as const;
+
+/** What runs in which members come and go must have met. */
+const underChanges = [
+  "changeRefused",
+  "changeUnknown",
+  "changed",
+  "configurationRolledBack",
+  "configurationTruncated",
+  "joined",
+  "jointEntered",
+  "jointLeft",
+  "leaderRemoved",
+  "leaderWithoutVote",
+  "learnerPromoted",
+  "learnersChanged",
+  "removedMemberRunsOn",
+  "transferAborted",
+  "transferRefused",
+  "transferred",
+] as const;
+
+/** What runs with tiny logs must have met. */
+const aroundSnapshots = [
+  "compacted",
+  "compactedDuringJointConfiguration",
+  "compactedOnRequest",
+  "installBegunAnew",
+  "installInterrupted",
+  "installResumed",
+  "snapshotDuringJointConfiguration",
+  "snapshotGone",
+  "snapshotHunted",
+  "snapshotInstalled",
+  "snapshotServed",
+  "snapshotServedByFollower",
+] as const;
+
+/** What runs on bad disks must have met. */
+const onBadDisks = [
+  "crashedAfterWrite",
+  "crashedAtRead",
+  "crashedBeforeWrite",
+  "crashedDuringWrite",
+  "crashedWhileOpening",
+  "diskFull",
+  "diskStalled",
+  "handedOverBehindStalledDisk",
+  "inFlightWriteKept",
+  "inFlightWriteLost",
+  "lostTailRefused",
+  "misreadRefused",
+  "rotRefused",
+  "stoppedByStalledWrite",
   "wipedPeerRefused",
   "writeFailed",
 ] as const;
 
 /** A situation that a run may meet. */
-export type Situation = (typeof situations)[number];
+export type Situation =
+  | (typeof anywhere)[number]
+  | (typeof underChanges)[number]
+  | (typeof aroundSnapshots)[number]
+  | (typeof onBadDisks)[number];
+
+/** Every situation. */
+export const situations: readonly Situation[] = [...anywhere, ...underChanges, ...aroundSnapshots, ...onBadDisks];
+
+const ofProfile: Readonly<Partial<Record<Profile, readonly Situation[]>>> = {
+  membership: underChanges,
+  snapshots: aroundSnapshots,
+  storage: onBadDisks,
+};
+
+/** What runs of a kind are asked for; runs of all kinds together, if none is named. */
+export function situationsOf(profile: Profile | undefined): readonly Situation[] {
+  return (profile === undefined ? undefined : ofProfile[profile]) ?? anywhere;
+}
 
 /** Counts how often each situation was met. */
 export class Coverage {
@@ -106,8 +153,8 @@ export class Coverage {
     for (const [situation, count] of other.#counts) this.saw(situation, count);
   }
 
-  /** Situations never met. */
-  get missing(): Situation[] {
-    return situations.filter((situation) => this.count(situation) === 0);
+  /** Those of the situations that were never met. */
+  missing(asked: readonly Situation[] = situations): Situation[] {
+    return asked.filter((situation) => this.count(situation) === 0);
   }
 }

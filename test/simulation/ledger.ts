@@ -7,6 +7,7 @@ import { decodeResult } from "../../src/server/key-value.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
 import { hashBytes } from "./hash-bytes.ts";
+import { rowHash, StateHash } from "./state-hash.ts";
 
 const pairPrefix = 0x6b;
 
@@ -44,6 +45,10 @@ export class Ledger {
   /** Indexes of which it is known whose command stands there. */
   readonly #claimed = new Set<Index>();
   readonly #lastApplied = new Map<MemberId, Index>();
+  /** What the state comes to after each entry that changed it, in order. */
+  readonly #states: { readonly index: Index; readonly hash: number }[] = [{ index: 0, hash: 0 }];
+  readonly #stateHash = new StateHash();
+  readonly #rowHashes = new Map<string, number>();
   readonly #coverage: Coverage;
   readonly #nowMs: () => number;
 
@@ -78,6 +83,16 @@ export class Ledger {
         return result;
       },
     };
+  }
+
+  /** What a member has durably must be the state at its durable applied index, nothing more and nothing less. */
+  checkState(memberId: MemberId, appliedIndex: Index, stateHash: number): void {
+    const due = this.#states.findLast(({ index }) => index <= appliedIndex);
+    check(
+      due?.hash === stateHash,
+      "the durable state is that of its index",
+      () => `${memberId} has applied ${appliedIndex} durably, and its rows are those of another state`,
+    );
   }
 
   /** What a key held when everything up to `index` was applied. */
@@ -140,6 +155,12 @@ export class Ledger {
     const executions = this.#commands.get(name);
     if (executions === undefined) this.#commands.set(name, [execution]);
     else executions.push(execution);
+    for (const { key, name, value } of recorder.changes) {
+      const after = rowHash(key, value);
+      this.#stateHash.change(this.#rowHashes.get(name) ?? 0, after);
+      this.#rowHashes.set(name, after);
+    }
+    this.#states.push({ index, hash: this.#stateHash.value });
     for (const [key, row] of recorder.pairs) {
       const versions = this.#versions.get(key) ?? [];
       this.#versions.set(key, versions);
@@ -185,6 +206,7 @@ interface Applied {
 /** Passes rows on, and remembers what was done to them. */
 class RecordingRows implements StateRows {
   hash = 0;
+  readonly changes: { readonly key: Uint8Array; readonly name: string; readonly value: Uint8Array | undefined }[] = [];
   /** Pairs written, or `null` when deleted, by their key. */
   readonly pairs = new Map<string, Uint8Array | null>();
   readonly #rows: StateRows;
@@ -199,12 +221,14 @@ class RecordingRows implements StateRows {
 
   put(key: Uint8Array, value: Uint8Array): void {
     this.hash = hashBytes(value, hashBytes(key, this.hash + 1));
+    this.changes.push({ key, name: nameOf(key), value });
     if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), value);
     this.#rows.put(key, value);
   }
 
   delete(key: Uint8Array): void {
     this.hash = hashBytes(key, this.hash + 2);
+    this.changes.push({ key, name: nameOf(key), value: undefined });
     if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), null);
     this.#rows.delete(key);
   }
@@ -214,6 +238,6 @@ class RecordingRows implements StateRows {
   }
 }
 
-function nameOf(command: Uint8Array): string {
-  return Buffer.from(command.buffer, command.byteOffset, command.length).toString("latin1");
+function nameOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }

@@ -1,6 +1,7 @@
 import { Campaign, type CampaignTotals } from "./campaign.ts";
 import { type CommandLine, parseCommandLine, usage } from "./command-line.ts";
 import { situations } from "./coverage.ts";
+import type { Overrides } from "./plan.ts";
 import { readRegressions } from "./regressions.ts";
 import { runSeed } from "./run-seed.ts";
 import type { Job } from "./seed-job.ts";
@@ -26,8 +27,8 @@ async function runOne(seed: number, { overrides, settleAlways, trace }: CommandL
   return true;
 }
 
-function* seedsFrom(first: number, count: number): Generator<Job> {
-  for (let seed = first; seed < first + count; seed++) yield { seed, overrides: {} };
+function* seedsFrom(first: number, count: number, overrides: Overrides): Generator<Job> {
+  for (let seed = first; seed < first + count; seed++) yield { seed, overrides };
 }
 
 async function runMany(jobs: Iterable<Job>, commandLine: CommandLine): Promise<CampaignTotals> {
@@ -53,8 +54,8 @@ async function main(commandLine: CommandLine): Promise<boolean> {
     process.stderr.write(usage);
     return false;
   }
-  const { failed, coverage } = await runMany(seedsFrom(start, seeds), commandLine);
-  print(`never met: ${coverage.missing.join(", ") || "nothing"}`);
+  const { failed, coverage } = await runMany(seedsFrom(start, seeds, commandLine.overrides), commandLine);
+  print(`never met: ${coverage.missing().join(", ") || "nothing"}`);
   if (commandLine.coverage) for (const situation of situations) print(`${coverage.count(situation)} ${situation}`);
   return failed === 0;
 }

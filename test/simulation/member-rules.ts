@@ -1,6 +1,7 @@
-import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import { type Configuration, isJoint, type MemberId } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
 import { isStill, type MemberView, type ViewedReplica, viewOf } from "./member-view.ts";
@@ -53,9 +54,12 @@ export class MemberRules {
     const status = viewOf(replica);
     if (before !== undefined) this.#checkMonotonic(member.id, before, status);
     check(
-      status.appliedIndex <= status.commitIndex && status.commitIndex <= status.lastIndex,
-      "applied <= committed <= last",
-      () => `${member.id}: ${status.appliedIndex}, ${status.commitIndex}, ${status.lastIndex}`,
+      status.firstIndex - 1 <= status.appliedIndex &&
+        status.appliedIndex <= status.commitIndex &&
+        status.commitIndex <= status.lastIndex,
+      "purged <= applied <= committed <= last",
+      () =>
+        `${member.id}: ${status.firstIndex - 1}, ${status.appliedIndex}, ${status.commitIndex}, ${status.lastIndex}`,
     );
     check(
       status.pendingProposals <= this.#pendingMax,
@@ -67,7 +71,7 @@ export class MemberRules {
     this.membership.acted(member.id, before, status);
     const { appliedIndex } = status;
     check(
-      appliedIndex === 0 || member.disk.termAt(appliedIndex) === this.committedTerms[appliedIndex - 1],
+      member.disk.holds(this.#committedAt(appliedIndex)),
       "state machine safety",
       () => `${member.id} applied entry ${appliedIndex}; it is not the one that was committed`,
     );
@@ -91,10 +95,47 @@ export class MemberRules {
     );
   }
 
+  /** A log was compacted, or a snapshot installed: durably, and up to what is applied and committed. */
+  baseMoved(member: WatchedMember, base: LogBase): void {
+    if (member.forgetful) return;
+    this.stands(member, base);
+    const { appliedIndex } = member.disk;
+    check(
+      base.index <= appliedIndex,
+      "purged <= applied, durably",
+      () => `${member.id} has no log up to ${base.index}, and has applied ${appliedIndex}`,
+    );
+    if (isJoint(base.configuration.configuration)) this.#coverage.saw("compactedDuringJointConfiguration");
+  }
+
+  /** A leader tells where a snapshot has to stand at least. */
+  announces({ id, forgetful }: WatchedMember, position: LogPosition): void {
+    check(
+      forgetful || this.#committedAt(position.index).term === position.term,
+      "announced snapshots stand at committed entries",
+      () => `${id} announces one at ${position.index}/${position.term}`,
+    );
+  }
+
+  /** A snapshot that a member gives away, or the base of its log, stands at a committed entry with its configuration. */
+  stands({ id }: WatchedMember, { index, term, configuration }: LogBase): void {
+    check(
+      index <= this.committedTerms.length && this.#committedAt(index).term === term,
+      "snapshots stand at committed entries",
+      () => `${id}'s stands at ${index}/${term}`,
+    );
+    this.membership.checkSnapshot(id, index, configuration);
+  }
+
   /** A member applies an entry. */
   applying(member: WatchedMember, index: Index): void {
     if (member.forgetful) return;
     check(index <= member.disk.lastIndex, "applied is durable", () => `${member.id} applies ${index} before it is`);
+  }
+
+  /** An entry that is committed; "before the log" for 0. */
+  #committedAt(index: Index): LogPosition {
+    return { index, term: index === 0 ? 0 : (this.committedTerms[index - 1] ?? 0) };
   }
 
   #checkMonotonic(id: MemberId, before: MemberView, status: MemberView): void {
@@ -132,7 +173,7 @@ export class MemberRules {
     // By log matching the last committed entry stands for all before it.
     const last = this.committedTerms.length;
     check(
-      last === 0 || member.disk.termAt(last) === this.committedTerms[last - 1],
+      member.disk.holds(this.#committedAt(last)),
       "leader completeness",
       () => `${member.id} leads term ${term} without entry ${last}`,
     );
@@ -154,7 +195,7 @@ export class MemberRules {
     );
     const own = leader.disk.termAt(matchIndex);
     check(
-      own === undefined || own === peer.disk.termAt(matchIndex),
+      own === undefined || peer.disk.holds({ index: matchIndex, term: own }),
       "match is of the leader's log",
       () => `${leader.id} believes that ${peerId} has its entry ${matchIndex}`,
     );
@@ -178,10 +219,8 @@ export class MemberRules {
 
   /** The first to commit an entry must have a quorum on whose disks it is. */
   #commitFirst(member: WatchedMember, index: Index, configurations: readonly Configuration[]): void {
-    const terms = new Set(this.#members.flatMap(({ disk }) => [disk.termAt(index), disk.formerTermAt(index)]));
-    const term = [...terms].find(
-      (each) => each !== undefined && this.#isDurable({ index, term: each }, configurations),
-    );
+    const terms = new Set(this.#members.flatMap(({ disk }) => disk.termsAt(index)));
+    const term = [...terms].find((each) => this.#isDurable({ index, term: each }, configurations));
     check(
       term !== undefined,
       "committed is durable",
@@ -200,11 +239,9 @@ export class MemberRules {
     }
   }
 
-  #isDurable({ index, term }: LogPosition, configurations: readonly Configuration[]): boolean {
+  #isDurable(position: LogPosition, configurations: readonly Configuration[]): boolean {
     const holders = new Set(
-      this.#members
-        .filter(({ disk }) => disk.termAt(index) === term || disk.formerTermAt(index) === term)
-        .map(({ id }) => id),
+      this.#members.filter(({ disk }) => disk.holds(position) || disk.held(position)).map(({ id }) => id),
     );
     return configurations.some((configuration) => isQuorum(configuration, (id) => holders.has(id)));
   }

@@ -5,7 +5,14 @@ import type { PeerProgress, ReplicaStatus } from "../../src/replica/replica-stat
 export interface MemberView
   extends Pick<
     ReplicaStatus,
-    "term" | "commitIndex" | "appliedIndex" | "lastIndex" | "configuration" | "configurationIndex" | "pendingProposals"
+    | "term"
+    | "commitIndex"
+    | "appliedIndex"
+    | "firstIndex"
+    | "lastIndex"
+    | "configuration"
+    | "configurationIndex"
+    | "pendingProposals"
   > {
   readonly role: Replica["core"]["role"];
   readonly peers: readonly Pick<PeerProgress, "memberId" | "matchIndex">[];
@@ -16,11 +23,11 @@ export type ViewedReplica = Pick<Replica, "core" | "appliedIndex" | "pendingProp
 
 /** What the member is like now. */
 export function viewOf({ core, appliedIndex, pendingProposals }: ViewedReplica): MemberView {
-  const { role, term, commitIndex, lastIndex, configurationAt, progress } = core;
+  const { role, term, commitIndex, firstIndex, lastIndex, configurationAt, progress } = core;
   const { configuration, index: configurationIndex } = configurationAt;
   const peers: { memberId: string; matchIndex: number }[] = [];
   for (const [memberId, { matchIndex }] of progress) peers.push({ memberId, matchIndex });
-  const indexes = { commitIndex, appliedIndex, lastIndex, configurationIndex };
+  const indexes = { commitIndex, appliedIndex, firstIndex, lastIndex, configurationIndex };
   return { role, term, ...indexes, configuration, pendingProposals, peers };
 }
 
@@ -32,6 +39,7 @@ export function isStill(before: MemberView, { core, appliedIndex, pendingProposa
     before.appliedIndex === appliedIndex &&
     before.role === core.role &&
     before.configurationIndex === core.configurationAt.index &&
+    before.firstIndex === core.firstIndex &&
     before.lastIndex === core.lastIndex &&
     before.pendingProposals === pendingProposals &&
     before.peers.every(({ memberId, matchIndex }) => core.progress.get(memberId)?.matchIndex === matchIndex)

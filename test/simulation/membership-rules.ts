@@ -50,7 +50,11 @@ export class MembershipRules {
     checkShape(configuration);
     this.#checkStep(before, configuration);
     const ids = new Set(configuration.members.map(({ id }) => id));
-    for (const { id } of before.members) if (!ids.has(id)) this.#gone.add(id);
+    for (const { id } of before.members) {
+      if (ids.has(id)) continue;
+      this.#gone.add(id);
+      if (this.#leaders.has(id)) this.#coverage.saw("leaderRemoved");
+    }
     const back = [...ids].find((id) => this.#gone.has(id));
     check(back === undefined, "ids are not used again", () => `${back} was removed, and is in entry ${index}`);
     this.#committed.push({ index, configuration });
@@ -74,6 +78,17 @@ export class MembershipRules {
       uncommitted.length <= 1,
       "one uncommitted configuration",
       () => `${id} has those of ${uncommitted.map(({ index }) => index).join()}; ${known} is committed`,
+    );
+  }
+
+  /** A snapshot says which configuration is in force where it stands: the one of the committed log. */
+  checkSnapshot(id: MemberId, index: Index, { index: configurationIndex, configuration }: ConfigurationAt): void {
+    const due = this.committedAt(index);
+    check(
+      configurationIndex === due.index && isEqual(configuration, due.configuration),
+      "snapshots have the configuration of their index",
+      () =>
+        `${id}'s at ${index} has that of ${configurationIndex}, ${describe(configuration)}; it is that of ${due.index}`,
     );
   }
 

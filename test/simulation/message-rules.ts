@@ -14,6 +14,8 @@ export class MessageRules {
   readonly #votes = new Map<string, MemberId>();
   /** Candidates of each term, and where their logs ended. */
   readonly #candidates = new Map<Term, Map<MemberId, LogPosition>>();
+  /** Who was asked to campaign at once, and in which term. */
+  readonly #asked = new Set<string>();
   /** Terms of which a leader was heard. */
   readonly #ledTerms = new Set<Term>();
   readonly #releasedTerms = new Map<MemberId, Term>();
@@ -36,7 +38,15 @@ export class MessageRules {
     if (message.type === "ForwardRequest") this.#coverage.saw("forwarded");
     if (message.type === "ForwardRequest" || message.type === "ForwardResponse") return;
     this.#checkTerm(id, disk, message);
-    if (message.type === "RequestVoteRequest" && !message.preVote) {
+    if (message.type === "TimeoutNowRequest") {
+      this.#asked.add(`${message.term}/${message.to}`);
+      if (disk.oldestWriteAgeMs >= this.#electionTimeoutMs) this.#coverage.saw("handedOverBehindStalledDisk");
+    } else if (message.type === "RequestVoteRequest" && !message.preVote) {
+      check(
+        !message.leadershipTransfer || this.#asked.has(`${message.term - 1}/${id}`),
+        "nobody takes over unasked",
+        () => `${id} campaigns in term ${message.term} past everybody's leader`,
+      );
       this.#checkVote(id, disk, message.term, id);
       const candidates = this.#candidates.get(message.term) ?? new Map<MemberId, LogPosition>();
       candidates.set(id, { index: message.lastLogIndex, term: message.lastLogTerm });
@@ -45,8 +55,6 @@ export class MessageRules {
     } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
       this.#checkVote(id, disk, message.term, message.to);
       this.#checkUpToDate(id, disk, message.term, message.to);
-    } else if (message.type === "TimeoutNowRequest") {
-      if (disk.oldestWriteAgeMs >= this.#electionTimeoutMs) this.#coverage.saw("handedOverBehindStalledDisk");
     } else if (message.type === "HeartbeatRequest") {
       this.#ledTerms.add(message.term);
     } else if (message.type === "AppendEntriesRequest") {

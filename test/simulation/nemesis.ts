@@ -1,10 +1,10 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
-import { peerKey } from "../../src/storage/row-keys.ts";
+import { type CutKind, drawCut } from "./cuts.ts";
 import { type Dice, diceFor } from "./dice.ts";
+import { DiskDamage } from "./disk-damage.ts";
 import type { CrashPlace } from "./member-process.ts";
 import type { ChangeKind, FindLeader, Operator } from "./operator.ts";
-import type { DiskImage } from "./sim-disk.ts";
-import type { Damage, SimMember } from "./sim-member.ts";
+import type { SimMember } from "./sim-member.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { Strike, StrikeKind } from "./strike.ts";
 import type { World } from "./world.ts";
@@ -15,9 +15,12 @@ export class Nemesis {
   readonly #members: readonly SimMember[];
   readonly #network: SimNetwork;
   readonly #operator: Operator;
+  readonly #damage: DiskDamage;
   readonly #unitMs: number;
   /** What to do to the next leader. */
   #hunters: ((leader: SimMember) => void)[] = [];
+  /** What to do to the next two of whom one gives rows of a snapshot to the other. */
+  #transferHunters: ((sender: SimMember, receiver: SimMember) => void)[] = [];
   #over = false;
   readonly #findLeader: FindLeader = () => this.#leader();
   /** What each kind of strike does. */
@@ -34,6 +37,7 @@ export class Nemesis {
     pauseLeader: (dice) => this.#pause(this.#leaderOrAnyone(dice), dice),
     split: (dice) => this.#cut("split", dice, this.#target(dice)),
     isolateLeader: (dice) => this.#cut("isolate", dice, this.#leaderOrAnyone(dice)),
+    isolateFollower: (dice) => this.#cut("isolate", dice, dice.pick(this.#running)),
     oneWay: (dice) => this.#cut("oneWay", dice, this.#target(dice)),
     bridge: (dice) => this.#cut("bridge", dice, this.#target(dice)),
     buddy: (dice) => this.#cut("buddy", dice, this.#leaderOrAnyone(dice)),
@@ -45,7 +49,7 @@ export class Nemesis {
       for (const { id } of this.#members) transport?.breakStream(id);
     },
     stallDisk: (dice) => {
-      this.#target(dice).disk.stalledUntilMs = this.#world.queue.nowMs + dice.real(0.1, 3) * this.#unitMs;
+      this.#target(dice).disk.stalledUntilMs = this.#world.queue.nowMs + dice.real(0.1, 6) * this.#unitMs;
     },
     slowDisk: (dice) => {
       const { disk } = this.#target(dice);
@@ -72,9 +76,9 @@ export class Nemesis {
       this.#world.coverage.saw("wallClockJumped");
       dice.pick(this.#running).machine.wallClockOffsetMs += dice.real(-60_000, 60_000);
     },
-    wipe: (dice) => this.#damage("wipe", dice.pick(this.#running), dice),
-    loseTail: (dice) => this.#damage("loseTail", dice.pick(this.#running), dice),
-    rot: (dice) => this.#damage("rot", dice.pick(this.#running), dice),
+    wipe: (dice) => this.#damage.wipe(dice.pick(this.#running), dice.real(0, 3) * this.#unitMs),
+    loseTail: (dice) => this.#loseTail(dice.pick(this.#running), dice),
+    rot: (dice) => this.#damage.rot(dice.pick(this.#running), dice, dice.real(0, 3) * this.#unitMs),
     addMember: (dice) => this.#operator.change("addMember", dice, this.#findLeader),
     addLearner: (dice) => this.#operator.change("addLearner", dice, this.#findLeader),
     promote: (dice) => this.#operator.change("promote", dice, this.#findLeader),
@@ -88,15 +92,19 @@ export class Nemesis {
       }
     },
     transfer: (dice) => this.#operator.transfer(dice, this.#findLeader),
+    compact: (dice) => this.#operator.compact(dice, this.#target(dice)),
+    huntSnapshot: (dice) => this.#huntSnapshot(dice),
   };
 
   /** `members` may grow. */
   constructor(world: World, members: readonly SimMember[], network: SimNetwork, operator: Operator) {
     this.#world = world;
     this.#operator = operator;
+    this.#damage = new DiskDamage(world, members, operator);
     this.#members = members;
     this.#network = network;
     this.#unitMs = world.plan.options.raft.electionTimeoutMs;
+    network.onTransfer = (from, to) => this.#transferring(from, to);
     for (const strike of world.plan.strikes) {
       world.queue.after(strike.atMs, () => {
         if (!this.#over) this.#run(strike);
@@ -111,10 +119,20 @@ export class Nemesis {
     for (const hunter of hunters) hunter(leader);
   }
 
+  #transferring(from: MemberId, to: MemberId): void {
+    const sender = this.#members.find(({ id }) => id === from);
+    const receiver = this.#members.find(({ id }) => id === to);
+    if (sender === undefined || receiver === undefined) return;
+    const hunters = this.#transferHunters;
+    this.#transferHunters = [];
+    for (const hunter of hunters) hunter(sender, receiver);
+  }
+
   /** Everything that can be mended is, and every member that can run does. */
   end(): void {
     this.#over = true;
     this.#hunters = [];
+    this.#transferHunters = [];
     this.#operator.end();
     this.#network.heal();
     this.#network.conditions = {
@@ -170,7 +188,7 @@ export class Nemesis {
       beforeWrite: 3,
       duringWrite: 3,
       afterWrite: 4,
-      read: 1,
+      read: 2,
       send: 4,
       opening: 1,
     });
@@ -179,7 +197,7 @@ export class Nemesis {
       this.#crash(member, dice);
     };
     if (place !== "opening") {
-      member.process?.arm(place, dice.whole(1, 12), strike);
+      member.process?.arm(place, dice.whole(1, place === "read" ? 3 : 12), strike);
       return;
     }
     member.crash();
@@ -216,21 +234,33 @@ export class Nemesis {
     });
   }
 
-  #cut(kind: "split" | "isolate" | "oneWay" | "bridge" | "buddy", dice: Dice, { id }: SimMember): void {
-    const side = new Set(dice.some(this.#members, 0.5).map((member) => member.id));
-    const outwards = dice.chance(0.5);
-    const friend = dice.pick(this.#running).id;
-    const cuts: Readonly<Record<typeof kind, (from: MemberId, to: MemberId) => boolean>> = {
-      split: (from, to) => side.has(from) !== side.has(to),
-      isolate: (from, to) => from === id || to === id,
-      oneWay: (from, to) => (outwards ? from : to) === id,
-      // Everybody hears one member, and the others not.
-      bridge: (from, to) => from !== id && to !== id && side.has(from) !== side.has(to),
-      buddy: (from, to) => (from === id && to !== friend) || (to === id && from !== friend),
-    };
+  /** Waits for the next rows of a snapshot and strikes sender, receiver or leader while they are on their way, or soon after. */
+  #huntSnapshot(dice: Dice): void {
+    const afterMs = dice.pick([0, dice.real(0, 0.1), dice.real(0, 1)]) * this.#unitMs;
+    const how = dice.weighted({ receiver: 4, receiverAtWrite: 4, sender: 3, leader: 2, cut: 2, pause: 1 });
+    this.#transferHunters.push((sender, receiver) => {
+      this.#world.coverage.saw("snapshotHunted");
+      this.#world.queue.after(afterMs, () => {
+        if (this.#over) return;
+        if (how === "receiver") this.#crash(receiver, dice);
+        else if (how === "receiverAtWrite") this.#crashAtWrite(receiver, dice);
+        else if (how === "sender") this.#crash(sender, dice);
+        else if (how === "leader") this.#cut("isolate", dice, this.#leaderOrAnyone(dice));
+        else if (how === "cut") this.#cut("isolate", dice, receiver);
+        else this.#pause(dice.pick([sender, receiver]), dice);
+      });
+    });
+  }
+
+  #crashAtWrite(member: SimMember, dice: Dice): void {
+    const place = dice.pick(["beforeWrite", "duringWrite", "afterWrite"] as const);
+    member.process?.arm(place, dice.whole(1, 8), () => this.#crash(member, dice));
+  }
+
+  #cut(kind: CutKind, dice: Dice, { id }: SimMember): void {
     if (kind === "oneWay") this.#world.coverage.saw("oneWayCut");
     if (kind === "bridge" || kind === "buddy") this.#world.coverage.saw("partialCut");
-    const isCut = cuts[kind];
+    const isCut = drawCut(kind, dice, id, this.#running);
     this.#network.isCut = isCut;
     this.#later(dice.real(0.5, 8), () => {
       if (this.#network.isCut === isCut) this.#network.heal();
@@ -262,6 +292,13 @@ export class Nemesis {
     });
   }
 
+  #loseTail(member: SimMember, dice: Dice): void {
+    const image = member.disk.image();
+    this.#later(dice.real(0.2, 4), () => {
+      if (!this.#over) this.#damage.loseTail(member, image, dice.real(0, 3) * this.#unitMs);
+    });
+  }
+
   #slowLink(dice: Dice, { id }: SimMember): void {
     const link = `${id} ${dice.pick(this.#running).id}`;
     this.#network.slowLinks.set(link, dice.real(0.1, 2) * this.#unitMs);
@@ -270,45 +307,5 @@ export class Nemesis {
 
   #later(units: number, part: () => void): void {
     this.#world.queue.after(units * this.#unitMs, part);
-  }
-
-  /** Damage for good: never more than a minority, and only of members whom all others know. */
-  #damage(kind: "wipe" | "loseTail" | "rot", member: SimMember, dice: Dice): void {
-    if (!this.#mayDamage(member)) return;
-    if (kind === "loseTail") {
-      const image = member.disk.image();
-      this.#later(dice.real(0.2, 4), () => this.#loseTail(member, image, dice));
-      return;
-    }
-    if (kind === "wipe") {
-      this.#markDamaged(member, "wiped");
-      member.crash();
-      member.disk.wipe();
-      member.startAfter(dice.real(0, 3) * this.#unitMs);
-    } else if (member.disk.rot()) {
-      this.#markDamaged(member, "rotten");
-      if (dice.chance(0.7)) this.#crash(member, dice);
-    }
-  }
-
-  /** The disk forgets what it said was durable. The watermark must tell, as far as it has come. */
-  #loseTail(member: SimMember, image: DiskImage, dice: Dice): void {
-    const { watermark } = member.disk;
-    if (this.#over || !this.#mayDamage(member) || watermark === undefined || watermark.writes <= image.writes) return;
-    this.#markDamaged(member, "lostTail");
-    member.crash();
-    member.disk.forgetSince(image);
-    member.startAfter(dice.real(0, 3) * this.#unitMs);
-  }
-
-  #mayDamage(member: SimMember): boolean {
-    if (member.lost || member.retired || !this.#operator.isSurvivable([member])) return false;
-    const others = this.#running.filter((each) => each !== member);
-    return others.every(({ disk }) => disk.rows.get(peerKey(member.id)) !== undefined);
-  }
-
-  #markDamaged(member: SimMember, damage: Damage): void {
-    this.#world.trace.note(member.id, damage);
-    member.damage = damage;
   }
 }

@@ -55,7 +55,8 @@ function drawPolicy(dice: Dice, { attemptTimeoutMs }: WorkloadPlan, revision: nu
     case "any":
       return any;
     case "from":
-      return { ...any, minRevision: revision };
+      // What is still to come is waited for, until the deadline.
+      return { ...any, minRevision: revision + dice.pick([0, 0, 1, dice.whole(2, 20)]) };
     case "bounded":
       return { ...any, staleMsMax: dice.pick([0, dice.real(0, 0.1), dice.real(0, 1)]) * attemptTimeoutMs };
   }

@@ -1,15 +1,14 @@
-import { type Configuration, isVoter, type MemberId } from "../../src/raft/configuration.ts";
+import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
 import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
 import { applyEdit, type MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { Replica } from "../../src/replica/replica.ts";
 import { check } from "./broken-rule.ts";
 import type { Dice } from "./dice.ts";
+import { addedBy, describeEdit, isCarriedOut, removedBy } from "./membership-edits.ts";
 import { impatientLearners, isQuorum, type MembershipRules } from "./membership-rules.ts";
+import { Newcomers } from "./newcomers.ts";
 import type { SimMember } from "./sim-member.ts";
 import type { World } from "./world.ts";
-
-/** Members that a run may come to have, those that are gone among them. */
-const membersMax = 14;
 
 /** How often a change that was refused is asked for again. */
 const attemptsMax = 6;
@@ -44,12 +43,12 @@ export class Operator {
   readonly #world: World;
   #pending: Pending[] = [];
   #over = false;
-  /** Machines whose adding was refused: the next newcomer may be one of them. */
-  readonly #spare = new Set<SimMember>();
+  readonly #newcomers: Newcomers;
 
   constructor(surroundings: OperatorSurroundings) {
     this.#surroundings = surroundings;
     this.#world = surroundings.world;
+    this.#newcomers = new Newcomers(surroundings.members, surroundings.makeMember);
   }
 
   /**
@@ -86,7 +85,7 @@ export class Operator {
       const edit = this.#over ? undefined : this.#draw(kind, replica, dice);
       if (edit === undefined) return;
       if (!this.#allows(edit, replica)) {
-        this.#giveBack(edit);
+        this.#newcomers.giveBack(addedBy(edit));
         return;
       }
       this.#world.trace.note("op", () => `asks ${asked.id}: ${describeEdit(edit)}`);
@@ -110,8 +109,19 @@ export class Operator {
       const { term } = replica.status();
       this.#world.trace.note("op", () => `asks ${asked.id}: transfer to ${target ?? "the best"}`);
       replica.transferLeadership(target, replica.now() + dice.real(1, 4) * this.#unitMs, (outcome) =>
-        answer(() => this.#transferred(outcome, term)),
+        answer(() => this.#transferred(outcome, term, asked)),
       );
+    });
+  }
+
+  /** Asks a member to compact its log. */
+  compact(dice: Dice, asked: SimMember): void {
+    this.#reach(asked, dice, (replica) => {
+      const trailingEntries = dice.chance(0.7) ? dice.whole(0, 3) : null;
+      const deadlineMs = replica.now() + dice.real(0.5, 4) * this.#unitMs;
+      replica.compact({ trailingEntries, deadlineMs }, ({ type }) => {
+        if (type === "compacted") this.#world.coverage.saw("compactedOnRequest");
+      });
     });
   }
 
@@ -134,11 +144,7 @@ export class Operator {
 
   /** What was refused must not have been done. To be asked at the end. */
   checkRefused(): void {
-    const { configuration } = this.#surroundings.membership.latest;
-    for (const { id } of this.#spare) {
-      const added = configuration.members.some((member) => member.id === id);
-      check(!added, "a refused change is not made", () => `${id} is a member`);
-    }
+    this.#newcomers.checkRefused(this.#surroundings.membership);
   }
 
   get #unitMs(): number {
@@ -186,28 +192,13 @@ export class Operator {
   }
 
   #addition(dice: Dice, keepLearner: boolean): MembershipEdit | undefined {
-    const member = this.#newcomer(dice);
+    const member = this.#newcomers.take(dice);
     return member && { type: "add", member: { ...member, ...(keepLearner && { keepLearner }) } };
   }
 
   #replacement(old: MemberId, dice: Dice, always = false): MembershipEdit | undefined {
-    const member = this.#newcomer(dice, always);
+    const member = this.#newcomers.take(dice, always);
     return member && { type: "replace", old, member };
-  }
-
-  /** A machine that was never a member. It may begin to ask whether it is one before it is. */
-  #newcomer(dice: Dice, always = false) {
-    const { members, makeMember } = this.#surroundings;
-    const [spare] = this.#spare;
-    if (spare === undefined && members.length >= membersMax && !always) return undefined;
-    // Nobody that is new could tell an imposter from the member that lost its disk.
-    for (const member of members) if (member.damage === "wiped") member.retire();
-    const newcomer = spare ?? makeMember();
-    this.#spare.delete(newcomer);
-    newcomer.retired = false;
-    if (dice.chance(0.3)) newcomer.start();
-    const { id } = newcomer;
-    return { id, name: id, peerAddress: id };
   }
 
   /** Whether what the edit leads to keeps a majority of members that are well; then it is remembered for a while. */
@@ -229,12 +220,12 @@ export class Operator {
       "op",
       () => `${describeEdit(edit)}: ${outcome.type}${outcome.type === "refused" ? ` ${outcome.reason}` : ""}`,
     );
-    if (outcome.type !== "refused") this.#newcomerOf(edit)?.start();
+    if (outcome.type !== "refused") this.#newcomers.start(addedBy(edit));
     if (outcome.type === "unknown") {
       coverage.saw("changeUnknown");
     } else if (outcome.type === "refused") {
       coverage.saw("changeRefused");
-      this.#giveBack(edit);
+      this.#newcomers.giveBack(addedBy(edit));
       if (attempts > 1) queue.after(dice.real(0.2, 1) * this.#unitMs, again);
     } else {
       coverage.saw("changed");
@@ -244,23 +235,9 @@ export class Operator {
         "a change told is made",
         () => `${describeEdit(edit)} was told to be done at ${outcome.index}`,
       );
-      const gone = edit.type === "remove" ? edit.member : edit.type === "replace" ? edit.old : undefined;
-      const member = members.find(({ id }) => id === gone);
+      const member = members.find(({ id }) => id === removedBy(edit));
       if (member !== undefined) this.#removed(member, dice);
     }
-  }
-
-  /** The change was not made: a machine that it would have added is not needed. */
-  #giveBack(edit: MembershipEdit): void {
-    const newcomer = this.#newcomerOf(edit);
-    if (newcomer === undefined) return;
-    newcomer.retire();
-    this.#spare.add(newcomer);
-  }
-
-  #newcomerOf(edit: MembershipEdit): SimMember | undefined {
-    const member = edit.type === "add" || edit.type === "replace" ? edit.member : undefined;
-    return this.#surroundings.members.find(({ id }) => id === member?.id);
   }
 
   #removed(member: SimMember, dice: Dice): void {
@@ -272,11 +249,16 @@ export class Operator {
     queue.after(dice.real(0, 4) * this.#unitMs, () => member.retire());
   }
 
-  #transferred(outcome: TransferOutcome, term: number): void {
+  #transferred(outcome: TransferOutcome, term: number, asked: SimMember): void {
     const { coverage, trace } = this.#world;
     trace.note("op", () => `transfer: ${outcome.type}`);
-    if (outcome.type !== "transferred") {
-      coverage.saw(outcome.type === "failed" ? "transferFailed" : "transferRefused");
+    if (outcome.type === "refused") {
+      coverage.saw("transferRefused");
+      return;
+    }
+    if (outcome.type === "failed") {
+      const core = asked.replica?.core;
+      if (core?.role === "leader" && core.term === term) coverage.saw("transferAborted");
       return;
     }
     coverage.saw("transferred");
@@ -291,23 +273,4 @@ const nobodyElse: Configuration = { voters: [], outgoingVoters: [], learners: []
 function withIllLearners(configuration: Configuration, isWell: (id: MemberId) => boolean): Configuration {
   const ill = impatientLearners(configuration).filter((id) => !isWell(id));
   return { ...configuration, voters: [...configuration.voters, ...ill] };
-}
-
-function isCarriedOut(edit: MembershipEdit, configuration: Configuration): boolean {
-  const has = (id: MemberId): boolean => configuration.members.some((member) => member.id === id);
-  switch (edit.type) {
-    case "add":
-      return has(edit.member.id);
-    case "promote":
-      return isVoter(configuration, edit.member);
-    case "remove":
-      return !has(edit.member);
-    case "replace":
-      return !has(edit.old) && has(edit.member.id);
-  }
-}
-
-function describeEdit(edit: MembershipEdit): string {
-  if (edit.type === "replace") return `replace ${edit.old} by ${edit.member.id}`;
-  return `${edit.type} ${typeof edit.member === "string" ? edit.member : edit.member.id}`;
 }

@@ -1,5 +1,7 @@
 import type { KvLimits } from "../../src/kv/kv-limits.ts";
+import { type CompactionOptions, defaultCompactionOptions } from "../../src/replica/compaction-policy.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
+import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import { drawStrikes, type Profile, type Strike } from "./strike.ts";
 
@@ -64,6 +66,8 @@ export interface Plan {
 
 /** How a run differs from what its seed says; what shrinking changes. */
 export interface Overrides {
+  /** What kind of run it is. Default: as drawn. */
+  readonly profile?: Profile;
   /** Strikes to keep, by number. Default: all. */
   readonly strikes?: readonly number[];
   readonly size?: number;
@@ -74,20 +78,26 @@ export interface Overrides {
   readonly calmNetwork?: boolean;
   /** No slow writes. Default false. */
   readonly calmDisk?: boolean;
+  /** Clocks that all run alike. Default false. */
+  readonly calmClocks?: boolean;
+  /** Logs long enough that nothing is compacted by itself. Default false. */
+  readonly longLogs?: boolean;
 }
 
 /** Draws a run. */
 export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const dice = diceFor(seed, "plan");
-  const profile = dice.weighted<Profile>({
+  const drawn = dice.weighted<Profile>({
     swarm: 5,
     churn: 2,
     reads: 2,
     tails: 2,
     storage: 2,
     membership: 3,
+    snapshots: 3,
     calm: 0.3,
   });
+  const profile = overrides.profile ?? drawn;
   const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 7: 0.6 }));
   const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
   const options = drawOptions(dice, profile, driftMax);
@@ -103,11 +113,13 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
 }
 
 function override(plan: Plan, given: Overrides): Plan {
-  const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk } = given;
+  const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk, calmClocks, longLogs } = given;
   const quiet = { slowShare: 0, dropShare: 0, duplicateShare: 0 };
   return {
     ...plan,
     size: size ?? plan.size,
+    driftMax: calmClocks === true ? 0 : plan.driftMax,
+    options: longLogs === true ? { ...plan.options, compaction: defaultCompactionOptions } : plan.options,
     faultsMs: untilMs ?? plan.faultsMs,
     strikes: plan.strikes.filter(({ number }) => kept === undefined || kept.includes(number)),
     network: calmNetwork === true ? { ...plan.network, ...quiet } : plan.network,
@@ -151,6 +163,32 @@ function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOpt
     waitingRowsMs: dice.whole(5, 500),
     applyEntriesMax: dice.chance(0.3) ? dice.whole(1, 3) : 512,
     readBytesMax: dice.chance(0.3) ? dice.whole(1, 300) : 1 << 20,
+    compaction:
+      profile === "snapshots" || dice.chance(0.3) ? drawCompaction(dice, electionTimeoutMs) : defaultCompactionOptions,
+    snapshot: drawSnapshot(dice, electionTimeoutMs),
+  };
+}
+
+/** Logs so short that most followers that are cut off for a while find nothing of what they lack. */
+function drawCompaction(dice: Dice, electionTimeoutMs: number): CompactionOptions {
+  return {
+    logEntriesMax: dice.chance(0.8) ? dice.whole(1, 40) : defaultCompactionOptions.logEntriesMax,
+    logBytesMax: dice.chance(0.2) ? dice.whole(200, 5000) : defaultCompactionOptions.logBytesMax,
+    intervalMs: dice.chance(0.3) ? dice.real(0.1, 5) * electionTimeoutMs : 0,
+    trailingEntries: dice.pick([0, dice.whole(0, 5), dice.whole(0, 20)]),
+    pinnedBytesMax: dice.chance(0.5) ? dice.whole(0, 5000) : defaultCompactionOptions.pinnedBytesMax,
+  };
+}
+
+function drawSnapshot(dice: Dice, electionTimeoutMs: number): SnapshotOptions {
+  return {
+    chunkBytes: dice.chance(0.7) ? dice.whole(1, 400) : defaultSnapshotOptions.chunkBytes,
+    bytesPerSecondMax: dice.chance(0.2) ? dice.whole(2000, 50_000) : 0,
+    openMax: dice.whole(1, 4),
+    idleMs: dice.real(0.5, 30) * electionTimeoutMs,
+    retryMinMs: dice.whole(1, 30),
+    retryMaxMs: dice.whole(30, 200),
+    announcedMs: dice.real(2, 30) * electionTimeoutMs,
   };
 }
 
@@ -190,7 +228,7 @@ function drawWorkload(dice: Dice, profile: Profile, electionTimeoutMs: number): 
   const attemptTimeoutMs = electionTimeoutMs * dice.real(0.5, 5);
   return {
     clients: profile === "tails" ? 12 : dice.whole(2, 9),
-    registers: dice.whole(1, 3),
+    registers: profile === "snapshots" ? dice.whole(3, 8) : dice.whole(1, 3),
     counters: dice.whole(1, 2),
     thinkMsMax: dice.pick([2, 20, 60]),
     attemptTimeoutMs,

@@ -1,4 +1,5 @@
 import { testSeeds } from "./test-seeds.ts";
 
-// Two files, so that two processors share the work. More seeds: npm run sim, make soak.
-testSeeds(1, 150);
+// Several files, so that the processors share the work. More seeds: npm run sim, make soak.
+testSeeds(1, 100);
+testSeeds(4001, 50, "storage");

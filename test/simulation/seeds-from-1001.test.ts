@@ -1,3 +1,4 @@
 import { testSeeds } from "./test-seeds.ts";
 
-testSeeds(1001, 150);
+testSeeds(1001, 100);
+testSeeds(2001, 50, "membership");

@@ -30,6 +30,8 @@ export async function shrink(
   );
   await attempt({ ...best, calmNetwork: true });
   await attempt({ ...best, calmDisk: true });
+  await attempt({ ...best, calmClocks: true });
+  await attempt({ ...best, longLogs: true });
   const { workload, faultsMs, size } = drawPlan(seed, best);
   for (let clients = 1; clients < workload.clients; clients++) if (await attempt({ ...best, clients })) break;
   for (let operations = workload.operationsMax >> 1; operations > 0; operations >>= 1) {

@@ -1,12 +1,15 @@
 import type { Configuration } from "../../src/raft/configuration.ts";
 import type { ConfigurationEntry, HardState, Index, LogPosition, Term } from "../../src/raft/entry.ts";
+import type { StoredBase } from "../../src/storage/base-row.ts";
+import { unwrapRow } from "../../src/storage/checksummed-row.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { readHardState, readProgress } from "../../src/storage/meta-rows.ts";
-import { metaKeys } from "../../src/storage/row-keys.ts";
+import { firstGeneration, generationOf, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import { DiskLog } from "./disk-log.ts";
+import { rowHash, StateHash } from "./state-hash.ts";
 import type { World } from "./world.ts";
 
 /** No write takes longer, but for stalls; milliseconds. */
@@ -33,6 +36,10 @@ export class SimDisk {
   watermark: Watermark | undefined;
   /** Told of entries that a batch took away; throws when they had to stay. */
   onEntryRemoved: (position: LogPosition) => void = () => {};
+  /** Told what the durable state rows come to whenever they, or the applied index, may have changed; throws when that is wrong. */
+  onStateChanged: (appliedIndex: Index, stateHash: number) => void = () => {};
+  /** Told when the log's base has moved; throws when it may not stand there. */
+  onBaseMoved: (base: StoredBase) => void = () => {};
   /** Every write fails. */
   full = false;
   /** The next so many writes fail. */
@@ -48,6 +55,8 @@ export class SimDisk {
   #log = new DiskLog();
   /** The same before it was damaged on purpose. */
   #formerLog = new DiskLog();
+  /** Of the state rows, by generation. */
+  #stateHashes = new Map<number, StateHash>();
   /** Writes under way, oldest first, and when they began. */
   readonly #pending = new Map<PendingWrite, number>();
   readonly #world: World;
@@ -76,14 +85,35 @@ export class SimDisk {
     return this.#log.configurations;
   }
 
-  /** Term of a durable entry; 0 for "before the log", `undefined` when there is no such entry. */
+  /** What stands before the first entry of the log; `undefined` while nothing was compacted and no snapshot installed. */
+  get base(): StoredBase | undefined {
+    return this.#log.base;
+  }
+
+  /** Last entry whose effects are durable. */
+  get appliedIndex(): Index {
+    const progress = this.rows.get(metaKeys.progress);
+    return progress === undefined ? 0 : readProgress(progress).appliedIndex;
+  }
+
+  /** Term of a durable entry or of the base; `undefined` when there is no such entry, or not any more. */
   termAt(index: Index): Term | undefined {
     return this.#log.termAt(index);
   }
 
-  /** Term of an entry that was durable when the disk was damaged on purpose. */
-  formerTermAt(index: Index): Term | undefined {
-    return index === 0 ? undefined : this.#formerLog.termAt(index);
+  /** Terms that an entry has here, or had when the disk was damaged on purpose. */
+  termsAt(index: Index): Term[] {
+    return [this.#log.termAt(index), this.#formerLog.termAt(index)].filter((term) => term !== undefined);
+  }
+
+  /** Whether an entry is durable, in the log or in what was made of it. */
+  holds(position: LogPosition): boolean {
+    return this.#log.holds(position);
+  }
+
+  /** The same of what was durable when the disk was damaged on purpose. */
+  held(position: LogPosition): boolean {
+    return this.#formerLog.holds(position);
   }
 
   /** The configuration that an entry holds, if it is or was durable here and holds one. */
@@ -156,16 +186,20 @@ export class SimDisk {
   /** Makes a batch durable. */
   apply(changes: readonly RowChange[]): void {
     const removed: LogPosition[] = [];
+    const { base } = this;
     for (const change of changes) {
       const gone = this.#log.note(change);
       if (gone !== undefined) {
         this.#world.coverage.saw("truncated");
         removed.push(gone);
       }
+      this.#noteState(change);
       this.rows.apply(change);
       if (Buffer.compare(change.key, metaKeys.hardState) === 0) this.#hardState = undefined;
     }
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
+    if (this.base !== undefined && this.base !== base) this.onBaseMoved(this.base);
+    this.onStateChanged(this.appliedIndex, this.#stateHashes.get(this.#generation)?.value ?? 0);
   }
 
   image(): DiskImage {
@@ -178,7 +212,11 @@ export class SimDisk {
   forgetSince({ rows }: DiskImage): void {
     this.#formerLog = this.#log;
     this.rows = new MemoryRows();
-    for (const [key, value] of rows) this.rows.apply({ type: "put", key, value });
+    this.#stateHashes = new Map();
+    for (const [key, value] of rows) {
+      this.#noteState({ type: "put", key, value });
+      this.rows.apply({ type: "put", key, value });
+    }
     this.#log = new DiskLog(rows);
     this.#hardState = undefined;
   }
@@ -201,12 +239,31 @@ export class SimDisk {
     this.watermark = undefined;
     this.#log = new DiskLog();
     this.#hardState = undefined;
+    this.#stateHashes = new Map();
     this.directoryId = this.#drawDirectoryId();
   }
 
-  /** State rows of the last generation, for comparing members. */
+  /** The rows of the state machine, for comparing members. */
   stateRows(): Row[] {
-    return this.rows.snapshot().filter(([key]) => key[0] === 3);
+    const generation = this.#generation;
+    return this.rows
+      .snapshot()
+      .filter(([key]) => generationOf(key) === generation)
+      .map(([key, value]) => [stateKeyOf(key), unwrapRow(key, value, "state row")]);
+  }
+
+  get #generation(): number {
+    return this.base?.generation ?? firstGeneration;
+  }
+
+  #noteState(change: RowChange): void {
+    const generation = generationOf(change.key);
+    if (generation === undefined) return;
+    const hash = this.#stateHashes.get(generation) ?? new StateHash();
+    this.#stateHashes.set(generation, hash);
+    const key = stateKeyOf(change.key);
+    const after = change.type === "put" ? change.value : undefined;
+    hash.change(rowHash(key, contentOf(this.rows.get(change.key))), rowHash(key, contentOf(after)));
   }
 
   #flipped(value: Uint8Array): Uint8Array {
@@ -219,4 +276,9 @@ export class SimDisk {
   #drawDirectoryId(): string {
     return Array.from({ length: 32 }, () => this.dice.whole(0, 15).toString(16)).join("");
   }
+}
+
+/** What the checksum of a state row covers. */
+function contentOf(value: Uint8Array | undefined): Uint8Array | undefined {
+  return value?.subarray(4);
 }

@@ -1,9 +1,10 @@
 import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { readPair } from "../../src/kv/read.ts";
-import { RaftKvError } from "../../src/lib/errors.ts";
 import type { Logger } from "../../src/lib/logger.ts";
-import type { Configuration, MemberId } from "../../src/raft/configuration.ts";
+import { type Configuration, isJoint, type MemberId } from "../../src/raft/configuration.ts";
 import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
+import type { LogPosition } from "../../src/raft/entry.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { silentMetrics } from "../../src/replica/replica-metrics.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
@@ -11,7 +12,7 @@ import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts"
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
 import { encodeCommand, put, utf8 } from "../kv/driver.ts";
-import { BrokenRule, check } from "./broken-rule.ts";
+import { check } from "./broken-rule.ts";
 import { diceFor } from "./dice.ts";
 import { bootstrapOn, join } from "./joining.ts";
 import type { Ledger } from "./ledger.ts";
@@ -23,6 +24,8 @@ import { SimDisk } from "./sim-disk.ts";
 import { openSimEngine, openSimWatermarkFile } from "./sim-engine.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { SimTransport } from "./sim-transport.ts";
+import { checkStopReason } from "./stop-reason.ts";
+import { watchStore } from "./watch-store.ts";
 import type { World } from "./world.ts";
 
 /** What a member needs of the run that it is part of. */
@@ -35,6 +38,9 @@ export interface MemberSurroundings {
   readonly messageRules: MessageRules;
   readonly members: readonly SimMember[];
   readonly applying: (member: SimMember, index: number) => void;
+  readonly announces: (member: SimMember, position: LogPosition) => void;
+  /** A member gives rows of a snapshot away. */
+  readonly serves: (member: SimMember, base: LogBase) => void;
   readonly handsOver: (member: SimMember, view: MemberView, logged: readonly ConfigurationAt[]) => void;
   /** Stops the run: promises have no other way to say that a rule was broken. */
   readonly broken: (error: unknown) => void;
@@ -86,8 +92,9 @@ export class SimMember implements WatchedMember {
 
   /** The newest configuration on its disk; one without voters before there is any. */
   get loggedConfiguration(): ConfigurationAt {
-    const { configurations } = this.disk;
-    return configurations.at(-1) ?? { index: 0, configuration: bootstrapOn(this.disk) ?? nobody };
+    const { configurations, base } = this.disk;
+    const { configuration } = base ?? { configuration: { index: 0, configuration: bootstrapOn(this.disk) ?? nobody } };
+    return configurations.at(-1) ?? configuration;
   }
 
   get status(): ReplicaStatus | undefined {
@@ -180,7 +187,24 @@ export class SimMember implements WatchedMember {
   #released(process: MemberProcess, messages: readonly PeerMessage[]): void {
     if (this.damage === "wiped") return;
     check(!process.silenced, "silence after a failed write", () => `${this.id} goes on`);
-    for (const message of messages) this.#surroundings.messageRules.released(this.id, this.disk, message);
+    const { messageRules, announces } = this.#surroundings;
+    for (const message of messages) {
+      messageRules.released(this.id, this.disk, message);
+      if (message.type === "InstallSnapshotRequest") announces(this, { index: message.index, term: message.indexTerm });
+    }
+  }
+
+  /** Rows of a snapshot leave, as the answer to a promise: nobody else would hear of a rule that they break. */
+  #serves(base: LogBase): void {
+    const { coverage } = this.#world;
+    coverage.saw(this.status?.role === "leader" ? "snapshotServed" : "snapshotServedByFollower");
+    if (isJoint(base.configuration.configuration)) coverage.saw("snapshotDuringJointConfiguration");
+    if (this.forgetful) return;
+    try {
+      this.#surroundings.serves(this, base);
+    } catch (error) {
+      this.#surroundings.broken(error);
+    }
   }
 
   #bury(process: MemberProcess): void {
@@ -215,7 +239,10 @@ export class SimMember implements WatchedMember {
     });
     if (!process.pass("opening")) return;
     check(this.damage !== "lostTail", "a lost tail is noticed", () => `${this.id} starts without what was durable`);
-    this.#watch(store);
+    watchStore(store, this.#world, {
+      handsOver: (batch) => this.#handsOver(store, batch),
+      leads: () => this.replica?.core.role === "leader",
+    });
     const { dataDirectoryId } = store.identity;
     const identity = {
       clusterId,
@@ -228,9 +255,10 @@ export class SimMember implements WatchedMember {
     const machine = createKvStateMachine(plan.kvLimits);
     const replica = await Replica.open({
       store,
-      transport: new SimTransport(this.#world, network, process, identity, (messages) =>
-        this.#released(process, messages),
-      ),
+      transport: new SimTransport(this.#world, network, process, identity, {
+        released: (messages) => this.#released(process, messages),
+        serves: (base) => this.#serves(base),
+      }),
       stateMachine: ledger.observe(this.id, machine, (index) => applying(this, index)),
       runtime: process.runtime,
       metrics: { ...silentMetrics, readsConfirmed: (by) => this.#world.coverage.saw(confirmedBy[by]) },
@@ -249,7 +277,7 @@ export class SimMember implements WatchedMember {
     if (this.replica === undefined) return;
     const firstNew = truncateFrom ?? Number.POSITIVE_INFINITY;
     const logged = [
-      { index: 0, configuration: store.identity.bootstrapConfiguration },
+      this.disk.base?.configuration ?? { index: 0, configuration: store.identity.bootstrapConfiguration },
       ...this.disk.configurations.filter(({ index }) => index < firstNew),
       ...entries.filter((entry) => entry.kind === "configuration"),
     ];
@@ -257,33 +285,12 @@ export class SimMember implements WatchedMember {
     this.#surroundings.handsOver(this, viewOf(this.replica), logged);
   }
 
-  /** Lets promises run after every call of the store that gives one, even when no disk takes part. */
-  #watch(store: MemberStore): void {
-    const write = store.write.bind(store);
-    const readEntries = store.readEntries.bind(store);
-    const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
-    store.write = (batch) => {
-      this.#world.touch();
-      if (batch.entries.length > 0 || batch.truncateFrom !== undefined) this.#handsOver(store, batch);
-      return write(batch);
-    };
-    store.readEntries = (from, to, bytesMax) => {
-      this.#world.touch();
-      if (this.replica?.core.role === "leader") this.#world.coverage.saw("logReadFromStore");
-      return readEntries(from, to, bytesMax);
-    };
-    store.rememberPeerDirectory = (memberId, dataDirectoryId) => {
-      this.#world.touch();
-      return rememberPeerDirectory(memberId, dataDirectoryId);
-    };
-  }
-
-  /** The process ends itself, or did not come up: only damage and failed writes are reasons. */
+  /** The process ends itself, or did not come up. */
   #end(process: MemberProcess, error: unknown): void {
     if (!process.alive) return;
     this.#world.trace.note(this.id, () => `stops: ${String(error)}`);
     try {
-      this.#checkReason(process, error);
+      checkStopReason(this.#world, this, process, error);
     } catch (broken) {
       this.#surroundings.broken(broken);
     }
@@ -293,46 +300,9 @@ export class SimMember implements WatchedMember {
     else this.retired = true;
   }
 
-  #checkReason(process: MemberProcess, error: unknown): void {
-    if (error instanceof BrokenRule) throw error;
-    const code = error instanceof RaftKvError ? error.code : undefined;
-    // Before the store is open a failed write says nothing more than that.
-    if (process.writeFailed && (code === "WRITE_FAILED" || this.replica === undefined)) return;
-    if (this.damage === "wiped") return;
-    if (code === "WRITE_STALLED" && this.disk.oldestWriteAgeMs > 0) {
-      this.#world.coverage.saw("stoppedByStalledWrite");
-      return;
-    }
-    const corrupt = isCorrupt(error);
-    if (process.misread && corrupt) {
-      this.#world.coverage.saw("misreadRefused");
-      return;
-    }
-    if (this.damage === "lostTail" && code === "LOG_CORRUPT") {
-      this.#world.coverage.saw("lostTailRefused");
-      return;
-    }
-    if (this.damage === "rotten" && corrupt) {
-      this.#world.coverage.saw("rotRefused");
-      return;
-    }
-    check(
-      false,
-      "no member stops by itself",
-      () => `${this.id}: ${error instanceof Error ? error.stack : String(error)}`,
-    );
-  }
-
   #logger(): Logger {
     const line = (fields: object, message: string): void =>
       this.#world.trace.note(this.id, () => `${message} ${JSON.stringify(fields)}`);
     return { debug: line, info: line, warn: line, error: line };
   }
-}
-
-/** Whether damage was met: at a read, or by a write that had to read first. */
-function isCorrupt(error: unknown): boolean {
-  if (!(error instanceof RaftKvError)) return false;
-  const { code, cause } = error;
-  return code === "LOG_CORRUPT" || code === "STATE_CORRUPT" || (code === "WRITE_FAILED" && isCorrupt(cause));
 }

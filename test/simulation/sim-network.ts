@@ -15,6 +15,8 @@ export class SimNetwork {
   isCut: (from: MemberId, to: MemberId) => boolean = () => false;
   /** Added to every delay of a link, milliseconds. */
   readonly slowLinks = new Map<string, number>();
+  /** Told of rows of a snapshot that leave. */
+  onTransfer: (from: MemberId, to: MemberId) => void = () => {};
   /** How messages travel; replaced when the faults are over. */
   conditions: NetworkPlan;
   readonly dice: Dice;

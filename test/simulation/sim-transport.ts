@@ -1,5 +1,6 @@
 import { RaftKvError } from "../../src/lib/errors.ts";
 import type { ConfigurationMember, MemberId } from "../../src/raft/configuration.ts";
+import type { LogBase } from "../../src/raft/log-base.ts";
 import { checkHello } from "../../src/transport/hello-check.ts";
 import { type LinkCounters, newLinkCounters } from "../../src/transport/link-stats.ts";
 import { decodeHello } from "../../src/transport/message-decoder.ts";
@@ -45,8 +46,12 @@ interface Fetch {
 /** When a request for rows of a snapshot counts as lost. */
 const fetchTimeoutMs = 2000;
 
-/** What watches the messages that leave a process. */
-export type ReleaseObserver = (messages: readonly PeerMessage[]) => void;
+/** What watches what leaves a process. */
+export interface TransportObserver {
+  readonly released: (messages: readonly PeerMessage[]) => void;
+  /** Rows of a snapshot that stands there. */
+  readonly serves: (base: LogBase) => void;
+}
 
 /** One process's end of the simulated network. */
 export class SimTransport implements PeerTransport {
@@ -54,7 +59,7 @@ export class SimTransport implements PeerTransport {
   readonly identity: TransportIdentity;
   readonly #world: World;
   readonly #network: SimNetwork;
-  readonly #released: ReleaseObserver;
+  readonly #observer: TransportObserver;
   readonly #links = new Map<MemberId, Link>();
   #handlers: PeerTransportHandlers | undefined;
   #closed = false;
@@ -64,13 +69,13 @@ export class SimTransport implements PeerTransport {
     network: SimNetwork,
     process: MemberProcess,
     identity: TransportIdentity,
-    released: ReleaseObserver,
+    observer: TransportObserver,
   ) {
     this.#world = world;
     this.#network = network;
     this.process = process;
     this.identity = identity;
-    this.#released = released;
+    this.#observer = observer;
   }
 
   async start(handlers: PeerTransportHandlers): Promise<void> {
@@ -92,7 +97,7 @@ export class SimTransport implements PeerTransport {
 
   send(to: MemberId, messages: readonly PeerMessage[]): void {
     if (messages.length === 0 || !this.process.pass("send") || this.#closed) return;
-    this.#released(messages);
+    this.#observer.released(messages);
     const link = this.#links.get(to);
     if (link === undefined) return;
     const { stream } = link;
@@ -169,15 +174,28 @@ export class SimTransport implements PeerTransport {
         };
         this.#world.touch();
         handlers.onSnapshotChunk(from.identity.memberId, request).then(
-          (chunk) => ended(() => answer(chunk)),
+          (chunk) =>
+            ended(() => {
+              this.#served(chunk, from.identity.memberId);
+              answer(chunk);
+            }),
           (error: unknown) =>
             ended(() => {
-              if (error instanceof RaftKvError && error.code === "SNAPSHOT_GONE") answer(error);
-              else refuse(error);
+              if (error instanceof RaftKvError && error.code === "SNAPSHOT_GONE") {
+                this.#world.coverage.saw("snapshotGone");
+                answer(error);
+              } else refuse(error);
             }),
         );
       }),
     );
+  }
+
+  #served({ base, snapshotId, rows, done }: SnapshotChunk, to: MemberId): void {
+    const { memberId } = this.identity;
+    this.#world.trace.note(memberId, () => `=> ${to} ${rows.length} rows${done ? ", the last" : ""} of ${snapshotId}`);
+    this.#observer.serves(base);
+    this.#network.onTransfer(memberId, to);
   }
 
   stats(): ReadonlyMap<MemberId, PeerLinkStats> {

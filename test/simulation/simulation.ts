@@ -146,6 +146,8 @@ export class Simulation implements World {
       messageRules: this.#messageRules,
       applying: (member, index) => this.#rules.applying(member, index),
       handsOver: (member, status, logged) => this.#rules.handsOver(member, status, logged),
+      announces: (member, position) => this.#rules.announces(member, position),
+      serves: (member, base) => this.#rules.stands(member, base),
       broken: (error) => this.#fail(error),
     };
   }
@@ -159,6 +161,10 @@ export class Simulation implements World {
     const machine = { id: idOf(number), number, rate, wallClockOffsetMs: dice.real(0, 5000) };
     const member = new SimMember(this.#surroundings, machine, founder);
     member.disk.onEntryRemoved = (position) => this.#rules.entryRemoved(member, position);
+    member.disk.onBaseMoved = (base) => this.#rules.baseMoved(member, base);
+    member.disk.onStateChanged = (appliedIndex, hash) => {
+      if (!member.lost) this.ledger.checkState(member.id, appliedIndex, hash);
+    };
     this.#members.push(member);
     return member;
   }

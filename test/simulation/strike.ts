@@ -1,7 +1,10 @@
 import type { Dice } from "./dice.ts";
 
+/** Kinds of runs; each has its own mixture of harm. */
+export const profiles = ["swarm", "churn", "reads", "tails", "storage", "membership", "snapshots", "calm"] as const;
+
 /** What kind of run it is. */
-export type Profile = "swarm" | "churn" | "reads" | "tails" | "storage" | "membership" | "calm";
+export type Profile = (typeof profiles)[number];
 
 /** Kinds of harm, and how likely each is in a run of any profile. */
 const weights = {
@@ -9,11 +12,12 @@ const weights = {
   crashLeader: 3,
   crashAll: 1,
   crashAtPoint: 5,
-  stopOrderly: 1,
+  stopOrderly: 2,
   pause: 2,
   pauseLeader: 2,
   split: 3,
   isolateLeader: 2,
+  isolateFollower: 2,
   oneWay: 3,
   bridge: 2,
   buddy: 1,
@@ -39,6 +43,8 @@ const weights = {
   replace: 1.5,
   changeAtOnce: 1,
   transfer: 3,
+  compact: 1,
+  huntSnapshot: 1,
 } as const;
 
 /** A kind of harm. */
@@ -75,11 +81,26 @@ const membershipWeights: Readonly<Record<StrikeKind, number>> = {
 /** Leaders are replaced while they are read from, as soon as anybody votes. */
 const readWeights: Readonly<Record<StrikeKind, number>> = { ...weights, starveVoters: 15, pauseLeader: 5 };
 
+/** Followers miss what the log soon does not hold any more, and whoever sends or takes a snapshot is struck meanwhile. */
+const snapshotWeights: Readonly<Record<StrikeKind, number>> = {
+  ...weights,
+  crash: 6,
+  split: 6,
+  isolateFollower: 8,
+  compact: 6,
+  huntSnapshot: 10,
+  stallDisk: 3,
+  addMember: 6,
+  removeMember: 4,
+  replace: 8,
+};
+
 const profileWeights: Readonly<Partial<Record<Profile, Readonly<Record<StrikeKind, number>>>>> = {
   reads: readWeights,
   storage: storageWeights,
   tails: tailWeights,
   membership: membershipWeights,
+  snapshots: snapshotWeights,
 };
 
 /** One act of harm, planned before the run so that each can be left out on its own. */

@@ -1,0 +1,69 @@
+import type { Installation } from "../../src/storage/installation.ts";
+import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
+import type { World } from "./world.ts";
+
+/** Who watches a store. */
+export interface StoreObserver {
+  /** A turn with entries, or with a truncation, is about to be written. */
+  readonly handsOver: (batch: StoreBatch) => void;
+  readonly leads: () => boolean;
+}
+
+/** Lets promises run after every call of the store that gives one, even when no disk takes part, and counts what is done with it. */
+export function watchStore(store: MemberStore, world: World, { handsOver, leads }: StoreObserver): void {
+  const { coverage } = world;
+  const write = store.write.bind(store);
+  const readEntries = store.readEntries.bind(store);
+  const compact = store.compact.bind(store);
+  const beginInstallation = store.beginInstallation.bind(store);
+  const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
+  store.write = (batch) => {
+    world.touch();
+    if (batch.entries.length > 0 || batch.truncateFrom !== undefined) handsOver(batch);
+    return write(batch);
+  };
+  store.readEntries = (from, to, bytesMax) => {
+    world.touch();
+    if (leads()) coverage.saw("logReadFromStore");
+    return readEntries(from, to, bytesMax);
+  };
+  store.compact = (base) => {
+    world.touch();
+    coverage.saw("compacted");
+    return compact(base);
+  };
+  store.rememberPeerDirectory = (memberId, dataDirectoryId) => {
+    world.touch();
+    return rememberPeerDirectory(memberId, dataDirectoryId);
+  };
+  store.beginInstallation = async (source) => {
+    world.touch();
+    if (store.installation !== undefined) coverage.saw("installBegunAnew");
+    const installation = await beginInstallation(source);
+    watchInstallation(installation, world, () => {});
+    return installation;
+  };
+  if (store.installation === undefined) return;
+  coverage.saw("installInterrupted");
+  watchInstallation(store.installation, world, () => coverage.saw("installResumed"));
+}
+
+function watchInstallation(installation: Installation, world: World, resumed: () => void): void {
+  const addRows = installation.addRows.bind(installation);
+  const finish = installation.finish.bind(installation);
+  installation.addRows = (rows) => {
+    world.touch();
+    resumed();
+    return addRows(rows);
+  };
+  installation.finish = async (switched) => {
+    world.touch();
+    await finish(switched);
+    world.coverage.saw("snapshotInstalled");
+  };
+  const abandon = installation.abandon.bind(installation);
+  installation.abandon = () => {
+    world.touch();
+    return abandon();
+  };
+}

@@ -110,7 +110,7 @@ describe.each(diskKinds)("compaction over %s", (_, makeDisk) => {
     await store.compact(baseAt(4990, 1));
     await store.close();
     // An end that was asked for is no failure, which would leave the watermark behind.
-    expect(await Promise.race([store.failure, "no failure"])).toBe("no failure");
+    expect(await Promise.race([store.failure, Promise.resolve("no failure")])).toBe("no failure");
     const reopened = await disk.open();
     expect(reopened.recovered.logBase.index).toBe(4990);
     await disk.swept();

@@ -91,7 +91,11 @@ export class Nemesis {
         this.#operator.change(dice.weighted<ChangeKind>({ addLearner: 0, ...kinds }), dice, this.#findLeader);
       }
     },
-    transfer: (dice) => this.#operator.transfer(dice, this.#findLeader),
+    transfer: (dice) => {
+      const target = this.#operator.transfer(dice, this.#findLeader);
+      // A target that stands still is what a transfer is given up for.
+      if (target !== undefined && dice.chance(0.5)) this.#pause(target, dice);
+    },
     compact: (dice) => this.#operator.compact(dice, this.#target(dice)),
     huntSnapshot: (dice) => this.#huntSnapshot(dice),
   };

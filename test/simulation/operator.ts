@@ -100,10 +100,14 @@ export class Operator {
     });
   }
 
-  /** Asks for leadership to be handed over, to anybody or to the best. */
-  transfer(dice: Dice, findLeader: FindLeader): void {
+  /** Asks for leadership to be handed over, to the best or, most often, to the member that is given back. */
+  transfer(dice: Dice, findLeader: FindLeader): SimMember | undefined {
+    const { members, membership } = this.#surroundings;
     const asked = this.#choose(dice, findLeader);
-    const target = dice.chance(0.2) ? null : dice.pick(this.#surroundings.members).id;
+    const { voters } = membership.latest.configuration;
+    const able = members.filter(({ id, retired }) => voters.includes(id) && !retired);
+    const chosen = dice.chance(0.2) ? undefined : dice.pick(dice.chance(0.2) || able.length === 0 ? members : able);
+    const target = chosen?.id ?? null;
     this.#reach(asked, dice, (replica, answer) => {
       if (this.#over) return;
       const { term } = replica.status();
@@ -112,6 +116,7 @@ export class Operator {
         answer(() => this.#transferred(outcome, term, asked)),
       );
     });
+    return chosen;
   }
 
   /** Asks a member to compact its log. */

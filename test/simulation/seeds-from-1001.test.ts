@@ -1,4 +1,4 @@
 import { testSeeds } from "./test-seeds.ts";
 
 testSeeds(1001, 100);
-testSeeds(2001, 50, "membership");
+testSeeds(2001, 100, "membership");

@@ -75,7 +75,7 @@ const membershipWeights: Readonly<Record<StrikeKind, number>> = {
   removeLeader: 5,
   replace: 6,
   changeAtOnce: 5,
-  transfer: 8,
+  transfer: 12,
 };
 
 /** Leaders are replaced while they are read from, as soon as anybody votes. */

@@ -4,8 +4,8 @@ import { RaftKvError } from "../lib/errors.ts";
 import { systemCode } from "./data-directory.ts";
 import { readLevelRecords } from "./level-log-reader.ts";
 
-/** A record of LevelDB's log is one batch: sequence number of its first change (8, little-endian), their count (4), changes. */
-const batchHeadBytes = 12;
+/** A record of such a log is one batch: sequence number of its first change (8, little-endian), their count (4), changes. */
+export const batchHeadBytes = 12;
 
 /**
  * Rejects with `LOG_CORRUPT` when a batch is missing between two others of the logs that LevelDB would replay.
@@ -16,7 +16,7 @@ const batchHeadBytes = 12;
  */
 export async function checkLevelLogs(directory: string): Promise<void> {
   let due: bigint | undefined;
-  for (const name of await logNames(directory)) {
+  for (const name of await ownLogNames(directory)) {
     for (const batch of readLevelRecords(await readFile(join(directory, name)))) {
       if (batch.length < batchHeadBytes) continue;
       const sequence = batch.readBigUInt64LE(0);
@@ -26,7 +26,8 @@ export async function checkLevelLogs(directory: string): Promise<void> {
   }
 }
 
-function hole(path: string, sequence: bigint, due: bigint): RaftKvError {
+/** What a log is refused with in which a batch is missing before the change numbered `sequence`. */
+export function hole(path: string, sequence: bigint, due: bigint): RaftKvError {
   return new RaftKvError(
     "LOG_CORRUPT",
     `${path} is damaged: change ${sequence} follows where ${due} is due; ` +
@@ -34,7 +35,8 @@ function hole(path: string, sequence: bigint, due: bigint): RaftKvError {
   );
 }
 
-async function logNames(directory: string): Promise<string[]> {
+/** Names of the logs that LevelDB, or RocksDB, keeps of its own writes, oldest first; none where there is no directory. */
+export async function ownLogNames(directory: string): Promise<string[]> {
   try {
     const names = (await readdir(directory)).filter((name) => /^\d+\.log$/.test(name));
     return names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));

@@ -1,6 +1,7 @@
 import type { RocksIterator } from "@nxtedition/rocksdb";
 import { RaftKvError } from "../lib/errors.ts";
 import { type ColumnName, columnOf, type Segment, segmentsOf } from "./rocksdb-columns.ts";
+import { checkRocksdbLogs } from "./rocksdb-log-check.ts";
 import { type OpenDatabase, openDatabase } from "./rocksdb-open.ts";
 import { RocksdbSnapshot } from "./rocksdb-snapshot.ts";
 import { RocksdbWriter } from "./rocksdb-writer.ts";
@@ -10,14 +11,19 @@ import { UseGuard } from "./use-guard.ts";
 /** Rows that one iteration step fetches at most. */
 const pageRowsMax = 1024;
 
+/** Bytes after which a step of a snapshot ends, however large its rows are. */
+const snapshotStepBytes = 256 * 1024;
+
 /**
  * Opens RocksDB in `directory`, which must not be open anywhere else: the caller holds the lock. Writes run in a thread of
  * their own that shares the database, because the binding writes and syncs without giving up the thread.
  *
- * Rejects with `DIRECTORY_UNUSABLE` when RocksDB refuses (damaged manifest or tables among the reasons), and with
- * `CONFIG_INVALID` where the optional package is not installed.
+ * Rejects with `LOG_CORRUPT` when a write is missing from the middle of RocksDB's own log, with `DIRECTORY_UNUSABLE` when
+ * RocksDB refuses (damaged manifest or tables among the reasons), and with `CONFIG_INVALID` where the optional package is not
+ * installed.
  */
 export async function openRocksdbEngine(directory: string): Promise<StorageEngine> {
+  await checkRocksdbLogs(directory);
   let opened: OpenDatabase;
   try {
     opened = await openDatabase(directory);
@@ -109,7 +115,12 @@ class RocksdbEngine implements StorageEngine {
     // One each: a snapshot that is made again because a write came in between is closed.
     const guard = new UseGuard(`a snapshot of RocksDB in ${this.#directory}`);
     const iterator = (column: ColumnName, reverse: boolean): RocksIterator =>
-      this.#opened.database.iterator({ column: this.#opened.columns[column], reverse, fillCache: false });
+      this.#opened.database.iterator({
+        column: this.#opened.columns[column],
+        reverse,
+        fillCache: false,
+        highWaterMarkBytes: snapshotStepBytes,
+      });
     const check = (): void => {
       this.#guard.check();
       guard.check();
@@ -135,7 +146,8 @@ class RocksdbEngine implements StorageEngine {
       const { sequence } = this.#opened.database;
       const made = make();
       if (this.#opened.database.sequence === sequence) return made;
-      void made.close();
+      // Not awaited, since a caller waits; what does not close goes with the database.
+      made.close().catch(() => {});
     }
   }
 

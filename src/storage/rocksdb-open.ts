@@ -5,16 +5,18 @@ import { type ColumnName, columnNames } from "./rocksdb-columns.ts";
 const mebibyte = 1024 * 1024;
 
 /**
- * How the database is tuned. A memory budget makes memtables of a quarter of it, so the log and the state get 16 MiB each as
- * with classic-level; "level" keeps the two upper levels as they are and compresses below with Zstandard, where most bytes
- * are and few are rewritten. Every table has a Bloom filter of ten bits a key (the binding's default): a read of a missing
- * key costs no block. The write-ahead log is not compressed: it is written once and read at a start only.
+ * How the database is tuned. A memory budget makes memtables of a quarter of it, of which two are written as one table, so the
+ * log and the state get 16 MiB each as with classic-level. The few other rows change in every turn and get little: the
+ * write-ahead log, which a start reads again, goes back to the oldest change that is in no table yet. "level" keeps the two
+ * upper levels as they are and compresses below with Zstandard, where most bytes are and few are rewritten. Every table has a
+ * Bloom filter of ten bits a key (the binding's default): a read of a missing key costs no block. The write-ahead log is not
+ * compressed: it is written once and read at a start only.
  */
 export const rocksdbOptions: OpenOptions = {
   createIfMissing: true,
   walCompression: false,
   columns: {
-    default: { compaction: "level", memtableMemoryBudget: 4 * mebibyte, cacheSize: mebibyte, compression: false },
+    default: { compaction: "level", memtableMemoryBudget: mebibyte, cacheSize: mebibyte, compression: false },
     log: { compaction: "level", memtableMemoryBudget: 64 * mebibyte, cacheSize: 8 * mebibyte, compression: false },
     state: { compaction: "level", memtableMemoryBudget: 64 * mebibyte, cacheSize: 32 * mebibyte, compression: false },
   },

@@ -74,8 +74,8 @@ export class RocksdbSnapshot implements EngineSnapshot {
   async *#pages({ column, range }: Segment, reverse: boolean, pageBytes: number): AsyncGenerator<readonly Row[]> {
     const iterator = this.#iterators[column][reverse ? 1 : 0];
     let from = reverse ? range.end : range.start;
-    for (let first = true; ; first = false) {
-      const found = await iterator.rowsFrom(from, first && !reverse).catch((error: unknown) => {
+    for (;;) {
+      const found = await iterator.rowsFrom(from, !reverse).catch((error: unknown) => {
         this.#parts.check();
         throw this.#parts.unreadable(error);
       });
@@ -86,8 +86,7 @@ export class RocksdbSnapshot implements EngineSnapshot {
       );
       const last = page.at(-1);
       if (last === undefined) return;
-      // A copy: what is yielded belongs to the caller.
-      from = last[0].slice();
+      from = reverse ? Uint8Array.from(last[0]) : keyAfter(last[0]);
       yield page;
     }
   }
@@ -130,6 +129,13 @@ class MovedIterator {
   #seek(key: Uint8Array): void {
     this.#iterator.seek(seekable(key));
   }
+}
+
+/** The smallest key behind `key`; a copy, since what is yielded belongs to the caller. */
+function keyAfter(key: Uint8Array): Uint8Array {
+  const after = new Uint8Array(key.length + 1);
+  after.set(key);
+  return after;
 }
 
 /** The binding seeks to no empty key; it is the only key before this one, and no row of a store has it. */

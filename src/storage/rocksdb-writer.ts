@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
+import { assert } from "../lib/assert.ts";
 import { packBatch } from "./rocksdb-batch.ts";
 import type { ColumnName, Segment } from "./rocksdb-columns.ts";
 import type { RowChange } from "./storage-engine.ts";
@@ -27,10 +27,16 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** Tasks under way at most. A store has a handful: a turn, a page of a snapshot, a compaction, a removal, a peer. */
+const tasksMax = 1024;
+
 // Beside this file, with the ending that this file has: .ts from the sources, .js when built.
 const threadFile = new URL(`./rocksdb-writer-thread${extname(import.meta.url)}`, import.meta.url);
 
-/** Hands writes to a thread that shares the database; tasks are done in the order asked for, each synced. */
+/**
+ * Hands writes to a thread that shares the database; tasks are done in the order asked for, each synced. The thread keeps the
+ * process alive only while there is a task.
+ */
 export class RocksdbWriter {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -49,7 +55,12 @@ export class RocksdbWriter {
   /** Starts the thread. Rejects when it cannot share the database. */
   static async start(handle: bigint): Promise<RocksdbWriter> {
     const worker = new Worker(threadFile, { workerData: { handle }, name: "rocksdb-writer" });
-    await once(worker, "message");
+    await new Promise<void>((resolve, reject) => {
+      worker.once("message", () => resolve());
+      worker.once("error", reject);
+      worker.once("exit", (code) => reject(new Error(`the thread ended with ${code} before it was ready`)));
+    });
+    worker.unref();
     return new RocksdbWriter(worker);
   }
 
@@ -72,6 +83,8 @@ export class RocksdbWriter {
 
   #ask(task: (id: number) => WriterTask, transfer: ArrayBuffer[]): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    assert(this.#waiting.size < tasksMax, `${tasksMax} writes wait for the thread`);
+    this.#worker.ref();
     const id = this.#nextId++;
     const done = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     this.#worker.postMessage(task(id), transfer);
@@ -83,7 +96,9 @@ export class RocksdbWriter {
     this.#waiting.delete(id);
     if (error === undefined) waiting?.resolve();
     else waiting?.reject(new Error(error));
-    if (this.#waiting.size === 0) this.#idle();
+    if (this.#waiting.size > 0) return;
+    this.#worker.unref();
+    this.#idle();
   }
 
   #end(error: Error): void {

@@ -199,6 +199,36 @@ export function describeStorageEngine(name: string, underTest: EngineUnderTest):
       expect(await keysOf(engine, everything)).toEqual([[0], [2]]);
     });
 
+    test("clears everything, and is there for new rows", async () => {
+      const engine = await open();
+      await engine.write([bytes(1), bytes(2, 1), bytes(3, 0, 0, 0, 0, 7), bytes(4, 9)].map((key) => put(key)));
+      await engine.clear(everything);
+      expect(await keysOf(engine, everything)).toEqual([]);
+      await engine.write([put(bytes(2, 1), bytes(5))]);
+      expect(engine.get(bytes(2, 1))).toEqual(expectBytes(5));
+    });
+
+    test("rows of 16 MiB are written and read by every way, and a page of a snapshot takes no more than it needs", async () => {
+      const engine = await open();
+      const large = 16 * 1024 * 1024;
+      for (let at = 0; at < 6; at += 1) await engine.write([put(bytes(3, at), new Uint8Array(large).fill(at))]);
+      expect(engine.get(bytes(3, 5))?.[large - 1]).toBe(5);
+      const snapshot = engine.snapshot();
+      const before = process.memoryUsage().arrayBuffers;
+      const pages = snapshot.iterate(everything)[Symbol.asyncIterator]();
+      expect((await pages.next()).value?.[0]?.[1]?.length).toBe(large);
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * large);
+      await pages.return?.();
+      for (const rows of [engine, snapshot]) {
+        const found: number[] = [];
+        for await (const page of rows.iterate(everything, { reverse: true })) {
+          for (const [, value] of page) found.push(value.length === large ? (value[0] ?? -1) : -1);
+        }
+        expect(found).toEqual([5, 4, 3, 2, 1, 0]);
+      }
+      await snapshot.close();
+    });
+
     test("a snapshot keeps the rows as they were, whatever is written or cleared later", async () => {
       const engine = await open();
       await engine.write([1, 2, 3, 4].map((key) => put(bytes(key), bytes(key))));

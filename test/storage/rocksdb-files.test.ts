@@ -1,0 +1,170 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { RaftKvError } from "../../src/lib/errors.ts";
+import { openRocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
+import { batch, commands, contentOf, newDirectory, openIn, put, term } from "./store-fixture.ts";
+
+const engineName = "rocksdb";
+const stateKeys = ["a", "b", ...Array.from({ length: 20 }, (_, at) => `k${at + 21}`)];
+
+/** A closed store whose last writes are in RocksDB's own log; a step on the way was turned into tables. */
+async function filledDirectory(): Promise<string> {
+  const directory = join(await newDirectory(), "filled");
+  const store = await openIn(directory, { engineName });
+  await store.write(batch({ hardState: term(1), entries: commands(1, 20, 1) }));
+  await store.write(batch({ stateChanges: [put("a", "1"), put("b", "2")], appliedIndex: 2 }));
+  await store.close();
+  const again = await openIn(directory, { engineName });
+  for (let index = 21; index <= 40; index += 1) {
+    await again.write(batch({ entries: commands(index, index, 1) }));
+    await again.write(batch({ stateChanges: [put(`k${index}`, "v")], appliedIndex: index }));
+  }
+  await again.close();
+  return directory;
+}
+
+async function writeAheadLog(directory: string): Promise<string> {
+  const engine = join(directory, "engine-rocksdb");
+  const name = (await readdir(engine)).find((file) => file.endsWith(".log"));
+  return join(engine, name ?? "no log");
+}
+
+/** Everything that the store of a directory answers, or what it is refused with. */
+async function outcome(directory: string): Promise<unknown> {
+  try {
+    const store = await openIn(directory, { engineName });
+    try {
+      const rows = stateKeys.map((key) => Buffer.from(store.stateRow(Buffer.from(key)) ?? "none").toString());
+      return { recovered: store.recovered, rows, content: await contentOf(store, store.recovered.lastIndex) };
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    if (error instanceof RaftKvError) return error;
+    throw error;
+  }
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files.filter((file) => !/\/LO(?:G|CK)[^/]*$/.test(file)).map((file) => file.slice(directory.length + 1));
+}
+
+describe("RocksDB files", () => {
+  test("a lost end of RocksDB's log is refused, naming what was durable and what is left", async () => {
+    const directory = await filledDirectory();
+    const log = await writeAheadLog(directory);
+    await truncate(log, Math.floor((await stat(log)).size / 2));
+    await expect(openIn(directory, { engineName })).rejects.toMatchObject({
+      code: "LOG_CORRUPT",
+      message: expect.stringMatching(/^\S+: the log was durable to 40, the directory holds only \d+; do not delete/),
+    });
+  });
+
+  test("a flipped bit in the middle of RocksDB's log is refused, where RocksDB alone drops what was synced behind it", async () => {
+    const directory = await filledDirectory();
+    const log = await writeAheadLog(directory);
+    const content = await readFile(log);
+    for (const part of [0.1, 0.35, 0.6, 0.85]) {
+      const bad = Buffer.from(content);
+      const at = Math.floor(content.length * part);
+      bad[at] = (bad[at] ?? 0) ^ 0x10;
+      await writeFile(log, bad);
+      // Not by the watermark, which may be a tenth of a second old.
+      await expect(openRocksdbEngine(join(directory, "engine-rocksdb"))).rejects.toMatchObject({
+        code: "LOG_CORRUPT",
+        message: expect.stringMatching(/\.log is damaged: change \d+ follows where \d+ is due/),
+      });
+    }
+    await writeFile(log, content);
+    expect((await openIn(directory, { engineName })).recovered.lastIndex).toBe(40);
+  });
+
+  test("flipped bits anywhere in the directory: the same content, or a refusal", { timeout: 60_000 }, async () => {
+    const directory = await filledDirectory();
+    const truth = await outcome(directory);
+    expect(truth).not.toBeInstanceOf(RaftKvError);
+    const work = join(await newDirectory(), "work");
+    let refused = 0;
+    for (const file of await filesIn(directory)) {
+      const content = await readFile(join(directory, file));
+      const samples = file.includes("OPTIONS") ? 1 : 4;
+      for (let sample = 0; sample < samples; sample += 1) {
+        await rm(work, { recursive: true, force: true });
+        await cp(directory, work, { recursive: true });
+        const bad = Buffer.from(content);
+        const at = Math.floor((content.length * (sample + 0.5)) / samples);
+        bad[at] = (bad[at] ?? 0) ^ (1 << (sample % 8));
+        await writeFile(join(work, file), bad);
+        const found = await outcome(work);
+        if (found instanceof RaftKvError) refused += 1;
+        else expect(found, `${file}, byte ${at}`).toEqual(truth);
+      }
+    }
+    expect(refused).toBeGreaterThan(5);
+  });
+
+  test("a second open in the same process is refused, and takes nothing from the first", async () => {
+    const directory = await newDirectory();
+    const engine = await openRocksdbEngine(directory);
+    await expect(openRocksdbEngine(directory)).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
+    await engine.write([{ type: "put", key: Uint8Array.of(3, 1), value: Uint8Array.of(7) }]);
+    await expect(openRocksdbEngine(directory)).rejects.toMatchObject({ code: "DIRECTORY_UNUSABLE" });
+    expect(Buffer.from(engine.get(Uint8Array.of(3, 1)) ?? [])).toEqual(Buffer.of(7));
+    await engine.close();
+    await (await openRocksdbEngine(directory)).close();
+  });
+});
+
+const engineModule = join(import.meta.dirname, "../../src/storage/rocksdb-engine.ts");
+
+/** Runs a script in a process of its own; tells how it ended. */
+async function runScript(directory: string, script: string): Promise<{ code: number | null; signal: string | null }> {
+  const file = join(await newDirectory(), "script.mjs");
+  await writeFile(
+    file,
+    `import { openRocksdbEngine } from ${JSON.stringify(engineModule)};
+    const engine = await openRocksdbEngine(${JSON.stringify(directory)});
+    const row = (at) => ({ type: "put", key: Uint8Array.of(3, at >> 8, at & 255), value: new Uint8Array(20000).fill(at) });
+    ${script}`,
+  );
+  const flags = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"];
+  const child = spawn(process.execPath, [...flags, file], { stdio: "inherit", timeout: 20_000 });
+  const [code, signal] = await once(child, "close");
+  return { code, signal };
+}
+
+describe("a process with RocksDB", () => {
+  test("that exits while its thread writes ends with its own code, and leaves whole batches in order", async () => {
+    const directory = await newDirectory();
+    const script = `
+      for (let at = 0; at < 500; at++) engine.write([row(at), row(at + 1000)]).catch(() => {});
+      setTimeout(() => process.exit(7), Number(process.hrtime.bigint() % 20n));
+    `;
+    for (let again = 0; again < 3; again += 1) {
+      expect(await runScript(directory, script)).toEqual({ code: 7, signal: null });
+      const engine = await openRocksdbEngine(directory);
+      const keys: number[] = [];
+      for await (const page of engine.iterate({ start: Uint8Array.of(3), end: Uint8Array.of(4) })) {
+        keys.push(...page.map(([key]) => (key[1] ?? 0) * 256 + (key[2] ?? 0)));
+      }
+      const first = keys.filter((key) => key < 1000);
+      expect(first).toEqual(Array.from(first, (_, at) => at));
+      expect(keys.filter((key) => key >= 1000)).toEqual(first.map((key) => key + 1000));
+      await engine.clear({ start: Uint8Array.of(3), end: Uint8Array.of(4) });
+      await engine.close();
+    }
+  });
+
+  test("that forgets to close ends all the same once its writes are done", async () => {
+    const directory = await newDirectory();
+    expect(await runScript(directory, "engine.write([row(1)]);")).toEqual({ code: 0, signal: null });
+    const engine = await openRocksdbEngine(directory);
+    expect(engine.get(Uint8Array.of(3, 0, 1))).toHaveLength(20_000);
+    await engine.close();
+  });
+});

@@ -8,10 +8,16 @@ import { isStill, type MemberView, type ViewedReplica, viewOf } from "./member-v
 import { isQuorum, MembershipRules } from "./membership-rules.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
+/** What the rules ask of a disk. */
+export type WatchedDisk = Pick<
+  SimDisk,
+  "appliedIndex" | "base" | "configurationAt" | "hardState" | "held" | "holds" | "lastIndex" | "termAt" | "termsAt"
+>;
+
 /** A member as the rules see it. */
 export interface WatchedMember {
   readonly id: MemberId;
-  readonly disk: SimDisk;
+  readonly disk: WatchedDisk;
   /** Its disk forgot, on purpose, what it had acknowledged: what it says proves nothing any more. */
   readonly forgetful: boolean;
   readonly incarnation: number;
@@ -29,6 +35,8 @@ export class MemberRules {
   /** Terms of the committed entries; index i at i - 1. */
   readonly committedTerms: Term[] = [];
   readonly membership: MembershipRules;
+  /** Terms in which leaders committed them, as far as anybody looked; index i at i - 1. */
+  readonly #committedInTerm: Term[] = [];
   readonly #members: readonly WatchedMember[];
   readonly #coverage: Coverage;
   readonly #pendingMax: number;
@@ -53,14 +61,7 @@ export class MemberRules {
     if (before !== undefined && isStill(before, replica)) return false;
     const status = viewOf(replica);
     if (before !== undefined) this.#checkMonotonic(member.id, before, status);
-    check(
-      status.firstIndex - 1 <= status.appliedIndex &&
-        status.appliedIndex <= status.commitIndex &&
-        status.commitIndex <= status.lastIndex,
-      "purged <= applied <= committed <= last",
-      () =>
-        `${member.id}: ${status.firstIndex - 1}, ${status.appliedIndex}, ${status.commitIndex}, ${status.lastIndex}`,
-    );
+    checkOrder(member, status);
     check(
       status.pendingProposals <= this.#pendingMax,
       "bounded queues",
@@ -170,8 +171,9 @@ export class MemberRules {
     if (this.#members.some(({ id, replica }) => id !== member.id && replica?.core.role === "leader")) {
       this.#coverage.saw("twoLeaders");
     }
-    // By log matching the last committed entry stands for all before it.
-    const last = this.committedTerms.length;
+    // Of what was committed in terms before, the last one; log matching answers for those before it. A leader that is
+    // elected late may lack what a leader of a later term has committed already.
+    const last = this.#committedInTerm.findLastIndex((committedIn) => committedIn < term) + 1;
     check(
       member.disk.holds(this.#committedAt(last)),
       "leader completeness",
@@ -206,7 +208,9 @@ export class MemberRules {
     const from = this.committedTerms.length;
     // Between two looks a leader may have counted by the configuration of then or by that of now.
     const configurations = before === undefined ? [status.configuration] : [before.configuration, status.configuration];
-    for (let index = from + 1; index <= commitIndex; index++) this.#commitFirst(member, index, configurations);
+    for (let index = from + 1; index <= commitIndex; index++) {
+      this.#commitFirst(member, index, status.term, configurations);
+    }
     const committed = this.committedTerms[commitIndex - 1];
     if (status.role !== "leader" || before?.role !== "leader" || before.term !== status.term) return;
     check(
@@ -218,7 +222,7 @@ export class MemberRules {
   }
 
   /** The first to commit an entry must have a quorum on whose disks it is. */
-  #commitFirst(member: WatchedMember, index: Index, configurations: readonly Configuration[]): void {
+  #commitFirst(member: WatchedMember, index: Index, inTerm: Term, configurations: readonly Configuration[]): void {
     const terms = new Set(this.#members.flatMap(({ disk }) => disk.termsAt(index)));
     const term = [...terms].find((each) => this.#isDurable({ index, term: each }, configurations));
     check(
@@ -227,6 +231,7 @@ export class MemberRules {
       () => `${member.id} commits entry ${index}, which no quorum has on disk`,
     );
     this.committedTerms.push(term);
+    this.#committedInTerm.push(inTerm);
     this.#noteConfiguration({ index, term });
   }
 
@@ -245,4 +250,20 @@ export class MemberRules {
     );
     return configurations.some((configuration) => isQuorum(configuration, (id) => holders.has(id)));
   }
+}
+
+/** What is forgotten, in the durable state, applied, committed and in the log, each within the next. */
+function checkOrder(
+  { id, disk }: WatchedMember,
+  { firstIndex, appliedIndex, commitIndex, lastIndex }: MemberView,
+): void {
+  // The durable state is what a snapshot gives away; one that is being installed is ahead until the member hears of it.
+  const snapshotIndex =
+    disk.appliedIndex === disk.base?.index ? Math.min(disk.appliedIndex, appliedIndex) : disk.appliedIndex;
+  const order = [firstIndex - 1, snapshotIndex, appliedIndex, commitIndex, lastIndex];
+  check(
+    order.every((index, position) => index >= (order[position - 1] ?? 0)),
+    "purged <= snapshot <= applied <= committed <= last",
+    () => `${id}: ${order.join(", ")}`,
+  );
 }

@@ -1,4 +1,5 @@
-import type { Replica } from "../../src/replica/replica.ts";
+import type { MemberId } from "../../src/raft/configuration.ts";
+import type { CoreView, Replica } from "../../src/replica/replica.ts";
 import type { PeerProgress, ReplicaStatus } from "../../src/replica/replica-status.ts";
 
 /** What the rules look at of a member: less than a status, which is too dear to be made after every event. */
@@ -14,12 +15,16 @@ export interface MemberView
     | "configurationIndex"
     | "pendingProposals"
   > {
-  readonly role: Replica["core"]["role"];
+  readonly role: CoreView["role"];
   readonly peers: readonly Pick<PeerProgress, "memberId" | "matchIndex">[];
 }
 
 /** What a view is made from. */
-export type ViewedReplica = Pick<Replica, "core" | "appliedIndex" | "pendingProposals">;
+export interface ViewedReplica extends Pick<Replica, "appliedIndex" | "pendingProposals"> {
+  readonly core: Omit<CoreView, "leaderId" | "progress"> & {
+    readonly progress: ReadonlyMap<MemberId, Pick<PeerProgress, "matchIndex">>;
+  };
+}
 
 /** What the member is like now. */
 export function viewOf({ core, appliedIndex, pendingProposals }: ViewedReplica): MemberView {

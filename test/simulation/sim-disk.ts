@@ -52,6 +52,7 @@ export class SimDisk {
   slowness = 1;
   /** As the rows have it; read when it is asked for, and `undefined` until then. */
   #hardState: HardState | undefined;
+  #appliedIndex: Index | undefined;
   #log = new DiskLog();
   /** The same before it was damaged on purpose. */
   #formerLog = new DiskLog();
@@ -92,8 +93,9 @@ export class SimDisk {
 
   /** Last entry whose effects are durable. */
   get appliedIndex(): Index {
-    const progress = this.rows.get(metaKeys.progress);
-    return progress === undefined ? 0 : readProgress(progress).appliedIndex;
+    const row = this.#appliedIndex === undefined ? this.rows.get(metaKeys.progress) : undefined;
+    this.#appliedIndex ??= row === undefined ? 0 : readProgress(row).appliedIndex;
+    return this.#appliedIndex;
   }
 
   /** Term of a durable entry or of the base; `undefined` when there is no such entry, or not any more. */
@@ -196,6 +198,7 @@ export class SimDisk {
       this.#noteState(change);
       this.rows.apply(change);
       if (Buffer.compare(change.key, metaKeys.hardState) === 0) this.#hardState = undefined;
+      if (Buffer.compare(change.key, metaKeys.progress) === 0) this.#appliedIndex = undefined;
     }
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
     if (this.base !== undefined && this.base !== base) this.onBaseMoved(this.base);
@@ -219,6 +222,7 @@ export class SimDisk {
     }
     this.#log = new DiskLog(rows);
     this.#hardState = undefined;
+    this.#appliedIndex = undefined;
   }
 
   /** Flips one bit of a log record or a state row; whether there was one. */
@@ -239,6 +243,7 @@ export class SimDisk {
     this.watermark = undefined;
     this.#log = new DiskLog();
     this.#hardState = undefined;
+    this.#appliedIndex = undefined;
     this.#stateHashes = new Map();
     this.directoryId = this.#drawDirectoryId();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkLinearizability, type Observation, type Operation } from "./linearizability.ts";
+import { checkLinearizability, isLinearization, type Observation, type Operation } from "./linearizability.ts";
 
 const seen = (operation: Operation, invokedAt: number, returnedAt: number | null): Observation => ({
   operation,
@@ -96,4 +96,26 @@ test("the search gives up at its limit of steps", () => {
   const history = Array.from({ length: 12 }, (_, client) => seen(put(String(client)), 0, 10));
   history.push(seen(get("none"), 11, 12));
   expect(checkLinearizability(history, 100)).toBe("undecided");
+});
+
+describe("an order that is given", () => {
+  const write = seen(put("a"), 0, 5);
+  const rewrite = seen(put("b"), 4, 8);
+
+  test("is taken if it explains every answer and keeps real time", () => {
+    expect(isLinearization([])).toBe(true);
+    expect(isLinearization([write, seen(get("a"), 1, 3), rewrite, seen(get("b"), 6, 9)])).toBe(true);
+    expect(isLinearization([rewrite, write, seen(get("a"), 6, 9)])).toBe(true);
+    expect(isLinearization([write, rewrite, seen(put("c"), 1, null), seen(get("c"), 9, 10)])).toBe(true);
+  });
+
+  test("is refused if an answer contradicts it, though another order may explain that", () => {
+    expect(isLinearization([rewrite, write, seen(get("b"), 6, 9)])).toBe(false);
+  });
+
+  test("is refused if what had returned stands behind what was called later", () => {
+    expect(isLinearization([seen(put("c"), 6, 7), write])).toBe(false);
+    expect(isLinearization([write, seen(put("c"), 6, 7), seen(get("c"), 8, 9), rewrite])).toBe(true);
+    expect(isLinearization([seen(put("c"), 9, 10), rewrite, seen(get("b"), 9, 10)])).toBe(false);
+  });
 });

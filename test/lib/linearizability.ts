@@ -77,6 +77,24 @@ export function checkLinearizability(history: readonly Observation[], stepsMax =
   return "linearizable";
 }
 
+/**
+ * Tells whether these operations, taken in this very order, explain every answer and keep real time; one whose outcome is
+ * unknown counts as having taken effect. True proves the history linearizable, false proves nothing: see {@link checkLinearizability}.
+ */
+export function isLinearization(order: readonly Observation[]): boolean {
+  let state: string | null = null;
+  let latestCall = Number.NEGATIVE_INFINITY;
+  for (const { operation, invokedAt, returnedAt } of order) {
+    latestCall = Math.max(latestCall, invokedAt);
+    // What had returned before another was called cannot stand behind it.
+    if (returnedAt !== null && returnedAt < latestCall) return false;
+    const after = apply(state, operation);
+    if (after === undefined) return false;
+    state = after;
+  }
+  return true;
+}
+
 /** The state after `operation`, or `undefined` when its answer is impossible in `state`. */
 function apply(state: string | null, operation: Operation): string | null | undefined {
   switch (operation.kind) {

@@ -22,6 +22,8 @@ export interface CampaignTotals {
   readonly events: number;
   readonly virtualMs: number;
   readonly operations: number;
+  /** Histories that the order of the log did not explain, so that an order had to be searched for. */
+  readonly searchedHistories: number;
   /** Time of processor of all processes, milliseconds. */
   readonly cpuMs: number;
   readonly elapsedMs: number;
@@ -32,7 +34,7 @@ export interface CampaignTotals {
 export class Campaign {
   readonly #options: CampaignOptions;
   readonly #coverage = new Coverage();
-  readonly #sums = { seeds: 0, failed: 0, events: 0, virtualMs: 0, operations: 0, cpuMs: 0 };
+  readonly #sums = { seeds: 0, failed: 0, events: 0, virtualMs: 0, operations: 0, searchedHistories: 0, cpuMs: 0 };
   #stopped = false;
 
   constructor(options: CampaignOptions) {
@@ -78,6 +80,7 @@ export class Campaign {
     sums.events += figures.events;
     sums.virtualMs += figures.virtualMs;
     sums.operations += figures.operations;
+    sums.searchedHistories += figures.searchedHistories;
     sums.cpuMs += figures.cpuMs;
     for (const [situation, times] of coverage) this.#coverage.saw(situation, times);
     if (failure === undefined) return;

@@ -200,7 +200,7 @@ export class Client {
     if (plan.policy.linearizable) {
       ledger.acknowledgedIndex = Math.max(ledger.acknowledgedIndex, index);
       const operation: Operation = { kind: "get", output: found.value };
-      this.#note(plan.key, operation, invokedAt);
+      this.#note(plan.key, operation, invokedAt, index);
     }
     this.#known.set(plan.key, found);
     this.#revision = Math.max(this.#revision, revision);
@@ -229,7 +229,7 @@ export class Client {
     coverage.saw("acknowledgedWrite");
     const operation = answeredOperation(plan.operation, result);
     if (operation.kind === "cas") coverage.saw(operation.applied === true ? "cas" : "casRefused");
-    this.#note(plan.key, operation, invokedAt);
+    this.#note(plan.key, operation, invokedAt, executedIndex);
     this.#revision = Math.max(this.#revision, Number(result.revision));
     this.#end(running);
   }
@@ -261,9 +261,9 @@ export class Client {
     this.#surroundings.history.addUnknown(key, { operation, invokedAt, command, request: this.#requestOf(running) });
   }
 
-  #note(key: string, operation: Operation, invokedAt: number): void {
+  #note(key: string, operation: Operation, invokedAt: number, index: number): void {
     const { history, world } = this.#surroundings;
-    history.add(key, { operation, invokedAt, returnedAt: world.queue.nowMs });
+    history.add(key, { operation, invokedAt, returnedAt: world.queue.nowMs, index });
   }
 
   #end(running: Running, sessionLives = true): void {

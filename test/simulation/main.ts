@@ -37,12 +37,13 @@ async function runMany(jobs: Iterable<Job>, commandLine: CommandLine): Promise<C
   process.once("SIGINT", () => campaign.stop());
   print(commandLine.regressions ? "runs that once found a bug" : `seeds from ${commandLine.start} on`);
   const totals = await campaign.run(jobs);
-  const { seeds, failed, events, operations, virtualMs, elapsedMs, cpuMs } = totals;
+  const { seeds, failed, events, operations, searchedHistories, virtualMs, elapsedMs, cpuMs } = totals;
   print(
     `${seeds} seeds, ${failed} failed; ${events} events, ${operations} operations, ` +
       `${(virtualMs / 3.6e6).toFixed(2)} h simulated in ${(elapsedMs / 1000).toFixed(1)} s ` +
-      `(${(virtualMs / cpuMs).toFixed(0)} simulated seconds a second of processor)`,
+      `(${(cpuMs / 1000).toFixed(1)} s of processor: ${(virtualMs / cpuMs).toFixed(0)} simulated seconds in each)`,
   );
+  if (searchedHistories > 0) print(`${searchedHistories} histories were decided by a search, not by the log's order`);
   return totals;
 }
 

@@ -18,6 +18,7 @@ export interface JobResult {
   readonly events: number;
   readonly virtualMs: number;
   readonly operations: number;
+  readonly searchedHistories: number;
   readonly coverage: readonly (readonly [Situation, number])[];
   /** Time of processor that the process has used since its last result, milliseconds. */
   readonly cpuMs: number;
@@ -29,16 +30,18 @@ let reportedCpuMs = 0;
 export async function runJob({ seed, overrides }: Job, shrinks: boolean): Promise<JobResult> {
   const result = await runSeed(seed, overrides);
   if (result.type === "passed") {
-    const { events, operations, coverage } = result.report;
+    const { events, operations, searchedHistories, coverage } = result.report;
     // Whole numbers have the same sum in whatever order they come in.
     const virtualMs = Math.round(result.report.virtualMs);
-    return { seed, failure: undefined, events, virtualMs, operations, coverage: coverage.counts, cpuMs: takeCpuMs() };
+    const figures = { events, virtualMs, operations, searchedHistories, coverage: coverage.counts };
+    return { seed, failure: undefined, ...figures, cpuMs: takeCpuMs() };
   }
   const { error, rule } = result;
   const description = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const replay = shrinks ? commandOf(seed, await shrink(seed, overrides, rule)) : undefined;
   const failure = { description, replay };
-  return { seed, failure, events: 0, virtualMs: 0, operations: 0, coverage: [], cpuMs: takeCpuMs() };
+  const nothing = { events: 0, virtualMs: 0, operations: 0, searchedHistories: 0, coverage: [] };
+  return { seed, failure, ...nothing, cpuMs: takeCpuMs() };
 }
 
 function takeCpuMs(): number {

@@ -37,6 +37,8 @@ export interface RunReport {
   readonly events: number;
   readonly virtualMs: number;
   readonly operations: number;
+  /** Histories that the order of the log did not explain, so that an order had to be searched for. */
+  readonly searchedHistories: number;
   readonly coverage: Coverage;
 }
 
@@ -116,6 +118,7 @@ export class Simulation implements World {
       events: this.trace.events,
       virtualMs: this.queue.nowMs,
       operations: this.history.size,
+      searchedHistories: this.history.searched,
       coverage: this.coverage,
     };
   }

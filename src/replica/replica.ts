@@ -72,6 +72,11 @@ export class Replica {
     return this.#loop.proposer.size;
   }
 
+  /** Reads, and waits for a revision, that have not ended. */
+  get pendingReads(): number {
+    return this.#loop.reader.size;
+  }
+
   /** Term and leader as far as known. */
   leadership(): { readonly term: Term; readonly leaderId: MemberId | null } {
     return this.#loop.node;

@@ -52,6 +52,7 @@ const anywhere = [
   "votersStarved",
   "wallClockJumped",
   "watermarkLowered",
+  "windowFull",
 ] as const;
 
 /** What runs in which members come and go must have met. */

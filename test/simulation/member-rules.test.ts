@@ -3,110 +3,105 @@ import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
 import { Coverage } from "./coverage.ts";
 import { MemberRules, type WatchedMember } from "./member-rules.ts";
-import type { ViewedReplica } from "./member-view.ts";
+import type { PeerView, ViewedReplica } from "./member-view.ts";
 
 const bootstrap = votersOnly(["a", "b", "c"].map((id) => ({ id, name: id, peerAddress: id })));
-const pendingMax = 5;
+const limits = { proposals: 5, reads: 3, inflightMessages: 2, inflightBytes: 100 };
+const log: readonly Term[] = [1, 1, 1, 1];
 
-type Facts = { readonly snapshotIndex?: number } & Partial<Pick<ViewedReplica, "appliedIndex" | "pendingProposals">> &
+/** What a test says of a member; the rest is that of a follower that has its log and nothing else. */
+type Facts = Partial<Pick<ViewedReplica, "appliedIndex" | "pendingProposals" | "pendingReads">> &
   Partial<Pick<ViewedReplica["core"], "role" | "term" | "commitIndex" | "firstIndex" | "lastIndex">> & {
+    readonly snapshotIndex?: number;
     readonly matches?: Readonly<Record<MemberId, number>>;
+    readonly inflights?: PeerView["inflights"];
   };
 
-/** Members of which a test says what is on their disks and what they believe. */
-class Stage {
-  readonly #members = new Map<
-    MemberId,
-    WatchedMember & { replica: ViewedReplica; terms: readonly Term[]; snapshotIndex: number }
-  >();
-  readonly rules: MemberRules;
+/** A member of which a test says what is on its disk and what it believes. */
+class StagedMember implements WatchedMember {
+  readonly id: MemberId;
+  readonly forgetful = false;
+  readonly incarnation = 1;
+  /** Terms of the durable entries. */
+  terms: readonly Term[];
+  replica: ViewedReplica | undefined;
+  #snapshotIndex = 0;
 
-  /** Terms of each member's durable entries. */
-  constructor(logs: Readonly<Record<MemberId, readonly Term[]>>) {
-    for (const id of Object.keys(logs)) this.#members.set(id, this.#member(id));
-    for (const [id, terms] of Object.entries(logs)) this.writes(id, terms);
-    this.rules = new MemberRules([...this.#members.values()], bootstrap, new Coverage(), pendingMax);
+  constructor(id: MemberId, terms: readonly Term[]) {
+    this.id = id;
+    this.terms = terms;
   }
 
-  /** A member's disk holds entries of these terms from now on. */
-  writes(id: MemberId, terms: readonly Term[]): void {
-    this.#get(id).terms = terms;
-  }
-
-  /** A member has done something, and looks like this now: a follower that has its log and nothing else, if not told otherwise. */
-  acts(id: MemberId, { appliedIndex = 0, pendingProposals = 0, matches = {}, ...facts }: Facts): void {
-    const member = this.#get(id);
-    const { snapshotIndex = appliedIndex, ...core } = facts;
-    member.snapshotIndex = snapshotIndex;
-    const lastIndex = member.terms.length;
-    const usual = {
-      role: "follower",
-      term: member.terms.at(-1) ?? 0,
-      commitIndex: 0,
-      firstIndex: 1,
-      lastIndex,
-    } as const;
-    const configurationAt = { index: 0, configuration: bootstrap };
-    const progress = new Map(Object.entries(matches).map(([peer, matchIndex]) => [peer, { matchIndex }]));
-    member.replica = { appliedIndex, pendingProposals, core: { ...usual, configurationAt, progress, ...core } };
-    this.rules.acted(member);
-  }
-
-  #get(id: MemberId) {
-    const member = this.#members.get(id);
-    if (member === undefined) throw new Error(`there is no ${id}`);
-    return member;
-  }
-
-  #member(id: MemberId) {
-    const core = {
-      role: "follower",
-      term: 0,
-      commitIndex: 0,
-      firstIndex: 1,
-      lastIndex: 0,
-      configurationAt: { index: 0, configuration: bootstrap },
-      progress: new Map(),
-    } as const;
-    const terms = (): readonly Term[] => this.#get(id).terms;
-    const snapshotIndex = (): number => this.#get(id).snapshotIndex;
-    const disk: WatchedMember["disk"] = {
-      get appliedIndex() {
-        return snapshotIndex();
-      },
+  get disk(): WatchedMember["disk"] {
+    const { terms } = this;
+    return {
+      appliedIndex: this.#snapshotIndex,
       base: undefined,
       configurationAt: () => undefined,
-      get hardState() {
-        return { term: terms().at(-1) ?? 0, votedFor: null, commitIndex: 0 };
-      },
-      get lastIndex() {
-        return terms().length;
-      },
+      hardState: { term: terms.at(-1) ?? 0, votedFor: null, commitIndex: 0 },
+      lastIndex: terms.length,
       held: () => false,
-      holds: ({ index, term }) => index === 0 || terms()[index - 1] === term,
-      termAt: (index) => terms()[index - 1],
-      termsAt: (index) => terms().slice(index - 1, index),
+      holds: ({ index, term }) => index === 0 || terms[index - 1] === term,
+      termAt: (index) => terms[index - 1],
+      termsAt: (index) => terms.slice(index - 1, index),
     };
-    const replica: ViewedReplica = { appliedIndex: 0, pendingProposals: 0, core };
-    return { id, disk, replica, terms: [], snapshotIndex: 0, forgetful: false, incarnation: 1 };
+  }
+
+  become({ appliedIndex = 0, pendingProposals = 0, pendingReads = 0, snapshotIndex = appliedIndex, ...facts }: Facts) {
+    const { matches = {}, inflights = { count: 0, bytes: 0, full: false }, ...given } = facts;
+    const { terms } = this;
+    this.#snapshotIndex = snapshotIndex;
+    const progress = new Map(Object.entries(matches).map(([peer, matchIndex]) => [peer, { matchIndex, inflights }]));
+    const core = {
+      role: "follower",
+      term: terms.at(-1) ?? 0,
+      commitIndex: 0,
+      firstIndex: 1,
+      lastIndex: terms.length,
+      configurationAt: { index: 0, configuration: bootstrap },
+      progress,
+      ...given,
+    } as const;
+    this.replica = { appliedIndex, pendingProposals, pendingReads, core };
   }
 }
 
+/** Members under the rules, with the terms of what is on each one's disk. */
+function stage(logs: Readonly<Record<MemberId, readonly Term[]>> = { a: log, b: log, c: log }) {
+  const members = new Map(Object.entries(logs).map(([id, terms]) => [id, new StagedMember(id, terms)]));
+  const rules = new MemberRules([...members.values()], bootstrap, new Coverage(), limits);
+  const get = (id: MemberId): StagedMember => {
+    const member = members.get(id);
+    if (member === undefined) throw new Error(`there is no ${id}`);
+    return member;
+  };
+  return {
+    /** A member has done something, and is like this now. */
+    acts: (id: MemberId, facts: Facts): void => {
+      get(id).become(facts);
+      rules.acted(get(id));
+    },
+    writes: (id: MemberId, terms: readonly Term[]): void => {
+      get(id).terms = terms;
+    },
+  };
+}
+
 describe("leader completeness", () => {
-  const afterTerm4 = (): Stage => {
-    const stage = new Stage({ a: [1, 4], b: [1, 4], c: [1] });
-    stage.acts("a", { role: "leader", term: 1, lastIndex: 1 });
-    stage.acts("a", { role: "leader", term: 1, lastIndex: 1, commitIndex: 1 });
-    stage.acts("a", { role: "leader", term: 4 });
-    stage.acts("a", { role: "leader", term: 4, commitIndex: 2 });
-    return stage;
+  const afterTerm4 = () => {
+    const members = stage({ a: [1, 4], b: [1, 4], c: [1] });
+    members.acts("a", { role: "leader", term: 1, lastIndex: 1 });
+    members.acts("a", { role: "leader", term: 1, lastIndex: 1, commitIndex: 1 });
+    members.acts("a", { role: "leader", term: 4 });
+    members.acts("a", { role: "leader", term: 4, commitIndex: 2 });
+    return members;
   };
 
   test("asks a leader for all that was committed in earlier terms", () => {
     expect(() => afterTerm4().acts("c", { role: "leader", term: 5 })).toThrow("leader completeness: c leads term 5");
-    const stage = afterTerm4();
-    stage.writes("c", [3]);
-    expect(() => stage.acts("c", { role: "leader", term: 3 })).toThrow("c leads term 3 without entry 1");
+    const members = afterTerm4();
+    members.writes("c", [3]);
+    expect(() => members.acts("c", { role: "leader", term: 3 })).toThrow("c leads term 3 without entry 1");
   });
 
   test("asks a leader whose votes come late for nothing of a later term", () => {
@@ -114,10 +109,13 @@ describe("leader completeness", () => {
   });
 });
 
-describe("the rules of a member are broken by", () => {
-  const log = [1, 1, 1, 1];
-  const stage = () => new Stage({ a: log, b: log, c: log });
+const leading = (inflights: Pick<PeerView["inflights"], "count" | "bytes">): Facts => ({
+  role: "leader",
+  matches: { b: 2 },
+  inflights: { ...inflights, full: false },
+});
 
+describe("the rules of a member are broken by", () => {
   test("a second leader of a term", () => {
     const members = stage();
     members.acts("a", { role: "leader" });
@@ -150,14 +148,18 @@ describe("the rules of a member are broken by", () => {
     expect(() => members.acts("a", after)).toThrow(rule);
   });
 
-  test("more proposals than may wait", () => {
-    const members = stage();
-    members.acts("a", { pendingProposals: pendingMax });
-    expect(() => members.acts("a", { pendingProposals: pendingMax + 1 })).toThrow("bounded queues: 6 proposals");
+  test.each<[string, Facts, Facts]>([
+    ["6 proposals wait at a", { pendingProposals: 5 }, { pendingProposals: 6 }],
+    ["4 reads wait at a", { pendingReads: 3 }, { pendingReads: 4 }],
+    ["3 messages of 90 bytes", leading({ count: 2, bytes: 90 }), leading({ count: 3, bytes: 90 })],
+    ["1 messages of 101 bytes", leading({ count: 1, bytes: 100 }), leading({ count: 1, bytes: 101 })],
+  ])("a queue over its limit: %s", (told, within, beyond) => {
+    stage().acts("a", within);
+    expect(() => stage().acts("a", beyond)).toThrow(`bounded queues: ${told}`);
   });
 
   test("committing what no quorum has on disk", () => {
-    const members = new Stage({ a: log, b: [1, 1, 1], c: [1, 1] });
+    const members = stage({ a: log, b: [1, 1, 1], c: [1, 1] });
     members.acts("a", { role: "leader", commitIndex: 3 });
     expect(() => members.acts("a", { role: "leader", commitIndex: 4 })).toThrow(
       "committed is durable: a commits entry 4",
@@ -172,7 +174,7 @@ describe("the rules of a member are broken by", () => {
   });
 
   test("believing that a peer has what it has not", () => {
-    const members = new Stage({ a: log, b: [1, 1], c: log });
+    const members = stage({ a: log, b: [1, 1], c: log });
     expect(() => members.acts("a", { role: "leader", matches: { b: 3 } })).toThrow("match is durable");
   });
 });

@@ -4,7 +4,7 @@ import type { Index, LogPosition, Term } from "../../src/raft/entry.ts";
 import type { LogBase } from "../../src/raft/log-base.ts";
 import { check } from "./broken-rule.ts";
 import type { Coverage } from "./coverage.ts";
-import { isStill, type MemberView, type ViewedReplica, viewOf } from "./member-view.ts";
+import { isStill, type MemberView, type PeerView, type ViewedReplica, viewOf } from "./member-view.ts";
 import { isQuorum, MembershipRules } from "./membership-rules.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
@@ -24,6 +24,16 @@ export interface WatchedMember {
   readonly replica: ViewedReplica | undefined;
 }
 
+/** How much may wait at a member at most. */
+export interface QueueLimits {
+  readonly proposals: number;
+  readonly reads: number;
+  /** Messages with entries under way to one peer. */
+  readonly inflightMessages: number;
+  /** The same in bytes, with the largest message on top that may exceed the window. */
+  readonly inflightBytes: number;
+}
+
 /** What a member was like after its last event. */
 interface Seen {
   readonly incarnation: number;
@@ -39,35 +49,31 @@ export class MemberRules {
   readonly #committedInTerm: Term[] = [];
   readonly #members: readonly WatchedMember[];
   readonly #coverage: Coverage;
-  readonly #pendingMax: number;
+  readonly #limits: QueueLimits;
   readonly #seen = new Map<MemberId, Seen>();
   readonly #leaderOfTerm = new Map<Term, MemberId>();
   readonly #matches = new Map<string, Index>();
 
   /** `members` may grow; `bootstrap` is in force before the first entry. */
-  constructor(members: readonly WatchedMember[], bootstrap: Configuration, coverage: Coverage, pendingMax: number) {
+  constructor(members: readonly WatchedMember[], bootstrap: Configuration, coverage: Coverage, limits: QueueLimits) {
     this.#members = members;
     this.membership = new MembershipRules(bootstrap, coverage);
     this.#coverage = coverage;
-    this.#pendingMax = pendingMax;
+    this.#limits = limits;
   }
 
   /** A member has done something; whether it began to lead. */
   acted(member: WatchedMember): boolean {
     const { replica } = member;
     if (member.forgetful || replica === undefined) return false;
+    this.#checkQueues(member.id, replica);
     const seen = this.#seen.get(member.id);
     const before = seen?.incarnation === member.incarnation ? seen.status : undefined;
     if (before !== undefined && isStill(before, replica)) return false;
     const status = viewOf(replica);
     if (before !== undefined) this.#checkMonotonic(member.id, before, status);
     checkOrder(member, status);
-    check(
-      status.pendingProposals <= this.#pendingMax,
-      "bounded queues",
-      () => `${status.pendingProposals} proposals wait at ${member.id}`,
-    );
-    if (status.role === "leader") this.#checkLeader(member, before, status);
+    if (status.role === "leader") this.#checkLeader(member, replica.core.progress, before, status);
     if (status.commitIndex > (before?.commitIndex ?? 0)) this.#checkCommit(member, before, status);
     this.membership.acted(member.id, before, status);
     const { appliedIndex } = status;
@@ -139,6 +145,12 @@ export class MemberRules {
     return { index, term: index === 0 ? 0 : (this.committedTerms[index - 1] ?? 0) };
   }
 
+  #checkQueues(id: MemberId, { pendingProposals, pendingReads }: ViewedReplica): void {
+    const { proposals, reads } = this.#limits;
+    check(pendingProposals <= proposals, "bounded queues", () => `${pendingProposals} proposals wait at ${id}`);
+    check(pendingReads <= reads, "bounded queues", () => `${pendingReads} reads wait at ${id}`);
+  }
+
   #checkMonotonic(id: MemberId, before: MemberView, status: MemberView): void {
     check(status.term >= before.term, "term grows", () => `${id}: from ${before.term} to ${status.term}`);
     check(
@@ -153,14 +165,28 @@ export class MemberRules {
     );
   }
 
-  #checkLeader(member: WatchedMember, before: MemberView | undefined, status: MemberView): void {
+  #checkLeader(
+    member: WatchedMember,
+    progress: ReadonlyMap<MemberId, PeerView>,
+    before: MemberView | undefined,
+    status: MemberView,
+  ): void {
     const { term } = status;
     const isNew = before?.role !== "leader" || before.term !== term;
     if (isNew) this.#checkNewLeader(member, term);
     else {
       check(status.lastIndex >= before.lastIndex, "leader append-only", () => `${member.id} shortened its log`);
     }
-    for (const { memberId, matchIndex } of status.peers) this.#checkMatch(member, term, memberId, matchIndex);
+    for (const [peerId, { matchIndex, inflights }] of progress) {
+      this.#checkMatch(member, term, peerId, matchIndex);
+      const { count, bytes, full } = inflights;
+      check(
+        count <= this.#limits.inflightMessages && bytes <= this.#limits.inflightBytes,
+        "bounded queues",
+        () => `${count} messages of ${bytes} bytes are under way from ${member.id} to ${peerId}`,
+      );
+      if (full) this.#coverage.saw("windowFull");
+    }
   }
 
   #checkNewLeader(member: WatchedMember, term: Term): void {

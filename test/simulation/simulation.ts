@@ -10,7 +10,7 @@ import { History } from "./history.ts";
 import { probeLeaders } from "./leader-probe.ts";
 import { Ledger } from "./ledger.ts";
 import type { MemberProcess } from "./member-process.ts";
-import { MemberRules } from "./member-rules.ts";
+import { MemberRules, type QueueLimits } from "./member-rules.ts";
 import { MessageRules } from "./message-rules.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Operator } from "./operator.ts";
@@ -30,6 +30,9 @@ import type { World } from "./world.ts";
 
 /** Events after which a run counts as one that never ends. */
 const eventsMax = 3_000_000;
+
+/** No entry is larger, bytes: configurations of a dozen members. */
+const entryBytesMax = 4096;
 
 /** What a run came to. */
 export interface RunReport {
@@ -84,8 +87,7 @@ export class Simulation implements World {
       Array.from({ length: plan.size }, (_, number) => idOf(number)).map((id) => ({ id, name: id, peerAddress: id })),
     );
     this.#surroundings = this.#memberSurroundings(founders);
-    // A member counts what its own callers and other members passed on, each up to the limit.
-    this.#rules = new MemberRules(this.members, founders, this.coverage, plan.options.pendingProposalsMax + 2);
+    this.#rules = new MemberRules(this.members, founders, this.coverage, limitsOf(plan));
     for (let count = plan.size; count > 0; count--) this.#makeMember(true);
     const { members } = this;
     const { membership } = this.#rules;
@@ -209,6 +211,17 @@ export class Simulation implements World {
     }
     return true;
   }
+}
+
+function limitsOf({ options }: Plan): QueueLimits {
+  const { pendingProposalsMax, pendingReadsMax, raft } = options;
+  return {
+    proposals: pendingProposalsMax,
+    // Those that ask the leader, and those that wait for a revision.
+    reads: 2 * pendingReadsMax,
+    inflightMessages: raft.inflight.messages,
+    inflightBytes: raft.inflight.bytes + raft.appendBytesMax + entryBytesMax,
+  };
 }
 
 /** Letters, so that traces are short: a, b, and so on. */

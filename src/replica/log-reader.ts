@@ -33,7 +33,8 @@ export class LogReader {
         fail(error);
       }
     };
-    store.readEntries(from, to, options.readBytesMax).then(deliver, (error) => {
+    const bytesMax = Math.min(options.readBytesMax, options.raft.appendBytesMax);
+    store.readEntries(from, to, bytesMax).then(deliver, (error) => {
       // The range was truncated meanwhile by another leader: nothing is damaged, and nothing is sent.
       if (error instanceof RaftKvError && error.code === "LOG_RANGE") deliver([]);
       else fail(error);

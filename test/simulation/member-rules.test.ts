@@ -92,7 +92,7 @@ describe("leader completeness", () => {
     const members = stage({ a: [1, 4], b: [1, 4], c: [1] });
     members.acts("a", { role: "leader", term: 1, lastIndex: 1 });
     members.acts("a", { role: "leader", term: 1, lastIndex: 1, commitIndex: 1 });
-    members.acts("a", { role: "leader", term: 4 });
+    members.acts("a", { role: "leader", term: 4, commitIndex: 1 });
     members.acts("a", { role: "leader", term: 4, commitIndex: 2 });
     return members;
   };

@@ -54,6 +54,7 @@ export class Nemesis {
     slowDisk: (dice) => {
       const { disk } = this.#target(dice);
       disk.slowness = dice.real(2, 20);
+      this.#world.coverage.saw("slowDisk");
       this.#later(dice.real(1, 5), () => {
         disk.slowness = 1;
       });
@@ -262,6 +263,7 @@ export class Nemesis {
   }
 
   #cut(kind: CutKind, dice: Dice, { id }: SimMember): void {
+    if (kind === "split" || kind === "isolate") this.#world.coverage.saw("totalCut");
     if (kind === "oneWay") this.#world.coverage.saw("oneWayCut");
     if (kind === "bridge" || kind === "buddy") this.#world.coverage.saw("partialCut");
     const isCut = drawCut(kind, dice, id, this.#running);

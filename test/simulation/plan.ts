@@ -98,7 +98,7 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
     calm: 0.3,
   });
   const profile = overrides.profile ?? drawn;
-  const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 7: 0.6 }));
+  const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 6: 0.25, 7: 0.35 }));
   const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
   const options = drawOptions(dice, profile, driftMax);
   const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);

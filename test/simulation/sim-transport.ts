@@ -23,6 +23,9 @@ interface Stream {
   readonly target: SimTransport;
   /** Messages under way. */
   underWay: number;
+  /** Frames that have left, and the number of the latest of those that have arrived. */
+  left: number;
+  arrived: number;
   /** Nothing that was sent later arrives earlier, while streams are orderly. */
   lastArrivalMs: number;
   broken: boolean;
@@ -253,6 +256,7 @@ export class SimTransport implements PeerTransport {
     const { memberId } = this.identity;
     const carried = this.#network.carry(memberId, to, messages);
     stream.underWay += messages.length;
+    const number = ++stream.left;
     this.#world.queue.after(delayMs, () => {
       stream.underWay -= messages.length;
       if (stream.broken || this.#network.isCut(memberId, to)) return;
@@ -261,6 +265,8 @@ export class SimTransport implements PeerTransport {
         this.#later(this.#network.drawDelayMs(to, memberId), () => this.#ended(to, stream));
         return;
       }
+      if (number < stream.arrived) this.#world.coverage.saw("messageReordered");
+      stream.arrived = Math.max(stream.arrived, number);
       stream.target.#receive(memberId, carried);
     });
   }
@@ -302,7 +308,7 @@ export class SimTransport implements PeerTransport {
   #answered(to: MemberId, link: Link, target: SimTransport, accepted: boolean): void {
     if (link.stream !== undefined || this.#closed || !accepted) return;
     if (this.#network.isCut(this.identity.memberId, to)) return;
-    link.stream = { target, underWay: 0, lastArrivalMs: 0, broken: false };
+    link.stream = { target, underWay: 0, left: 0, arrived: 0, lastArrivalMs: 0, broken: false };
     link.lossReported = false;
     link.counters.connected = true;
   }

@@ -99,6 +99,9 @@ export class Simulation implements World {
     const runUntil = (done: () => boolean, untilMs: number) => this.#runUntil(done, untilMs);
     this.#aftermath = new Aftermath({ world: this, members, clients: this.#clients, operator, membership, runUntil });
     if (plan.size === 1) this.coverage.saw("singleMember");
+    if (plan.size % 2 === 0) this.coverage.saw("evenCluster");
+    if (plan.size > 5) this.coverage.saw("largeCluster");
+    if (plan.driftMax > 0) this.coverage.saw("clocksDrifted");
   }
 
   get members(): readonly SimMember[] {

@@ -16,7 +16,10 @@ interface EntryHead {
   readonly timeMs: number;
 }
 
-/** Nothing; a new leader commits one to commit what came before it (Raft paper, section 8). */
+/**
+ * Nothing. A new leader commits one to commit what came before it (Raft paper, section 8); any other is a checkpoint, an index
+ * at which whoever drives the core may look at the state of every member.
+ */
 export interface NoopEntry extends EntryHead {
   readonly kind: "noop";
 }

@@ -59,6 +59,13 @@ export function appendCommands(state: RaftState, commands: readonly Uint8Array[]
   return firstIndex;
 }
 
+/** Appends an entry that changes nothing, behind another one of this term; returns its index. */
+export function appendCheckpoint(state: RaftState): Index {
+  const index = state.log.lastIndex + 1;
+  appendOwn(state, { kind: "noop", index, term: state.term, timeMs: 0 });
+  return index;
+}
+
 /** Appends a configuration, which is in force from now on; returns its index. */
 export function appendConfiguration(state: RaftState, configuration: Configuration): Index {
   const index = state.log.lastIndex + 1;

@@ -7,7 +7,7 @@ import { noteWritten, takeApply, takeWrite } from "./durability.ts";
 import { campaign } from "./election.ts";
 import type { Entry, Index, Term } from "./entry.ts";
 import { beginInstall, type InstallStart, installed } from "./install.ts";
-import { appendCommands, entriesRead, peerUnreachable } from "./leader.ts";
+import { appendCheckpoint, appendCommands, entriesRead, peerUnreachable } from "./leader.ts";
 import { takeLeaderTurn } from "./leader-turn.ts";
 import { holdsLease } from "./lease.ts";
 import type { LogBase } from "./log-base.ts";
@@ -155,6 +155,16 @@ export class RaftNode {
     const firstIndex = appendCommands(state, commands, timeMs);
     if (firstIndex === null) return { type: "refused", reason: "OVERLOADED" };
     return { type: "appended", firstIndex, term: state.term };
+  }
+
+  /** Appends a checkpoint; returns its index, or `null` where this member does not lead or is about to hand over. */
+  proposeCheckpoint(): Index | null {
+    return this.#state.role === "leader" && this.#state.transfer === null ? appendCheckpoint(this.#state) : null;
+  }
+
+  /** Whether the entry at `index`, a no-op, is a checkpoint and not the first of its term. It must be in the log, with the one before or the base. */
+  isCheckpoint(index: Index): boolean {
+    return this.#state.log.termAt(index - 1) === this.#state.log.termAt(index);
   }
 
   /**

@@ -26,6 +26,11 @@ export function replicaOptions(config: MemberConfig): ReplicaOptions {
       chunkBytes: config.snapshotChunkBytes,
       bytesPerSecondMax: config.snapshotBytesPerSecondMax,
     },
+    integrity: {
+      ...defaultReplicaOptions.integrity,
+      checkIntervalMs: config.hashCheckIntervalMs,
+      bytesPerSecondMax: config.scrubBytesPerSecondMax,
+    },
     writeStallMsMax: config.writeStallTimeoutMs,
     quotaBytes: config.storageQuotaBytes,
     // An election takes up to two timeouts.

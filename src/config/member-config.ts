@@ -42,6 +42,10 @@ export interface MemberConfig {
   readonly snapshotChunkBytes: number;
   /** 0: no limit. */
   readonly snapshotBytesPerSecondMax: number;
+  /** 0: on request only. */
+  readonly hashCheckIntervalMs: number;
+  /** 0: no limit. */
+  readonly scrubBytesPerSecondMax: number;
   /** More than the election timeout. */
   readonly writeStallTimeoutMs: number;
   readonly storageQuotaBytes: number;
@@ -79,6 +83,8 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     compactionPinnedBytesMax: values.compactionPinnedSize,
     snapshotChunkBytes: values.snapshotChunkSize,
     snapshotBytesPerSecondMax: values.snapshotRateLimit,
+    hashCheckIntervalMs: values.hashCheckInterval,
+    scrubBytesPerSecondMax: values.scrubRateLimit,
     writeStallTimeoutMs: values.writeStallTimeout,
     storageQuotaBytes: values.storageQuota,
     storageReserveBytes: values.storageReserve,

@@ -141,6 +141,16 @@ export const optionTable = {
     "0B",
     "Bytes of a snapshot that a member fetches in a second; 0B: as many as it can",
   ),
+  hashCheckInterval: option(
+    durationBetween("0ms", "240h"),
+    "1h",
+    "Time between two comparisons of the members' states, which read state and log back; 0ms: on request only",
+  ),
+  scrubRateLimit: option(
+    byteSizeBetween("0B", "1024GiB"),
+    "16MiB",
+    "Bytes of state and log that are read back in a second for that; 0B: as many as it can",
+  ),
   writeStallTimeout: option(
     durationBetween("1s", "1h"),
     "30s",

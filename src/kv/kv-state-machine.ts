@@ -82,6 +82,11 @@ class KvStateMachine implements CountingStateMachine {
     return sizeBytes + keys * pairOverheadBytes;
   }
 
+  /** Revision of the last change. */
+  revision(rows: Pick<StateRows, "get">): number {
+    return Number(decodeSummary(rows.get(summaryKey)).revision);
+  }
+
   #run(turn: Turn, { operation, requestId }: DecodedCommand): Uint8Array {
     if (requestId === undefined) return execute(turn, operation);
     const admission = this.#gate.admit(turn, requestId, fingerprintOf(operation));

@@ -33,6 +33,7 @@ export class Applier {
   #appliedIndex: Index;
   #fetched: readonly Entry[] = [];
   #fetching = false;
+  #heldAt: Index | null = null;
 
   constructor(deps: ApplierDependencies, appliedIndex: Index) {
     this.#deps = deps;
@@ -44,9 +45,19 @@ export class Applier {
     return this.#appliedIndex;
   }
 
+  /** Checkpoint at which applying pauses until {@link release}; `null` when it does not. */
+  get heldAt(): Index | null {
+    return this.#heldAt;
+  }
+
   /** Whether entries could be applied in the next turn. */
   get hasWork(): boolean {
-    return this.#asked !== null && !this.#fetching;
+    return this.#asked !== null && !this.#fetching && this.#heldAt === null;
+  }
+
+  /** Goes on behind a checkpoint. */
+  release(): void {
+    this.#heldAt = null;
   }
 
   /** Takes on the entries that the core asks for. */
@@ -62,11 +73,12 @@ export class Applier {
   installed(index: Index): void {
     assert(this.#asked === null && !this.#fetching, "nothing is being applied when the state is replaced");
     this.#appliedIndex = index;
+    this.#heldAt = null;
   }
 
   /** Applies one slice; returns how many entries. */
   applySlice(): number {
-    if (this.#asked === null || this.#fetching) return 0;
+    if (this.#asked === null || !this.hasWork) return 0;
     const entries = this.#nextEntries(this.#asked.last);
     if (entries === undefined) return 0;
     const { metrics, runtime, node } = this.#deps;
@@ -80,12 +92,13 @@ export class Applier {
     return count;
   }
 
-  /** Applies entries until their results are many bytes; keeps the rest for the next slice. */
+  /** Applies entries until their results are many bytes, or up to a checkpoint; keeps the rest for the next slice. */
   #applyUpTo(entries: readonly Entry[]): number {
     let resultBytes = 0;
     for (const [position, entry] of entries.entries()) {
       resultBytes += this.#apply(entry);
-      if (resultBytes <= this.#deps.options.applyResultBytesMax || position === entries.length - 1) continue;
+      const pauses = resultBytes > this.#deps.options.applyResultBytesMax || this.#heldAt !== null;
+      if (!pauses || position === entries.length - 1) continue;
       this.#fetched = [...entries.slice(position + 1), ...this.#fetched];
       return position + 1;
     }
@@ -118,7 +131,7 @@ export class Applier {
 
   /** Applies one entry; returns the size of its result. */
   #apply(entry: Entry): number {
-    const { stateMachine, view, proposals } = this.#deps;
+    const { node, stateMachine, view, proposals } = this.#deps;
     assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} applied after ${this.#appliedIndex}`);
     let size = 0;
     if (entry.kind === "command") {
@@ -128,6 +141,7 @@ export class Applier {
       size = result.length;
     } else {
       proposals.overwritten(entry.index);
+      if (entry.kind === "noop" && node.isCheckpoint(entry.index)) this.#heldAt = entry.index;
     }
     this.#appliedIndex = entry.index;
     return size;

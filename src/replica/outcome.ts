@@ -28,7 +28,14 @@ export type ProposalOutcome =
   | { readonly type: "unknown"; readonly index: Index; readonly term: Term };
 
 /** Why a linearizable read could not be confirmed. Reads change nothing, so every failure may be tried again. */
-export type ReadFailure = "NO_LEADER" | "NOT_LEADER" | "OVERLOADED" | "SHUTTING_DOWN" | "DEADLINE_EXCEEDED";
+export type ReadFailure =
+  | "NO_LEADER"
+  | "NOT_LEADER"
+  | "OVERLOADED"
+  | "SHUTTING_DOWN"
+  | "DEADLINE_EXCEEDED"
+  /** The state of this member differs from that of the majority; another member has the right one. */
+  | "STATE_DIVERGED";
 
 /** How a wait for a read index ended; `undefined` means: confirmed, serve from the local state now. */
 export type ReadOutcome = ReadFailure | undefined;

@@ -14,6 +14,8 @@ export interface ReaderDependencies {
   readonly options: ReplicaOptions;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
+  /** Whether the state of this member is known to be wrong. */
+  readonly isDiverged: () => boolean;
 }
 
 interface AppliedWaiter {
@@ -61,8 +63,9 @@ export class Reader {
 
   /** Takes a read on, or ends it in a later turn. */
   add(waiter: ReadWaiter): void {
-    const { runtime, options } = this.#deps;
-    if (this.#draining) runtime.soon(() => waiter.done("SHUTTING_DOWN", always));
+    const { runtime, options, isDiverged } = this.#deps;
+    if (isDiverged()) runtime.soon(() => waiter.done("STATE_DIVERGED", always));
+    else if (this.#draining) runtime.soon(() => waiter.done("SHUTTING_DOWN", always));
     else if (this.#waiters.size >= options.pendingReadsMax) runtime.soon(() => waiter.done("OVERLOADED", always));
     else this.#waiters.add(waiter);
   }

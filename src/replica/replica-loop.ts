@@ -11,6 +11,7 @@ import { Compactor } from "./compactor.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { Forwarder } from "./forwarder.ts";
 import { groupByReceiver } from "./group-by-receiver.ts";
+import { Integrity } from "./integrity.ts";
 import { LogReader } from "./log-reader.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import { Proposer } from "./proposer.ts";
@@ -46,6 +47,7 @@ export class ReplicaLoop {
   readonly space: SpaceGuard;
   readonly stateOpener: StateOpener;
   readonly snapshots: SnapshotTransfers;
+  readonly integrity: Integrity;
   /** Called after a turn in which role, term, leader, configuration or readiness changed. */
   readonly listeners = new Set<() => void>();
   readonly #deps: ReplicaDependencies;
@@ -91,13 +93,15 @@ export class ReplicaLoop {
     this.administration = new Administration(this.node);
     this.#changes = new ChangeDetector(this.node);
     this.#strangers = new Strangers(this.node);
-    this.reader = new Reader({ ...shared, applier: this.applier });
     const { writer, applier } = this;
     const { transport, stateMachine, logger } = deps;
     const guarded = (part: () => void) => this.guarded(part);
     const parts = { ...shared, transport, stateMachine, logger, random, writer, applier, proposals, guarded };
-    this.snapshots = new SnapshotTransfers(parts);
+    const isDiverged = () => this.integrity.isDiverged;
+    this.reader = new Reader({ ...shared, applier, isDiverged });
+    this.snapshots = new SnapshotTransfers({ ...parts, isDiverged });
     const isInstalling = () => this.snapshots.installing;
+    this.integrity = new Integrity({ ...parts, isInstalling, diverged: () => this.reader.clear("STATE_DIVERGED") });
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });
     this.stateOpener = new StateOpener({ ...shared, writer, isInstalling });
   }
@@ -157,7 +161,8 @@ export class ReplicaLoop {
     this.#lastTickMs = nowMs;
     this.guarded(() => {
       this.disk.tick(nowMs);
-      this.node.tick(nowMs, this.disk.ageMs);
+      // A member whose state is wrong does not lead, like one whose disk stands still.
+      this.node.tick(nowMs, this.integrity.isDiverged ? Number.POSITIVE_INFINITY : this.disk.ageMs);
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);
       this.writer.flushRows();
@@ -165,6 +170,7 @@ export class ReplicaLoop {
       this.compactor.tick(nowMs);
       this.stateOpener.tick(nowMs);
       this.snapshots.tick(nowMs);
+      this.integrity.tick(nowMs);
     });
     this.wake();
   }
@@ -199,6 +205,7 @@ export class ReplicaLoop {
     this.#send(ready.messages);
     if (ready.write !== undefined) this.writer.write(ready.write);
     if (ready.apply !== undefined) this.applier.ask(ready.apply);
+    this.integrity.turn();
     for (const read of ready.logReads) this.#logReader.read(read);
     if (ready.fetchSnapshot !== undefined) this.snapshots.announced(ready.fetchSnapshot);
     const applied = this.applier.applySlice() > 0;
@@ -216,6 +223,7 @@ export class ReplicaLoop {
     const nowMs = this.#deps.runtime.now();
     for (const message of inbox) {
       if (message.type === "ForwardRequest") this.proposer.addForwarded(message, nowMs);
+      else if (message.type === "StateHashReport") this.integrity.heard(message);
       else if (message.type === "ForwardResponse") this.proposer.tryAgain(this.#forwarder.answered(message));
       else {
         this.peers.noteAnswer(message, nowMs);
@@ -265,6 +273,7 @@ export class ReplicaLoop {
     this.compactor.clear();
     this.stateOpener.clear();
     this.snapshots.close();
+    this.integrity.close();
     this.proposer.drain();
     this.proposer.clear();
     this.reader.drain();

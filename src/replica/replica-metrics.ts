@@ -11,6 +11,8 @@ export type ElectionResult = "won" | "lost";
 export type ReadIndexMetricResult = "ok" | "timeout" | "no_leader";
 /** How the transfer of a snapshot ended. */
 export type SnapshotMetricResult = "installed" | "abandoned";
+/** How the comparison of the members' states at a checkpoint ended, as this member sees it. */
+export type HashMetricResult = "agreed" | "outvoted" | "split" | "unfinished";
 /** What confirms linearizable reads: a round of heartbeats, or the leader's lease. */
 export type ReadConfirmation = "round" | "lease";
 /** How a command that was forwarded to the leader ended. */
@@ -61,6 +63,12 @@ export interface ReplicaMetrics {
   snapshotReceivedBytes(bytes: number): void;
   /** The fetching of a snapshot ended; of one that was resumed, the time since then. */
   snapshotReceived(result: SnapshotMetricResult, seconds: number): void;
+  /** Rows of the state and entries of the log were read back, and their checksums are right. */
+  scrubbed(read: { readonly rows: number; readonly entries: number; readonly bytes: number }): void;
+  /** All of state and log was read back. */
+  scrubEnded(seconds: number): void;
+  /** The members' states at a checkpoint were compared. */
+  hashCompared(result: HashMetricResult): void;
 }
 
 const nothing = () => {};
@@ -87,4 +95,7 @@ export const silentMetrics: ReplicaMetrics = {
   snapshotSent: nothing,
   snapshotReceivedBytes: nothing,
   snapshotReceived: nothing,
+  scrubbed: nothing,
+  scrubEnded: nothing,
+  hashCompared: nothing,
 };

@@ -1,5 +1,6 @@
 import { defaultRaftOptions, type RaftOptions } from "../raft/options.ts";
 import { type CompactionOptions, defaultCompactionOptions } from "./compaction-policy.ts";
+import { defaultIntegrityOptions, type IntegrityOptions } from "./integrity-options.ts";
 import { defaultSnapshotOptions, type SnapshotOptions } from "./snapshot-options.ts";
 
 /** Settings of a replica. */
@@ -33,6 +34,8 @@ export interface ReplicaOptions {
   readonly compaction: CompactionOptions;
   /** How snapshots are sent and fetched. */
   readonly snapshot: SnapshotOptions;
+  /** When the members' states are compared. */
+  readonly integrity: IntegrityOptions;
 }
 
 /** Settings that fit members a millisecond or less apart. */
@@ -52,4 +55,5 @@ export const defaultReplicaOptions: ReplicaOptions = {
   readBytesMax: 1 << 20,
   compaction: defaultCompactionOptions,
   snapshot: defaultSnapshotOptions,
+  integrity: defaultIntegrityOptions,
 };

@@ -2,6 +2,7 @@ import { type Configuration, isVoter, type MemberId } from "../raft/configuratio
 import type { Index, Term } from "../raft/entry.ts";
 import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
+import type { IntegrityStatus } from "./integrity.ts";
 import type { SnapshotReceived } from "./snapshot-fetcher.ts";
 import type { SnapshotSent } from "./snapshot-source.ts";
 import type { SpaceStatus } from "./space-guard.ts";
@@ -32,6 +33,7 @@ export interface ReplicaStatus {
   /** Snapshots that others are fetching from this member. */
   readonly snapshotsSent: readonly SnapshotSent[];
   readonly space: SpaceStatus;
+  readonly integrity: IntegrityStatus;
   /** Leader's view of each peer; empty elsewhere. */
   readonly peers: readonly PeerProgress[];
 }
@@ -55,12 +57,13 @@ export interface ReplicaFacts {
   readonly snapshotReceived: SnapshotReceived | null;
   readonly snapshotsSent: readonly SnapshotSent[];
   readonly space: SpaceStatus;
+  readonly integrity: IntegrityStatus;
 }
 
 /** Puts core and member together into one view. */
 export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatus {
-  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent, space } =
-    facts;
+  const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent } = facts;
+  const { space, integrity } = facts;
   const { configuration, index: configurationIndex } = node.configurationAt;
   const ageMs = (contactMs: number | null): number | null =>
     contactMs === null ? null : Math.max(0, nowMs - contactMs);
@@ -81,6 +84,7 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     snapshotReceived,
     snapshotsSent,
     space,
+    integrity,
     leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
     peers: Array.from(node.progress, ([memberId, progress]) => ({
       memberId,

@@ -4,6 +4,7 @@ import type { RaftNode } from "../raft/raft-node.ts";
 import type { PeerHello } from "../transport/peer-transport.ts";
 import type { ChangeOutcome, TransferOutcome } from "./administration.ts";
 import type { CompactionOutcome } from "./compactor.ts";
+import type { HashOutcome } from "./hash-waiters.ts";
 import type { MembershipEdit } from "./membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
@@ -54,6 +55,7 @@ export class Replica {
       snapshotReceived: this.#loop.snapshots.receiving,
       snapshotsSent: this.#loop.snapshots.sending,
       space: this.#loop.space.status,
+      integrity: this.#loop.integrity.status,
     });
   }
 
@@ -95,6 +97,11 @@ export class Replica {
   /** Tells whether the disk has less space left than it must have: then nothing may be added to the state. */
   noteDiskSpace(low: boolean): void {
     this.#loop.space.noteDisk(low);
+  }
+
+  /** Whether the state of this member is known to be wrong, so that nothing may be read from it; see `STATE_DIVERGED` in docs/errors.md. */
+  isDiverged(): boolean {
+    return this.#loop.integrity.isDiverged;
   }
 
   /** What a peer told about itself; `undefined` before its first hello. */
@@ -174,6 +181,18 @@ export class Replica {
     this.#administer(
       () => this.#loop.stateOpener.request({ appliedIndex: this.#loop.applier.appliedIndex, deadlineMs, done }),
       () => done(null),
+    );
+  }
+
+  /**
+   * Hashes the state at a checkpoint: at `index`, or at a new one if that is `null`, which only the leader can take. `done` is
+   * called exactly once, in a later turn.
+   */
+  hashState(index: Index | null, deadlineMs: number, done: (outcome: HashOutcome) => void): void {
+    const { integrity } = this.#loop;
+    this.#administer(
+      () => (index === null ? integrity.request(deadlineMs, done) : integrity.waitFor(index, deadlineMs, done)),
+      () => done({ type: "late", index }),
     );
   }
 

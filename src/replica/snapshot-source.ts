@@ -23,6 +23,8 @@ export interface SnapshotSourceDependencies {
   readonly logger: Logger;
   /** Whether log and state are being replaced by a snapshot. */
   readonly isInstalling: () => boolean;
+  /** Whether the state is known to be wrong. */
+  readonly isDiverged: () => boolean;
   /** About how many bytes the rows of the state come to; 0 when not known. */
   readonly stateBytes: () => number;
   /** Called when rows cannot be read: the member must stop. */
@@ -88,6 +90,7 @@ export class SnapshotSource {
   /** See {@link PeerTransportHandlers.onSnapshotChunk}. */
   async serve(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk> {
     if (this.#closed) throw new RaftKvError("SNAPSHOT_GONE", "the member is shutting down");
+    if (this.#deps.isDiverged()) throw new Error("the state of this member differs from that of the majority");
     const snapshot = request.snapshotId === null ? this.#begin(from, request.minIndex) : this.#find(request.snapshotId);
     snapshot.lastUsedMs = this.#deps.runtime.now();
     const { rows, bytes, done } = await this.#read(snapshot, request);

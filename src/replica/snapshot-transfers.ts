@@ -34,6 +34,8 @@ export interface SnapshotTransfersDependencies {
   readonly runtime: Runtime;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether the state is known to be wrong. */
+  readonly isDiverged: () => boolean;
   readonly guarded: (part: () => void) => void;
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;

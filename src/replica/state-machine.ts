@@ -42,4 +42,6 @@ export interface StateMachine {
   mayGrow?(command: Uint8Array, rows: Pick<StateRows, "get">): boolean;
   /** About how many bytes the keys and values of all rows come to, for progress and for the quota. Default: not known. */
   stateBytes?(rows: Pick<StateRows, "get">): number;
+  /** Revision of the state, for people who compare members. Default: not known. */
+  revision?(rows: Pick<StateRows, "get">): number;
 }

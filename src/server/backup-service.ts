@@ -8,7 +8,7 @@ import {
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { ReadOutcome } from "../replica/outcome.ts";
 import type { StateAt } from "../replica/state-opener.ts";
-import { notProposedRefusal, readFailureRefusal, shuttingDownRefusal } from "./refusals.ts";
+import { divergedRefusal, notProposedRefusal, readFailureRefusal, shuttingDownRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import { type Decoded, Undecodable } from "./service-definition.ts";
 import { type Refusal, statusOf } from "./status.ts";
@@ -91,6 +91,7 @@ export class BackupService {
     const environment = this.#environment;
     const { replica, limits } = environment;
     const deadlineMs = replica.now() + limits.defaultDeadlineMs;
+    if (replica.isDiverged()) return divergedRefusal(environment);
     const failure = stale ? undefined : await this.#confirm(deadlineMs);
     if (failure !== undefined) return readFailureRefusal(failure, environment);
     const state = await new Promise<StateAt | null>((resolve) => replica.openState(deadlineMs, resolve));

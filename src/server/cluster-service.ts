@@ -108,7 +108,11 @@ function listMembers(
       joint: isJoint(configuration),
     });
   };
-  whenFresh(call, policy, environment, reader, { read, answer: (response) => call.answer(response) });
+  whenFresh(call, policy, environment, reader, {
+    ofPairs: false,
+    read,
+    answer: (response) => call.answer(response),
+  });
 }
 
 function duration(ms: number): Duration {

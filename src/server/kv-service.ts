@@ -130,6 +130,7 @@ function get(
     return;
   }
   whenFresh(call, policy, environment, reader, {
+    ofPairs: true,
     read: () => {
       const pair = reader.readPair(Buffer.from(request.key));
       const header = responseHeader(environment, BigInt(reader.revision()));

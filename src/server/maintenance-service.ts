@@ -24,10 +24,12 @@ export function maintenanceService(
   environment: CallEnvironment,
   reader: KvReader,
   backups: BackupService,
+  getHash: ServiceHandlers<typeof MaintenanceService>["getHash"],
 ): ServiceHandlers<typeof MaintenanceService> {
   return {
     createSnapshot: unaryHandler(environment, (call) => createSnapshot(call, environment, reader)),
     backup: backups.handle,
+    getHash,
   };
 }
 

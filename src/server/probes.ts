@@ -9,6 +9,8 @@ export interface ProbeCheck {
   readonly problem: string | undefined;
 }
 
+const divergedProblem = "STATE_DIVERGED: the state differs from that of the majority; replace this member";
+
 /** What the probes look at. */
 export interface ProbesOptions {
   readonly replica: ReplicaPort;
@@ -78,6 +80,7 @@ export class Probes {
       { name: "caught-up", problem: this.#caughtUp ? undefined : behind },
       { name: "apply-lag", problem: this.#applyLagProblem(status.commitIndex - status.appliedIndex) },
       { name: "membership", problem: member ? undefined : "is not a member of the configuration in force" },
+      { name: "integrity", problem: replica.isDiverged() ? divergedProblem : undefined },
       { name: "draining", problem: this.#draining ? "is shutting down" : undefined },
     ];
   }

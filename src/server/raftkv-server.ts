@@ -17,6 +17,7 @@ import { BackupService, type MakeBackup } from "./backup-service.ts";
 import { CallInterceptor } from "./call-interceptor.ts";
 import { clusterService } from "./cluster-service.ts";
 import { indexDescriptors } from "./descriptor-index.ts";
+import { getHashHandler } from "./get-hash.ts";
 import { bindGrpcServer, createGrpcServer, shutDownGrpcServer } from "./grpc-server.ts";
 import { HealthService } from "./health-service.ts";
 import { HttpEndpoints } from "./http-endpoints.ts";
@@ -158,6 +159,7 @@ export class RaftKvServer {
 
   #addServices(requestBytesMax: number): void {
     const { replica, reader, leaderProxy } = this.#options;
+    const hash = getHashHandler(this.#environment, leaderProxy);
     const { membershipChange, leadershipTransfer } = this.#metrics;
     const problems = () => this.#problems();
     const kv = kvService(this.#environment, { reader, onOperation: this.#metrics.operation });
@@ -171,7 +173,7 @@ export class RaftKvServer {
     });
     addService(this.#grpc, KvService, kv, requestBytesMax);
     addService(this.#grpc, ClusterService, cluster, requestBytesMax);
-    const maintenance = maintenanceService(this.#environment, reader, this.#backups);
+    const maintenance = maintenanceService(this.#environment, reader, this.#backups, hash);
     addService(this.#grpc, MaintenanceService, maintenance, requestBytesMax);
     addService(this.#grpc, Health, this.#health.handlers, requestBytesMax);
     addService(this.#grpc, ServerReflection, this.#reflection.handlers, requestBytesMax);
@@ -181,9 +183,10 @@ export class RaftKvServer {
   #problems(): string[] {
     const checks = [...this.#probes.live(), ...this.#probes.ready()];
     const failed = checks.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`]));
-    const { leaderId, space } = this.#options.replica.status();
+    const { leaderId, space, integrity } = this.#options.replica.status();
     if (leaderId === null) failed.push("leader: no leader is known");
     if (space.problem !== null) failed.push(spaceProblem(space));
+    if (integrity.split) failed.push("HASH_MISMATCH: the states of the members differ, and no majority agrees");
     return failed;
   }
 

@@ -1,5 +1,5 @@
 import type { KvReader } from "./kv-reader.ts";
-import { type RefusalContext, readFailureRefusal } from "./refusals.ts";
+import { divergedRefusal, type RefusalContext, readFailureRefusal } from "./refusals.ts";
 import type { Refusal } from "./status.ts";
 import type { UnaryCall } from "./unary-call.ts";
 import type { ReadPolicy } from "./validate-request.ts";
@@ -12,6 +12,8 @@ export type ReadCall = Pick<UnaryCall<unknown, unknown>, "deadlineMs" | "forward
 
 /** A read of the local state, and what is done with what it gave; it may be made again before it is answered. */
 export interface LocalRead<Response> {
+  /** Whether it tells of pairs, and not of the configuration alone, which is right where the state is known to be wrong. */
+  readonly ofPairs: boolean;
   readonly read: () => Response;
   readonly answer: (response: Response) => void;
 }
@@ -25,11 +27,13 @@ export function whenFresh<Response>(
   policy: ReadPolicy,
   environment: RefusalContext,
   reader: KvReader,
-  { read, answer }: LocalRead<Response>,
+  local: LocalRead<Response>,
 ): void {
+  const { ofPairs, read, answer } = local;
   if (!policy.linearizable) {
     whenRevisionReached(call, policy, environment, reader, () => {
-      const refusal = stalenessRefusal(policy, environment);
+      const wrong = ofPairs && environment.replica.isDiverged();
+      const refusal = wrong ? divergedRefusal(environment) : stalenessRefusal(policy, environment);
       if (refusal !== undefined) call.refuse(refusal);
       else answer(read());
     });
@@ -39,7 +43,7 @@ export function whenFresh<Response>(
     const response = read();
     // The clock is looked at once more when everything is read: a lease that is over by now stands for nothing.
     if (isCurrent()) answer(response);
-    else whenFresh(call, policy, environment, reader, { read, answer });
+    else whenFresh(call, policy, environment, reader, local);
   };
   environment.replica.readIndex(call, (failure, isCurrent) => {
     if (failure !== undefined) call.refuse(readFailureRefusal(failure, environment));

@@ -32,7 +32,18 @@ export function droppedRefusal(outcome: ProposalOutcome & { type: "dropped" }, c
 
 /** A linearizable read that could not be confirmed, as the client hears it. */
 export function readFailureRefusal(failure: ReadFailure, context: RefusalContext): Refusal {
-  return notProposedRefusal(failure, context);
+  return failure === "STATE_DIVERGED" ? divergedRefusal(context) : notProposedRefusal(failure, context);
+}
+
+/** The state of this member is known to be wrong, so that nothing is read from it. */
+export function divergedRefusal({ replica, identity }: RefusalContext): Refusal {
+  const { divergence } = replica.status().integrity;
+  const index = String(divergence?.index ?? 0);
+  return {
+    reason: "STATE_DIVERGED",
+    message: `the state of member ${identity.name} differs from that of the majority at index ${index}; ask another member, and replace this one`,
+    metadata: { index, hash: divergence?.hash ?? "", majority_hash: divergence?.majorityHash ?? "" },
+  };
 }
 
 /** A proposal of which nobody knows whether it was or will be applied. */

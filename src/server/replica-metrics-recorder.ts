@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import type { MemberId } from "../raft/configuration.ts";
 import type { ReplicaMetrics } from "../replica/replica-metrics.ts";
+import { registerIntegrityMetrics } from "./integrity-metrics.ts";
 import { registerSnapshotMetrics } from "./snapshot-metrics.ts";
 
 /** 50 µs doubled up to 6.6 s: the range of an fsync, a commit and a round trip, from NVMe to a failing disk. */
@@ -51,6 +52,7 @@ export function registerReplicaMetrics(registry: Registry, peers: PeerLabels): R
     },
     ...registerCounters(registry),
     ...registerSnapshotMetrics(registry),
+    ...registerIntegrityMetrics(registry),
   };
 }
 

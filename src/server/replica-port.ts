@@ -1,7 +1,8 @@
 import type { MemberId } from "../raft/configuration.ts";
-import type { Term } from "../raft/entry.ts";
+import type { Index, Term } from "../raft/entry.ts";
 import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
 import type { CompactionOutcome } from "../replica/compactor.ts";
+import type { HashOutcome } from "../replica/hash-waiters.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "../replica/outcome.ts";
 import type { ReplicaStatus } from "../replica/replica-status.ts";
@@ -48,6 +49,13 @@ export interface ReplicaPort {
   ): void;
   /** Opens the durable state with at least what is applied now, or gives `null` at the deadline; calls back once, never from inside. */
   openState(deadlineMs: number, done: (state: StateAt | null) => void): void;
+  /**
+   * Hashes the state at the checkpoint `index`, or at a new one if that is `null`, which only the leader can take; calls back
+   * once, never from inside.
+   */
+  hashState(index: Index | null, deadlineMs: number, done: (outcome: HashOutcome) => void): void;
+  /** Whether the state is known to be wrong: nothing may be read from it. */
+  isDiverged(): boolean;
   /** A row of the state as applied at present, durable or not. The array must not be changed. */
   stateRow(key: Uint8Array): Uint8Array | undefined;
   /** Addresses and name that peers told of themselves. */

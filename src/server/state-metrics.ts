@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { isVoter, type MemberId, peersOf } from "../raft/configuration.ts";
 import { type DiskSpace, registerDisk } from "./disk-metrics.ts";
+import { registerIntegrityGauges } from "./integrity-metrics.ts";
 import type { KvReader } from "./kv-reader.ts";
 import type { ReplicaPort, ReplicaStatus } from "./replica-port.ts";
 import type { ServerIdentity } from "./server-identity.ts";
@@ -38,6 +39,7 @@ export function registerStateMetrics(registry: Registry, source: MetricsSource):
   registerRaft(registry, source.replica);
   registerStore(registry, source);
   registerSnapshotGauges(registry, source.replica);
+  registerIntegrityGauges(registry, source.replica);
   registerPeerProgress(registry, source);
   registerPeerLinks(registry, source);
   if (source.disk !== undefined) registerDisk(registry, source.disk);

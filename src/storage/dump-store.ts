@@ -2,6 +2,7 @@ import type { Entry, Index } from "../raft/entry.ts";
 import { readBase } from "./base-row.ts";
 import { messageOf } from "./check-log.ts";
 import { unwrapRow } from "./checksummed-row.ts";
+import { readDivergence } from "./divergence.ts";
 import { readInstallation } from "./installation-row.ts";
 import { checkLoneRecord, damagedEntry, decodeRecord } from "./log-record.ts";
 import { readHardState, readIdentity, readPeerDirectory, readProgress } from "./meta-rows.ts";
@@ -46,6 +47,7 @@ const metaReaders = {
   progress: readProgress,
   base: readBase,
   installation: readInstallation,
+  divergence: readDivergence,
 } as const satisfies Record<keyof typeof metaKeys, (value: Uint8Array) => object>;
 
 function* metaRows(rows: RowReader): Generator<DumpedRow> {

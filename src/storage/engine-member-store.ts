@@ -5,6 +5,7 @@ import type { Entry, Index } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import { checkBatch } from "./batch-rules.ts";
 import { compactLog } from "./compact-log.ts";
+import { type Divergence, divergenceRow } from "./divergence.ts";
 import { beginInstallation } from "./engine-installation.ts";
 import { openStateSnapshot } from "./engine-state-snapshot.ts";
 import type { Installation, InstallationSource } from "./installation.ts";
@@ -16,7 +17,7 @@ import { logKey, stateKey } from "./row-keys.ts";
 import { readStateRow, readStateRows, stateChange } from "./state-rows.ts";
 import type { StateSnapshot } from "./state-snapshot.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
-import { commit, type StoreState } from "./store-state.ts";
+import { commit, formatRows, formatWritten, type StoreState } from "./store-state.ts";
 import { truncate } from "./truncate-log.ts";
 
 /** What a store is made of; everything is open and verified. */
@@ -25,6 +26,7 @@ export interface MemberStoreParts {
   readonly identity: DirectoryIdentity;
   readonly recovered: RecoveredState;
   readonly peerDirectories: ReadonlyMap<MemberId, string>;
+  readonly divergence: Divergence | undefined;
   /** Runs last in a close. */
   readonly release: () => Promise<void>;
 }
@@ -38,13 +40,15 @@ export class EngineMemberStore implements MemberStore {
   readonly #peerDirectories: Map<MemberId, string>;
   /** Writes of peer directories, those done among them; one for each member met since the store was opened. */
   readonly #remembering = new Map<MemberId, Promise<void>>();
+  #divergence: Divergence | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ state, identity, recovered, peerDirectories, release }: MemberStoreParts) {
+  constructor({ state, identity, recovered, peerDirectories, divergence, release }: MemberStoreParts) {
     this.#state = state;
     this.identity = identity;
     this.recovered = recovered;
     this.#release = release;
+    this.#divergence = divergence;
     this.#peerDirectories = new Map(peerDirectories);
   }
 
@@ -128,6 +132,18 @@ export class EngineMemberStore implements MemberStore {
       );
     }
     await this.#remembering.get(memberId);
+  }
+
+  get divergence(): Divergence | undefined {
+    return this.#divergence;
+  }
+
+  async markDiverged(divergence: Divergence): Promise<void> {
+    const { guard, lane } = this.#state;
+    guard.check();
+    this.#divergence = divergence;
+    await lane.run(() => commit(this.#state, [...formatRows(this.#state), divergenceRow(divergence)]));
+    formatWritten(this.#state);
   }
 
   close(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Configuration, MemberId } from "../raft/configuration.ts";
 import type { ConfigurationAt } from "../raft/configuration-history.ts";
 import type { ConfigurationEntry, Entry, HardState, Index, LogPosition, Term } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
+import type { Divergence } from "./divergence.ts";
 import type { Installation, InstallationSource } from "./installation.ts";
 import type { StateSnapshot } from "./state-snapshot.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
@@ -105,6 +106,10 @@ export interface MemberStore {
   peerDirectory(memberId: MemberId): string | undefined;
   /** Remembers, durably, the directory of a member met for the first time. */
   rememberPeerDirectory(memberId: MemberId, dataDirectoryId: string): Promise<void>;
+  /** How the state was found to differ from that of the majority, now or before a restart; `undefined` when it was not. */
+  readonly divergence: Divergence | undefined;
+  /** Notes, durably and for good, that the state is wrong. */
+  markDiverged(divergence: Divergence): Promise<void>;
   /** Closes the engine and gives up the directory's lock; idempotent. */
   close(): Promise<void>;
 }

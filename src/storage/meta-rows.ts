@@ -14,7 +14,7 @@ import { metaKeys, peerKey } from "./row-keys.ts";
 import type { RowChange } from "./storage-engine.ts";
 
 /**
- * Versions of everything in a directory that are read: 2 is 1 with a base row and an installation row. A directory is made
+ * Versions of everything in a directory that are read: 2 is 1 with a base row, an installation row and a divergence row. A directory is made
  * with the first, and becomes the second with the first row that the first does not have, so that an earlier version of
  * raftkv opens what it understands and refuses the rest for its format.
  */

@@ -79,6 +79,7 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
     identity: { clusterId, memberId, dataDirectoryId, bootstrapConfiguration },
     recovered,
     peerDirectories,
+    divergence: store.divergence,
     release: options.release ?? (async () => {}),
   });
 }

@@ -2,6 +2,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { HardState } from "../raft/entry.ts";
 import { readBase, type StoredBase } from "./base-row.ts";
+import { type Divergence, readDivergence } from "./divergence.ts";
 import { readInstallation, type StoredInstallation } from "./installation-row.ts";
 import { damagedEntry, emptyLog, type LogTail } from "./log-record.ts";
 import type { LogSize } from "./log-size.ts";
@@ -22,6 +23,8 @@ export interface RecoveredStore {
   readonly recovered: RecoveredState;
   /** The installation that was begun and has not ended. */
   readonly installation: StoredInstallation | undefined;
+  /** How the state was found to differ from that of the majority. */
+  readonly divergence: Divergence | undefined;
   /** Every generation that has state rows, ascending. */
   readonly generations: readonly number[];
   readonly peerDirectories: ReadonlyMap<MemberId, string>;
@@ -46,12 +49,14 @@ export async function recoverStore(
   checkFit(hardState, progress, base);
   if (watermark !== undefined && log.mark !== undefined) checkEntryAtWatermark(watermark, log.mark);
   const installation = engine.get(metaKeys.installation);
+  const divergence = engine.get(metaKeys.divergence);
   return {
     base,
     progress,
     logSize: log.size,
     recovered: recoveredState(base, hardState, progress, log),
     installation: installation && readInstallation(installation),
+    divergence: divergence && readDivergence(divergence),
     generations: await generationsIn(engine),
     peerDirectories: await readPeers(engine),
   };

@@ -29,6 +29,8 @@ export const metaKeys = {
   base: Uint8Array.of(space.meta, 4),
   /** Only while a snapshot is being installed. */
   installation: Uint8Array.of(space.meta, 5),
+  /** Only once the state was found to differ from that of the majority. */
+  divergence: Uint8Array.of(space.meta, 6),
 } as const;
 
 /** Every meta row. */

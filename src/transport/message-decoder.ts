@@ -3,6 +3,7 @@ import type {
   DeliverRequest,
   Entry as EntryMessage,
   ForwardedResult as ForwardedResultMessage,
+  StateHashReport as StateHashMessage,
   PeerMessage as WireMessage,
 } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
 import { DeliverRequestSchema, ForwardedResult_Outcome } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
@@ -16,6 +17,8 @@ import { decodeConfiguration } from "../storage/configuration-codec.ts";
 import type { WireHello } from "./message-encoder.ts";
 import { PayloadCopier } from "./payload-copier.ts";
 import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
+
+const stateHashBytes = 32;
 
 /** Sender and receiver of a stream, as its hello settled them. */
 export interface StreamEnds {
@@ -37,10 +40,12 @@ export function decodeHello(frame: Uint8Array): WireHello {
  * keep the frame (see {@link PayloadCopier}). Throws `PEER_REFUSED` or `NUMBER_OUT_OF_RANGE`, naming the field, and then nothing of the frame counts.
  */
 export function decodeMessages(frame: Uint8Array, ends: StreamEnds): PeerMessage[] {
-  const { hello, messages } = decodeFrame(frame);
+  const { hello, messages, stateHashes } = decodeFrame(frame);
   if (hello !== undefined) throw refused("a frame after the first holds a hello");
   const copier = new PayloadCopier(frame.length);
-  return messages.map((message) => fromWire(message, ends, copier));
+  const decoded = messages.map((message) => fromWire(message, ends, copier));
+  for (const stateHash of stateHashes) decoded.push(fromWireStateHash(stateHash, ends));
+  return decoded;
 }
 
 function decodeFrame(frame: Uint8Array): DeliverRequest {
@@ -49,6 +54,18 @@ function decodeFrame(frame: Uint8Array): DeliverRequest {
   } catch (cause) {
     throw new RaftKvError("PEER_REFUSED", `a frame of ${frame.length} bytes is no DeliverRequest`, { cause });
   }
+}
+
+function fromWireStateHash({ index, hash, wantsAnswer }: StateHashMessage, ends: StreamEnds): PeerMessage {
+  if (hash.length !== stateHashBytes) throw refused(`StateHashReport.hash has ${hash.length} bytes`);
+  const text = Buffer.from(hash).toString("hex");
+  return {
+    type: "StateHashReport",
+    ...ends,
+    index: toSafeNumber(index, "StateHashReport.index"),
+    hash: text,
+    wantsAnswer,
+  };
 }
 
 function fromWire({ message }: WireMessage, ends: StreamEnds, copier: PayloadCopier): PeerMessage {

@@ -9,12 +9,13 @@ import {
   DeliverRequestSchema,
   ForwardedResult_Outcome,
   PeerMessageSchema,
+  StateHashReportSchema,
 } from "../gen/raftkv/raft/v1/raft_service_pb.ts";
 import { unreachable } from "../lib/assert.ts";
 import { entriesSize } from "../raft/entry.ts";
 import type { AppendEntriesRequest } from "../raft/message.ts";
 import { encodeEntries } from "./entry-encoder.ts";
-import type { ForwardedResult, PeerMessage } from "./peer-transport.ts";
+import type { ForwardedResult, PeerMessage, StateHashReport } from "./peer-transport.ts";
 import { lengthPrefix } from "./varint.ts";
 
 // Messages are written as plain objects with every field given: `create` would first fill in defaults, on the hot path.
@@ -30,23 +31,33 @@ export function encodeHello(hello: WireHello): Uint8Array {
     $typeName: "raftkv.raft.v1.DeliverRequest",
     hello: { $typeName: "raftkv.raft.v1.Hello", ...hello },
     messages: [],
+    stateHashes: [],
   });
 }
 
 /** One frame. Numbers must be integers from 0 to 2^53 - 1; others are a programmer's error and throw. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
-  const { number } = DeliverRequestSchema.field.messages;
+  const { messages: messageField, stateHashes } = DeliverRequestSchema.field;
+  const { number } = messageField;
   const parts: Uint8Array[] = [];
   for (const message of messages) {
     if (message.type === "AppendEntriesRequest") {
       const [prefix, head, entries] = encodeAppendEntries(message);
       parts.push(lengthPrefix(number, prefix.length + head.length + entries.length), prefix, head, entries);
+    } else if (message.type === "StateHashReport") {
+      const encoded = encodeStateHash(message);
+      parts.push(lengthPrefix(stateHashes.number, encoded.length), encoded);
     } else {
       const encoded = toBinary(PeerMessageSchema, toWire(message));
       parts.push(lengthPrefix(number, encoded.length), encoded);
     }
   }
   return Buffer.concat(parts);
+}
+
+function encodeStateHash({ index, hash, wantsAnswer }: StateHashReport): Uint8Array {
+  const value = { index: BigInt(index), hash: Buffer.from(hash, "hex"), wantsAnswer };
+  return toBinary(StateHashReportSchema, { $typeName: "raftkv.raft.v1.StateHashReport", ...value });
 }
 
 /** In parts, so that the entries are copied once more only, into the frame. */
@@ -88,14 +99,15 @@ export function messageSize(message: PeerMessage): number {
     case "ReadIndexResponse":
     case "TimeoutNowRequest":
     case "InstallSnapshotRequest":
+    case "StateHashReport":
       return size;
     default:
       return unreachable(message, "peer message");
   }
 }
 
-/** Everything but entries, which take the short way. */
-type PlainMessage = Exclude<PeerMessage, AppendEntriesRequest>;
+/** Everything but entries, which take the short way, and hashes, which stand beside the messages. */
+type PlainMessage = Exclude<PeerMessage, AppendEntriesRequest | StateHashReport>;
 
 function toWire(message: PlainMessage): WireMessage {
   return { $typeName: "raftkv.raft.v1.PeerMessage", message: toCase(message) };

@@ -42,8 +42,21 @@ export interface ForwardResponse {
   readonly results: readonly ForwardedResult[];
 }
 
+/** What the sender's state came to at a checkpoint. */
+export interface StateHashReport {
+  readonly type: "StateHashReport";
+  readonly from: MemberId;
+  readonly to: MemberId;
+  /** Of the checkpoint. */
+  readonly index: Index;
+  /** SHA-256 of the state's rows, 64 hexadecimal digits. */
+  readonly hash: string;
+  /** Whether the sender does not know the receiver's hash yet. */
+  readonly wantsAnswer: boolean;
+}
+
 /** Everything that members say to each other. */
-export type PeerMessage = Message | ForwardRequest | ForwardResponse;
+export type PeerMessage = Message | ForwardRequest | ForwardResponse | StateHashReport;
 
 /** What a peer's hello told about it. */
 export interface PeerHello {

@@ -60,6 +60,8 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   compactionPinnedSize: "2MiB",
   snapshotChunkSize: "64KiB",
   snapshotRateLimit: "10MiB",
+  hashCheckInterval: "30m",
+  scrubRateLimit: "5MiB",
   writeStallTimeout: "1m",
   storageQuota: "8GiB",
   storageReserve: "128MiB",

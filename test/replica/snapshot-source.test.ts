@@ -67,6 +67,7 @@ function openSource(options: Partial<SnapshotOptions> = {}): SnapshotSource {
     random: seededRandom(7),
     logger: silentLogger,
     isInstalling: () => installing,
+    isDiverged: () => false,
     stateBytes: () => 4321,
     fail: (error) => void failures.push(error),
   });

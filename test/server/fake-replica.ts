@@ -10,6 +10,7 @@ import {
 import { votersOnly } from "../../src/raft/configuration.ts";
 import type { ChangeOutcome, TransferOutcome } from "../../src/replica/administration.ts";
 import type { CompactionOutcome } from "../../src/replica/compactor.ts";
+import type { HashOutcome } from "../../src/replica/hash-waiters.ts";
 import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone, ReadOutcome } from "../../src/replica/outcome.ts";
 import type { StateAt } from "../../src/replica/state-opener.ts";
@@ -92,6 +93,7 @@ export class FakeReplica implements ReplicaPort, KvReader {
     snapshotReceived: null,
     snapshotsSent: [],
     space: { usedBytes: 100, quotaBytes: 1000, problem: null },
+    integrity: { divergence: null, split: false, lastHash: null },
     peers: [{ memberId: otherId, matchIndex: 11, inflightMessages: 2, contactAgeMs: 20 }],
   };
 
@@ -144,6 +146,20 @@ export class FakeReplica implements ReplicaPort, KvReader {
   transferLeadership(target: string | null, _deadlineMs: number, done: (outcome: TransferOutcome) => void): void {
     this.transfers.push(target);
     setImmediate(() => done(this.transferOutcome));
+  }
+
+  /** Indexes at which a hash was asked for, in order; `null` for a new checkpoint. */
+  readonly hashesAsked: (number | null)[] = [];
+  /** Outcome of every wait for a hash. */
+  hashOutcome: HashOutcome = { type: "late", index: null };
+
+  hashState(index: number | null, _deadlineMs: number, done: (outcome: HashOutcome) => void): void {
+    this.hashesAsked.push(index);
+    setImmediate(() => done(this.hashOutcome));
+  }
+
+  isDiverged(): boolean {
+    return this.#status.integrity.divergence !== null;
   }
 
   /** What a backup is made of; `null` when it cannot be opened in time. */

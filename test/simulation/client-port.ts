@@ -68,6 +68,7 @@ export class ClientPort {
       const environment = { replica, identity: identityOf(member), electionTimeoutMs: this.#electionTimeoutMs };
       const reader = kvReader(replica);
       const local = {
+        ofPairs: true,
         read: () => this.#serve(member, replica, read),
         answer: (served: Extract<Answer, { type: "read" }>) => {
           const { policy } = read;

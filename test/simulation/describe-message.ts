@@ -25,6 +25,8 @@ export function describeMessage(message: PeerMessage): string {
       return `campaign now! term ${message.term}`;
     case "InstallSnapshotRequest":
       return `snapshot? term ${message.term} at ${message.index}/${message.indexTerm}`;
+    case "StateHashReport":
+      return `hash at ${message.index} ${message.hash.slice(0, 8)}${message.wantsAnswer ? "?" : ""}`;
     case "ForwardRequest":
       return `forward? ${message.id} of ${message.commands.length}`;
     case "ForwardResponse":

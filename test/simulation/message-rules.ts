@@ -37,6 +37,7 @@ export class MessageRules {
   released(id: MemberId, disk: SimDisk, message: PeerMessage): void {
     if (message.type === "ForwardRequest") this.#coverage.saw("forwarded");
     if (message.type === "ForwardRequest" || message.type === "ForwardResponse") return;
+    if (message.type === "StateHashReport") return;
     this.#checkTerm(id, disk, message);
     if (message.type === "TimeoutNowRequest") {
       this.#asked.add(`${message.term}/${message.to}`);

@@ -127,6 +127,13 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   }),
   fc.record({
     ...ends,
+    type: fc.constant("StateHashReport" as const),
+    index: number,
+    hash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((hash) => Buffer.from(hash).toString("hex")),
+    wantsAnswer: fc.boolean(),
+  }),
+  fc.record({
+    ...ends,
     type: fc.constant("ForwardRequest" as const),
     id: number,
     commands: fc.array(fc.record({ command: bytes, timeoutMs: uint32 }), { maxLength: 5 }),

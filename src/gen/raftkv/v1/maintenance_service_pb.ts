@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/v1/maintenance_service.proto.
  */
 export const file_raftkv_v1_maintenance_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQiHgoNQmFja3VwUmVxdWVzdBINCgVzdGFsZRgBIAEoCCJDCg5CYWNrdXBSZXNwb25zZRIjCgRpbmZvGAEgASgLMhUucmFmdGt2LnYxLkJhY2t1cEluZm8SDAoEZGF0YRgCIAEoDCJsCgpCYWNrdXBJbmZvEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIQCghyZXZpc2lvbhgCIAEoBBINCgVpbmRleBgDIAEoBBISCgpzaXplX2J5dGVzGAQgASgEMqwBChJNYWludGVuYW5jZVNlcnZpY2USVQoOQ3JlYXRlU25hcHNob3QSIC5yYWZ0a3YudjEuQ3JlYXRlU25hcHNob3RSZXF1ZXN0GiEucmFmdGt2LnYxLkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USPwoGQmFja3VwEhgucmFmdGt2LnYxLkJhY2t1cFJlcXVlc3QaGS5yYWZ0a3YudjEuQmFja3VwUmVzcG9uc2UwAWIGcHJvdG8z", [file_raftkv_v1_common]);
+  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQiLgoOR2V0SGFzaFJlcXVlc3QSEgoFaW5kZXgYASABKARIAIgBAUIICgZfaW5kZXgijQEKD0dldEhhc2hSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDQoFaW5kZXgYAiABKAQSEAoIcmV2aXNpb24YAyABKAQSDAoEaGFzaBgEIAEoCRIMCgRyb3dzGAUgASgEEhIKCnNpemVfYnl0ZXMYBiABKAQiHgoNQmFja3VwUmVxdWVzdBINCgVzdGFsZRgBIAEoCCJDCg5CYWNrdXBSZXNwb25zZRIjCgRpbmZvGAEgASgLMhUucmFmdGt2LnYxLkJhY2t1cEluZm8SDAoEZGF0YRgCIAEoDCJsCgpCYWNrdXBJbmZvEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIQCghyZXZpc2lvbhgCIAEoBBINCgVpbmRleBgDIAEoBBISCgpzaXplX2J5dGVzGAQgASgEMu4BChJNYWludGVuYW5jZVNlcnZpY2USVQoOQ3JlYXRlU25hcHNob3QSIC5yYWZ0a3YudjEuQ3JlYXRlU25hcHNob3RSZXF1ZXN0GiEucmFmdGt2LnYxLkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USPwoGQmFja3VwEhgucmFmdGt2LnYxLkJhY2t1cFJlcXVlc3QaGS5yYWZ0a3YudjEuQmFja3VwUmVzcG9uc2UwARJACgdHZXRIYXNoEhkucmFmdGt2LnYxLkdldEhhc2hSZXF1ZXN0GhoucmFmdGt2LnYxLkdldEhhc2hSZXNwb25zZWIGcHJvdG8z", [file_raftkv_v1_common]);
 
 /**
  * Request of CreateSnapshot.
@@ -79,6 +79,83 @@ export const CreateSnapshotResponseSchema: GenMessage<CreateSnapshotResponse> = 
   messageDesc(file_raftkv_v1_maintenance_service, 1);
 
 /**
+ * Request of GetHash.
+ *
+ * @generated from message raftkv.v1.GetHashRequest
+ */
+export type GetHashRequest = Message<"raftkv.v1.GetHashRequest"> & {
+  /**
+   * Index of a checkpoint that was taken, or is just being taken; the last few are kept. Absent: a new one.
+   *
+   * @generated from field: optional uint64 index = 1;
+   */
+  index?: bigint | undefined;
+};
+
+/**
+ * Describes the message raftkv.v1.GetHashRequest.
+ * Use `create(GetHashRequestSchema)` to create a new message.
+ */
+export const GetHashRequestSchema: GenMessage<GetHashRequest> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_maintenance_service, 2);
+
+/**
+ * Response of GetHash.
+ *
+ * @generated from message raftkv.v1.GetHashResponse
+ */
+export type GetHashResponse = Message<"raftkv.v1.GetHashResponse"> & {
+  /**
+   * Where the answer came from.
+   *
+   * @generated from field: raftkv.v1.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * Index of the checkpoint: the state has the effects of every entry up to it, and of no other.
+   *
+   * @generated from field: uint64 index = 2;
+   */
+  index: bigint;
+
+  /**
+   * Store revision of the state.
+   *
+   * @generated from field: uint64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * SHA-256 over all rows of the state, those of sessions too, in the order of their keys; 64 hexadecimal digits.
+   *
+   * @generated from field: string hash = 4;
+   */
+  hash: string;
+
+  /**
+   * Number of those rows.
+   *
+   * @generated from field: uint64 rows = 5;
+   */
+  rows: bigint;
+
+  /**
+   * Bytes of their keys and values.
+   *
+   * @generated from field: uint64 size_bytes = 6;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message raftkv.v1.GetHashResponse.
+ * Use `create(GetHashResponseSchema)` to create a new message.
+ */
+export const GetHashResponseSchema: GenMessage<GetHashResponse> = /*@__PURE__*/
+  messageDesc(file_raftkv_v1_maintenance_service, 3);
+
+/**
  * Request of Backup.
  *
  * @generated from message raftkv.v1.BackupRequest
@@ -97,7 +174,7 @@ export type BackupRequest = Message<"raftkv.v1.BackupRequest"> & {
  * Use `create(BackupRequestSchema)` to create a new message.
  */
 export const BackupRequestSchema: GenMessage<BackupRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_maintenance_service, 2);
+  messageDesc(file_raftkv_v1_maintenance_service, 4);
 
 /**
  * A piece of a backup.
@@ -125,7 +202,7 @@ export type BackupResponse = Message<"raftkv.v1.BackupResponse"> & {
  * Use `create(BackupResponseSchema)` to create a new message.
  */
 export const BackupResponseSchema: GenMessage<BackupResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_maintenance_service, 3);
+  messageDesc(file_raftkv_v1_maintenance_service, 5);
 
 /**
  * What a backup is of.
@@ -167,10 +244,10 @@ export type BackupInfo = Message<"raftkv.v1.BackupInfo"> & {
  * Use `create(BackupInfoSchema)` to create a new message.
  */
 export const BackupInfoSchema: GenMessage<BackupInfo> = /*@__PURE__*/
-  messageDesc(file_raftkv_v1_maintenance_service, 4);
+  messageDesc(file_raftkv_v1_maintenance_service, 6);
 
 /**
- * Upkeep of single members. Every call is about the member that answers it, and is not passed on.
+ * Upkeep of single members. Every call is about the member that answers it, and is not passed on, but for the taking of a checkpoint.
  *
  * @generated from service raftkv.v1.MaintenanceService
  */
@@ -197,6 +274,18 @@ export const MaintenanceService: GenService<{
     methodKind: "server_streaming";
     input: typeof BackupRequestSchema;
     output: typeof BackupResponseSchema;
+  },
+  /**
+   * GetHash answers with the hash of the answering member's state at a checkpoint: an entry of the log that changes nothing, at
+   * which every member hashes the rows that it has on disk. Without an index the leader takes a new checkpoint first. Two
+   * members that answer with different hashes for one index have different states; hashes of different indexes say nothing.
+   *
+   * @generated from rpc raftkv.v1.MaintenanceService.GetHash
+   */
+  getHash: {
+    methodKind: "unary";
+    input: typeof GetHashRequestSchema;
+    output: typeof GetHashResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_raftkv_v1_maintenance_service, 0);

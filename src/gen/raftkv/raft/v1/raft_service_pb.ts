@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/raft/v1/raft_service.proto.
  */
 export const file_raftkv_raft_v1_raft_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxIq8BChlGZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SGAoLc25hcHNob3RfaWQYAiABKAlIAIgBARIRCgltaW5faW5kZXgYAyABKAQSEgoFYWZ0ZXIYBCABKAxIAYgBARIRCglieXRlc19tYXgYBSABKA1CDgoMX3NuYXBzaG90X2lkQggKBl9hZnRlciI9ChpGZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIQCghjaGVja3N1bRgCIAEoByLlAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBIMCgR0ZXJtGAMgASgEEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKAQSNwoNY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SKQoEcm93cxgGIAMoCzIbLnJhZnRrdi5yYWZ0LnYxLlNuYXBzaG90Um93EgwKBGRvbmUYByABKAgSEwoLdG90YWxfYnl0ZXMYCCABKAQiKQoLU25hcHNob3RSb3cSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMImUKDkRlbGl2ZXJSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SLQoIbWVzc2FnZXMYAiADKAsyGy5yYWZ0a3YucmFmdC52MS5QZWVyTWVzc2FnZSIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAkivAYKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SAASSgoYaW5zdGFsbF9zbmFwc2hvdF9yZXF1ZXN0GAwgASgLMiYucmFmdGt2LnJhZnQudjEuSW5zdGFsbFNuYXBzaG90UmVxdWVzdEgAQgkKB21lc3NhZ2UigAEKElJlcXVlc3RWb3RlUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIcHJlX3ZvdGUYBCABKAgSGwoTbGVhZGVyc2hpcF90cmFuc2ZlchgFIAEoCCJGChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHZ3JhbnRlZBgCIAEoCBIQCghwcmVfdm90ZRgDIAEoCCJjCgVFbnRyeRIMCgR0ZXJtGAEgASgEEioKBGtpbmQYAiABKA4yHC5yYWZ0a3Yuc3RvcmFnZS52MS5FbnRyeUtpbmQSDwoHdGltZV9tcxgDIAEoBBIPCgdwYXlsb2FkGAQgASgMIpEBChRBcHBlbmRFbnRyaWVzUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDnByZXZfbG9nX2luZGV4GAIgASgEEhUKDXByZXZfbG9nX3Rlcm0YAyABKAQSJgoHZW50cmllcxgEIAMoCzIVLnJhZnRrdi5yYWZ0LnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgFIAEoBCKKAQoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHc3VjY2VzcxgCIAEoCBITCgttYXRjaF9pbmRleBgDIAEoBBIWCg5yZWplY3RlZF9pbmRleBgEIAEoBBISCgpoaW50X2luZGV4GAUgASgEEhEKCWhpbnRfdGVybRgGIAEoBCJFChBIZWFydGJlYXRSZXF1ZXN0EgwKBHRlcm0YASABKAQSFAoMY29tbWl0X2luZGV4GAIgASgEEg0KBXJvdW5kGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEgwKBHRlcm0YASABKAQSDQoFcm91bmQYAiABKAQSEwoLcHJvbWlzZWRfbXMYAyABKA0iLAoQUmVhZEluZGV4UmVxdWVzdBIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEIk0KEVJlYWRJbmRleFJlc3BvbnNlEgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQSDQoFaW5kZXgYAyABKAQSDwoHcmVmdXNlZBgEIAEoCCIhChFUaW1lb3V0Tm93UmVxdWVzdBIMCgR0ZXJtGAEgASgEIl8KFkluc3RhbGxTbmFwc2hvdFJlcXVlc3QSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBISCgppbmRleF90ZXJtGAMgASgEEhQKDGNvbW1pdF9pbmRleBgEIAEoBCJQCg5Gb3J3YXJkUmVxdWVzdBIKCgJpZBgBIAEoBBIyCghjb21tYW5kcxgCIAMoCzIgLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZENvbW1hbmQiNwoQRm9yd2FyZGVkQ29tbWFuZBIPCgdjb21tYW5kGAEgASgMEhIKCnRpbWVvdXRfbXMYAiABKA0iTwoPRm9yd2FyZFJlc3BvbnNlEgoKAmlkGAEgASgEEjAKB3Jlc3VsdHMYAiADKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQigwIKD0ZvcndhcmRlZFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoDRI4CgdvdXRjb21lGAIgASgOMicucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0Lk91dGNvbWUSDgoGcmVzdWx0GAMgASgMEg4KBnJlYXNvbhgEIAEoCRINCgVpbmRleBgFIAEoBBISCgplbnRyeV90ZXJtGAYgASgEImEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQVBQTElFRBABEhMKD09VVENPTUVfRFJPUFBFRBACEhMKD09VVENPTUVfVU5LTk9XThADMsgBCgtSYWZ0U2VydmljZRJMCgdEZWxpdmVyEh4ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlcXVlc3QaHy5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVzcG9uc2UoARJrChJGZXRjaFNuYXBzaG90Q2h1bmsSKS5yYWZ0a3YucmFmdC52MS5GZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0GioucmFmdGt2LnJhZnQudjEuRmV0Y2hTbmFwc2hvdENodW5rUmVzcG9uc2ViBnByb3RvMw", [file_raftkv_storage_v1_storage]);
+  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxIq8BChlGZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SGAoLc25hcHNob3RfaWQYAiABKAlIAIgBARIRCgltaW5faW5kZXgYAyABKAQSEgoFYWZ0ZXIYBCABKAxIAYgBARIRCglieXRlc19tYXgYBSABKA1CDgoMX3NuYXBzaG90X2lkQggKBl9hZnRlciI9ChpGZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIQCghjaGVja3N1bRgCIAEoByLlAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBIMCgR0ZXJtGAMgASgEEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKAQSNwoNY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SKQoEcm93cxgGIAMoCzIbLnJhZnRrdi5yYWZ0LnYxLlNuYXBzaG90Um93EgwKBGRvbmUYByABKAgSEwoLdG90YWxfYnl0ZXMYCCABKAQiKQoLU25hcHNob3RSb3cSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMIpwBCg5EZWxpdmVyUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzIVLnJhZnRrdi5yYWZ0LnYxLkhlbGxvEi0KCG1lc3NhZ2VzGAIgAygLMhsucmFmdGt2LnJhZnQudjEuUGVlck1lc3NhZ2USNQoMc3RhdGVfaGFzaGVzGAMgAygLMh8ucmFmdGt2LnJhZnQudjEuU3RhdGVIYXNoUmVwb3J0IkQKD1N0YXRlSGFzaFJlcG9ydBINCgVpbmRleBgBIAEoBBIMCgRoYXNoGAIgASgMEhQKDHdhbnRzX2Fuc3dlchgDIAEoCCIRCg9EZWxpdmVyUmVzcG9uc2UiugEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSFgoOZnJvbV9tZW1iZXJfaWQYAiABKAkSFAoMdG9fbWVtYmVyX2lkGAMgASgJEhkKEWRhdGFfZGlyZWN0b3J5X2lkGAQgASgJEhgKEHByb3RvY29sX3ZlcnNpb24YBSABKA0SDAoEbmFtZRgGIAEoCRIWCg5jbGllbnRfYWRkcmVzcxgHIAEoCRIUCgxwZWVyX2FkZHJlc3MYCCABKAkivAYKC1BlZXJNZXNzYWdlEkIKFHJlcXVlc3Rfdm90ZV9yZXF1ZXN0GAEgASgLMiIucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXF1ZXN0SAASRAoVcmVxdWVzdF92b3RlX3Jlc3BvbnNlGAIgASgLMiMucmFmdGt2LnJhZnQudjEuUmVxdWVzdFZvdGVSZXNwb25zZUgAEkYKFmFwcGVuZF9lbnRyaWVzX3JlcXVlc3QYAyABKAsyJC5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVxdWVzdEgAEkgKF2FwcGVuZF9lbnRyaWVzX3Jlc3BvbnNlGAQgASgLMiUucmFmdGt2LnJhZnQudjEuQXBwZW5kRW50cmllc1Jlc3BvbnNlSAASPQoRaGVhcnRiZWF0X3JlcXVlc3QYBSABKAsyIC5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXF1ZXN0SAASPwoSaGVhcnRiZWF0X3Jlc3BvbnNlGAYgASgLMiEucmFmdGt2LnJhZnQudjEuSGVhcnRiZWF0UmVzcG9uc2VIABI+ChJyZWFkX2luZGV4X3JlcXVlc3QYByABKAsyIC5yYWZ0a3YucmFmdC52MS5SZWFkSW5kZXhSZXF1ZXN0SAASQAoTcmVhZF9pbmRleF9yZXNwb25zZRgIIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlc3BvbnNlSAASOQoPZm9yd2FyZF9yZXF1ZXN0GAkgASgLMh4ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlcXVlc3RIABI7ChBmb3J3YXJkX3Jlc3BvbnNlGAogASgLMh8ucmFmdGt2LnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlSAASQAoTdGltZW91dF9ub3dfcmVxdWVzdBgLIAEoCzIhLnJhZnRrdi5yYWZ0LnYxLlRpbWVvdXROb3dSZXF1ZXN0SAASSgoYaW5zdGFsbF9zbmFwc2hvdF9yZXF1ZXN0GAwgASgLMiYucmFmdGt2LnJhZnQudjEuSW5zdGFsbFNuYXBzaG90UmVxdWVzdEgAQgkKB21lc3NhZ2UigAEKElJlcXVlc3RWb3RlUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDmxhc3RfbG9nX2luZGV4GAIgASgEEhUKDWxhc3RfbG9nX3Rlcm0YAyABKAQSEAoIcHJlX3ZvdGUYBCABKAgSGwoTbGVhZGVyc2hpcF90cmFuc2ZlchgFIAEoCCJGChNSZXF1ZXN0Vm90ZVJlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHZ3JhbnRlZBgCIAEoCBIQCghwcmVfdm90ZRgDIAEoCCJjCgVFbnRyeRIMCgR0ZXJtGAEgASgEEioKBGtpbmQYAiABKA4yHC5yYWZ0a3Yuc3RvcmFnZS52MS5FbnRyeUtpbmQSDwoHdGltZV9tcxgDIAEoBBIPCgdwYXlsb2FkGAQgASgMIpEBChRBcHBlbmRFbnRyaWVzUmVxdWVzdBIMCgR0ZXJtGAEgASgEEhYKDnByZXZfbG9nX2luZGV4GAIgASgEEhUKDXByZXZfbG9nX3Rlcm0YAyABKAQSJgoHZW50cmllcxgEIAMoCzIVLnJhZnRrdi5yYWZ0LnYxLkVudHJ5EhQKDGNvbW1pdF9pbmRleBgFIAEoBCKKAQoVQXBwZW5kRW50cmllc1Jlc3BvbnNlEgwKBHRlcm0YASABKAQSDwoHc3VjY2VzcxgCIAEoCBITCgttYXRjaF9pbmRleBgDIAEoBBIWCg5yZWplY3RlZF9pbmRleBgEIAEoBBISCgpoaW50X2luZGV4GAUgASgEEhEKCWhpbnRfdGVybRgGIAEoBCJFChBIZWFydGJlYXRSZXF1ZXN0EgwKBHRlcm0YASABKAQSFAoMY29tbWl0X2luZGV4GAIgASgEEg0KBXJvdW5kGAMgASgEIkUKEUhlYXJ0YmVhdFJlc3BvbnNlEgwKBHRlcm0YASABKAQSDQoFcm91bmQYAiABKAQSEwoLcHJvbWlzZWRfbXMYAyABKA0iLAoQUmVhZEluZGV4UmVxdWVzdBIMCgR0ZXJtGAEgASgEEgoKAmlkGAIgASgEIk0KEVJlYWRJbmRleFJlc3BvbnNlEgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQSDQoFaW5kZXgYAyABKAQSDwoHcmVmdXNlZBgEIAEoCCIhChFUaW1lb3V0Tm93UmVxdWVzdBIMCgR0ZXJtGAEgASgEIl8KFkluc3RhbGxTbmFwc2hvdFJlcXVlc3QSDAoEdGVybRgBIAEoBBINCgVpbmRleBgCIAEoBBISCgppbmRleF90ZXJtGAMgASgEEhQKDGNvbW1pdF9pbmRleBgEIAEoBCJQCg5Gb3J3YXJkUmVxdWVzdBIKCgJpZBgBIAEoBBIyCghjb21tYW5kcxgCIAMoCzIgLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZENvbW1hbmQiNwoQRm9yd2FyZGVkQ29tbWFuZBIPCgdjb21tYW5kGAEgASgMEhIKCnRpbWVvdXRfbXMYAiABKA0iTwoPRm9yd2FyZFJlc3BvbnNlEgoKAmlkGAEgASgEEjAKB3Jlc3VsdHMYAiADKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQigwIKD0ZvcndhcmRlZFJlc3VsdBIQCghwb3NpdGlvbhgBIAEoDRI4CgdvdXRjb21lGAIgASgOMicucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkUmVzdWx0Lk91dGNvbWUSDgoGcmVzdWx0GAMgASgMEg4KBnJlYXNvbhgEIAEoCRINCgVpbmRleBgFIAEoBBISCgplbnRyeV90ZXJtGAYgASgEImEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQVBQTElFRBABEhMKD09VVENPTUVfRFJPUFBFRBACEhMKD09VVENPTUVfVU5LTk9XThADMsgBCgtSYWZ0U2VydmljZRJMCgdEZWxpdmVyEh4ucmFmdGt2LnJhZnQudjEuRGVsaXZlclJlcXVlc3QaHy5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVzcG9uc2UoARJrChJGZXRjaFNuYXBzaG90Q2h1bmsSKS5yYWZ0a3YucmFmdC52MS5GZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0GioucmFmdGt2LnJhZnQudjEuRmV0Y2hTbmFwc2hvdENodW5rUmVzcG9uc2ViBnByb3RvMw", [file_raftkv_storage_v1_storage]);
 
 /**
  * Asks for the next rows of a snapshot.
@@ -211,6 +211,13 @@ export type DeliverRequest = Message<"raftkv.raft.v1.DeliverRequest"> & {
    * @generated from field: repeated raftkv.raft.v1.PeerMessage messages = 2;
    */
   messages: PeerMessage[];
+
+  /**
+   * Hashes of the sender's state. Beside the messages, because a version that does not know them passes them over here.
+   *
+   * @generated from field: repeated raftkv.raft.v1.StateHashReport state_hashes = 3;
+   */
+  stateHashes: StateHashReport[];
 };
 
 /**
@@ -219,6 +226,41 @@ export type DeliverRequest = Message<"raftkv.raft.v1.DeliverRequest"> & {
  */
 export const DeliverRequestSchema: GenMessage<DeliverRequest> = /*@__PURE__*/
   messageDesc(file_raftkv_raft_v1_raft_service, 4);
+
+/**
+ * What the sender's state came to at a checkpoint: an entry at which every member hashes its rows.
+ *
+ * @generated from message raftkv.raft.v1.StateHashReport
+ */
+export type StateHashReport = Message<"raftkv.raft.v1.StateHashReport"> & {
+  /**
+   * Index of the checkpoint; only hashes of one index may be compared.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * SHA-256 over the rows of the state in the order of their keys.
+   *
+   * @generated from field: bytes hash = 2;
+   */
+  hash: Uint8Array;
+
+  /**
+   * The sender does not know the receiver's hash yet.
+   *
+   * @generated from field: bool wants_answer = 3;
+   */
+  wantsAnswer: boolean;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.StateHashReport.
+ * Use `create(StateHashReportSchema)` to create a new message.
+ */
+export const StateHashReportSchema: GenMessage<StateHashReport> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 5);
 
 /**
  * Sent when the sender has ended the stream.
@@ -233,7 +275,7 @@ export type DeliverResponse = Message<"raftkv.raft.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 5);
+  messageDesc(file_raftkv_raft_v1_raft_service, 6);
 
 /**
  * Identities and versions of a stream.
@@ -305,7 +347,7 @@ export type Hello = Message<"raftkv.raft.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 6);
+  messageDesc(file_raftkv_raft_v1_raft_service, 7);
 
 /**
  * One message. Sender and receiver are those of the stream.
@@ -422,7 +464,7 @@ export type PeerMessage = Message<"raftkv.raft.v1.PeerMessage"> & {
  * Use `create(PeerMessageSchema)` to create a new message.
  */
 export const PeerMessageSchema: GenMessage<PeerMessage> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 7);
+  messageDesc(file_raftkv_raft_v1_raft_service, 8);
 
 /**
  * Asks for a vote (Raft paper, section 5.2).
@@ -471,7 +513,7 @@ export type RequestVoteRequest = Message<"raftkv.raft.v1.RequestVoteRequest"> & 
  * Use `create(RequestVoteRequestSchema)` to create a new message.
  */
 export const RequestVoteRequestSchema: GenMessage<RequestVoteRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 8);
+  messageDesc(file_raftkv_raft_v1_raft_service, 9);
 
 /**
  * Answers RequestVoteRequest.
@@ -506,7 +548,7 @@ export type RequestVoteResponse = Message<"raftkv.raft.v1.RequestVoteResponse"> 
  * Use `create(RequestVoteResponseSchema)` to create a new message.
  */
 export const RequestVoteResponseSchema: GenMessage<RequestVoteResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 9);
+  messageDesc(file_raftkv_raft_v1_raft_service, 10);
 
 /**
  * An entry; its index follows from its place in the message.
@@ -548,7 +590,7 @@ export type Entry = Message<"raftkv.raft.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 10);
+  messageDesc(file_raftkv_raft_v1_raft_service, 11);
 
 /**
  * Entries for the log (Raft paper, section 5.3).
@@ -597,7 +639,7 @@ export type AppendEntriesRequest = Message<"raftkv.raft.v1.AppendEntriesRequest"
  * Use `create(AppendEntriesRequestSchema)` to create a new message.
  */
 export const AppendEntriesRequestSchema: GenMessage<AppendEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 11);
+  messageDesc(file_raftkv_raft_v1_raft_service, 12);
 
 /**
  * Answers AppendEntriesRequest, after the entries are durable.
@@ -653,7 +695,7 @@ export type AppendEntriesResponse = Message<"raftkv.raft.v1.AppendEntriesRespons
  * Use `create(AppendEntriesResponseSchema)` to create a new message.
  */
 export const AppendEntriesResponseSchema: GenMessage<AppendEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 12);
+  messageDesc(file_raftkv_raft_v1_raft_service, 13);
 
 /**
  * The leader lives; also a round of ReadIndex.
@@ -688,7 +730,7 @@ export type HeartbeatRequest = Message<"raftkv.raft.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 13);
+  messageDesc(file_raftkv_raft_v1_raft_service, 14);
 
 /**
  * Answers HeartbeatRequest.
@@ -724,7 +766,7 @@ export type HeartbeatResponse = Message<"raftkv.raft.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+  messageDesc(file_raftkv_raft_v1_raft_service, 15);
 
 /**
  * A follower asks for a read index (thesis, section 6.4).
@@ -752,7 +794,7 @@ export type ReadIndexRequest = Message<"raftkv.raft.v1.ReadIndexRequest"> & {
  * Use `create(ReadIndexRequestSchema)` to create a new message.
  */
 export const ReadIndexRequestSchema: GenMessage<ReadIndexRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 15);
+  messageDesc(file_raftkv_raft_v1_raft_service, 16);
 
 /**
  * Answers ReadIndexRequest, after a quorum confirmed the leader.
@@ -794,7 +836,7 @@ export type ReadIndexResponse = Message<"raftkv.raft.v1.ReadIndexResponse"> & {
  * Use `create(ReadIndexResponseSchema)` to create a new message.
  */
 export const ReadIndexResponseSchema: GenMessage<ReadIndexResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 16);
+  messageDesc(file_raftkv_raft_v1_raft_service, 17);
 
 /**
  * The leader asks the receiver to campaign at once (thesis, section 3.10).
@@ -815,7 +857,7 @@ export type TimeoutNowRequest = Message<"raftkv.raft.v1.TimeoutNowRequest"> & {
  * Use `create(TimeoutNowRequestSchema)` to create a new message.
  */
 export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 17);
+  messageDesc(file_raftkv_raft_v1_raft_service, 18);
 
 /**
  * The leader's log no longer has what the receiver lacks: it is to fetch a snapshot of the leader's state with
@@ -858,7 +900,7 @@ export type InstallSnapshotRequest = Message<"raftkv.raft.v1.InstallSnapshotRequ
  * Use `create(InstallSnapshotRequestSchema)` to create a new message.
  */
 export const InstallSnapshotRequestSchema: GenMessage<InstallSnapshotRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 18);
+  messageDesc(file_raftkv_raft_v1_raft_service, 19);
 
 /**
  * Client commands that the sender asks the leader to propose.
@@ -886,7 +928,7 @@ export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 19);
+  messageDesc(file_raftkv_raft_v1_raft_service, 20);
 
 /**
  * A command on its way to the leader.
@@ -914,7 +956,7 @@ export type ForwardedCommand = Message<"raftkv.raft.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 20);
+  messageDesc(file_raftkv_raft_v1_raft_service, 21);
 
 /**
  * What became of some commands of one ForwardRequest; results may come in several messages.
@@ -942,7 +984,7 @@ export type ForwardResponse = Message<"raftkv.raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 21);
+  messageDesc(file_raftkv_raft_v1_raft_service, 22);
 
 /**
  * Outcome of a forwarded command.
@@ -998,7 +1040,7 @@ export type ForwardedResult = Message<"raftkv.raft.v1.ForwardedResult"> & {
  * Use `create(ForwardedResultSchema)` to create a new message.
  */
 export const ForwardedResultSchema: GenMessage<ForwardedResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 22);
+  messageDesc(file_raftkv_raft_v1_raft_service, 23);
 
 /**
  * How it ended.
@@ -1039,7 +1081,7 @@ export enum ForwardedResult_Outcome {
  * Describes the enum raftkv.raft.v1.ForwardedResult.Outcome.
  */
 export const ForwardedResult_OutcomeSchema: GenEnum<ForwardedResult_Outcome> = /*@__PURE__*/
-  enumDesc(file_raftkv_raft_v1_raft_service, 22, 0);
+  enumDesc(file_raftkv_raft_v1_raft_service, 23, 0);
 
 /**
  * Between members only: never behind the client port's reflection.

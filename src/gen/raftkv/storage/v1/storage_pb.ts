@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/storage/v1/storage.proto.
  */
 export const file_raftkv_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJbChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJEhQKDGtlZXBfbGVhcm5lchgEIAEoCCKaAQoNQ29uZmlndXJhdGlvbhIOCgZ2b3RlcnMYASADKAkSFwoPb3V0Z29pbmdfdm90ZXJzGAIgAygJEhAKCGxlYXJuZXJzGAMgAygJEhUKDW5leHRfbGVhcm5lcnMYBCADKAkSNwoHbWVtYmVycxgFIAMoCzImLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb25NZW1iZXIiQgoJSGFyZFN0YXRlEgwKBHRlcm0YASABKAQSEQoJdm90ZWRfZm9yGAIgASgJEhQKDGNvbW1pdF9pbmRleBgDIAEoBCLAAQoRRGlyZWN0b3J5SWRlbnRpdHkSFgoOZm9ybWF0X3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSQQoXYm9vdHN0cmFwX2NvbmZpZ3VyYXRpb24YBSABKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5Db25maWd1cmF0aW9uEg4KBmVuZ2luZRgGIAEoCSJ8CgdMb2dCYXNlEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBBI3Cg1jb25maWd1cmF0aW9uGAQgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbiJiCgpMb2dCYXNlUm93EigKBGJhc2UYASABKAsyGi5yYWZ0a3Yuc3RvcmFnZS52MS5Mb2dCYXNlEhAKCGNoZWNrc3VtGAIgASgHEhgKEHN0YXRlX2dlbmVyYXRpb24YAyABKA0iyAEKD0luc3RhbGxhdGlvblJvdxITCgtzbmFwc2hvdF9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIoCgRiYXNlGAMgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIYChBzdGF0ZV9nZW5lcmF0aW9uGAQgASgNEhUKCGxhc3Rfa2V5GAUgASgMSACIAQESDAoEcm93cxgGIAEoBBISCgpzaXplX2J5dGVzGAcgASgEQgsKCV9sYXN0X2tleSI9Cg1QZWVyRGlyZWN0b3J5EhEKCW1lbWJlcl9pZBgBIAEoCRIZChFkYXRhX2RpcmVjdG9yeV9pZBgCIAEoCSJQCglDb21tYW5kSWQSEQoJY2xpZW50X2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEh4KFmZpcnN0X3BlbmRpbmdfc2VxdWVuY2UYAyABKAQi2gEKB0NvbW1hbmQSLAoDcHV0GAEgASgLMh0ucmFmdGt2LnN0b3JhZ2UudjEuUHV0Q29tbWFuZEgAEjIKBmRlbGV0ZRgCIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkRlbGV0ZUNvbW1hbmRIABI4CglpbmNyZW1lbnQYAyABKAsyIy5yYWZ0a3Yuc3RvcmFnZS52MS5JbmNyZW1lbnRDb21tYW5kSAASKAoCaWQYDyABKAsyHC5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kSWRCCQoHY29tbWFuZCIjCgVWYWx1ZRIMCgRkYXRhGAEgASgMEgwKBHRleHQYAiABKAgijQEKClB1dENvbW1hbmQSCwoDa2V5GAEgASgMEicKBXZhbHVlGAIgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24iZwoNRGVsZXRlQ29tbWFuZBILCgNrZXkYASABKAwSHAoPaWZfbW9kX3JldmlzaW9uGAIgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAMgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ieQoQSW5jcmVtZW50Q29tbWFuZBILCgNrZXkYASABKAwSDQoFZGVsdGEYAiABKBISHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ifAoEUGFpchILCgNrZXkYASABKAwSJwoFdmFsdWUYAiABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIXCg9jcmVhdGVfcmV2aXNpb24YAyABKAQSFAoMbW9kX3JldmlzaW9uGAQgASgEEg8KB3ZlcnNpb24YBSABKAQi+gEKDUNvbW1hbmRSZXN1bHQSEAoIcmV2aXNpb24YASABKAQSKwoDcHV0GAIgASgLMhwucmFmdGt2LnN0b3JhZ2UudjEuUHV0UmVzdWx0SAASMQoGZGVsZXRlGAMgASgLMh8ucmFmdGt2LnN0b3JhZ2UudjEuRGVsZXRlUmVzdWx0SAASNwoJaW5jcmVtZW50GAQgASgLMiIucmFmdGt2LnN0b3JhZ2UudjEuSW5jcmVtZW50UmVzdWx0SAASNAoHZmFpbHVyZRgFIAEoCzIhLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRGYWlsdXJlSABCCAoGcmVzdWx0IkcKCVB1dFJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEikKCHByZXZpb3VzGAIgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJbCgxEZWxldGVSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEikKCHByZXZpb3VzGAMgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJcCg9JbmNyZW1lbnRSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBINCgV2YWx1ZRgCIAEoEhIpCghwcmV2aW91cxgDIAEoCzIXLnJhZnRrdi5zdG9yYWdlLnYxLlBhaXIiWgoOQ29tbWFuZEZhaWx1cmUSNwoGcmVhc29uGAEgASgOMicucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZEZhaWx1cmVSZWFzb24SDwoHbWVzc2FnZRgCIAEoCSJyCgdQYWlyUm93EicKBXZhbHVlGAEgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSFwoPY3JlYXRlX3JldmlzaW9uGAIgASgEEhQKDG1vZF9yZXZpc2lvbhgDIAEoBBIPCgd2ZXJzaW9uGAQgASgEIrABCgpTZXNzaW9uUm93Eg4KBm51bWJlchgBIAEoBBIeChZmaXJzdF9wZW5kaW5nX3NlcXVlbmNlGAIgASgEEhQKDGxhc3RfdXNlZF9tcxgDIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYBCADKAQSEwoLcnVuX2Fuc3dlcnMYBSADKA0SFgoObGFyZ2Vfc2VxdWVuY2UYBiADKAQSEwoLbGFyZ2VfYnl0ZXMYByADKA0iMAoJQW5zd2VyUm93EhMKC2ZpbmdlcnByaW50GAEgASgGEg4KBnJlc3VsdBgCIAEoDCIjCg9FbmRlZFNlc3Npb25Sb3cSEAoIZW5kZWRfbXMYASABKAQiKQoURW5kZWRTZXNzaW9uUGxhY2VSb3cSEQoJY2xpZW50X2lkGAEgASgMIl0KEkxlZnRvdmVyQW5zd2Vyc1JvdxIWCg5zZXNzaW9uX251bWJlchgBIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYAiADKAQSEwoLcnVuX2Fuc3dlcnMYAyADKA0i/wEKDFN0YXRlU3VtbWFyeRIQCghyZXZpc2lvbhgBIAEoBBIPCgd0aW1lX21zGAIgASgEEgwKBGtleXMYAyABKAQSEgoKc2l6ZV9ieXRlcxgEIAEoBBIQCghzZXNzaW9ucxgFIAEoBBIWCg5lbmRlZF9zZXNzaW9ucxgGIAEoBBIdChVzZXNzaW9uc19vcGVuZWRfdG90YWwYByABKAQSHAoUc2Vzc2lvbnNfZW5kZWRfdG90YWwYCCABKAQSEQoJbGVmdG92ZXJzGAkgASgEEhcKD2xlZnRvdmVyc190b3RhbBgKIAEoBBIXCg9vbGRlc3RfZW5kZWRfbXMYCyABKAQirQEKDEJhY2t1cEhlYWRlchIWCg5mb3JtYXRfdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEhMKC21lbWJlcl9uYW1lGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSDwoHdGltZV9tcxgFIAEoBBIoCgRiYXNlGAYgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIQCghyZXZpc2lvbhgHIAEoBCJBCg1CYWNrdXBUcmFpbGVyEgwKBHJvd3MYASABKAQSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZzaGEyNTYYAyABKAwqcgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX05PT1AQARIWChJFTlRSWV9LSU5EX0NPTU1BTkQQAhIcChhFTlRSWV9LSU5EX0NPTkZJR1VSQVRJT04QAyr3AgoUQ29tbWFuZEZhaWx1cmVSZWFzb24SJgoiQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKJUNPTU1BTkRfRkFJTFVSRV9SRUFTT05fTk9UX0FOX0lOVEVHRVIQARIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX0lOVEVHRVJfT1ZFUkZMT1cQAhIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFU1NJT05fRVhQSVJFRBADEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fU0VRVUVOQ0VfQU5TV0VSRUQQBBIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1BFTkRJTkcQBRIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX1JFVVNFRBAGEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fVE9PX01BTllfU0VTU0lPTlMQB2IGcHJvdG8z");
+  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJbChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJEhQKDGtlZXBfbGVhcm5lchgEIAEoCCKaAQoNQ29uZmlndXJhdGlvbhIOCgZ2b3RlcnMYASADKAkSFwoPb3V0Z29pbmdfdm90ZXJzGAIgAygJEhAKCGxlYXJuZXJzGAMgAygJEhUKDW5leHRfbGVhcm5lcnMYBCADKAkSNwoHbWVtYmVycxgFIAMoCzImLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb25NZW1iZXIiQgoJSGFyZFN0YXRlEgwKBHRlcm0YASABKAQSEQoJdm90ZWRfZm9yGAIgASgJEhQKDGNvbW1pdF9pbmRleBgDIAEoBCLAAQoRRGlyZWN0b3J5SWRlbnRpdHkSFgoOZm9ybWF0X3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSQQoXYm9vdHN0cmFwX2NvbmZpZ3VyYXRpb24YBSABKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5Db25maWd1cmF0aW9uEg4KBmVuZ2luZRgGIAEoCSJ8CgdMb2dCYXNlEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBBI3Cg1jb25maWd1cmF0aW9uGAQgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbiJiCgpMb2dCYXNlUm93EigKBGJhc2UYASABKAsyGi5yYWZ0a3Yuc3RvcmFnZS52MS5Mb2dCYXNlEhAKCGNoZWNrc3VtGAIgASgHEhgKEHN0YXRlX2dlbmVyYXRpb24YAyABKA0iyAEKD0luc3RhbGxhdGlvblJvdxITCgtzbmFwc2hvdF9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIoCgRiYXNlGAMgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIYChBzdGF0ZV9nZW5lcmF0aW9uGAQgASgNEhUKCGxhc3Rfa2V5GAUgASgMSACIAQESDAoEcm93cxgGIAEoBBISCgpzaXplX2J5dGVzGAcgASgEQgsKCV9sYXN0X2tleSJDCg1EaXZlcmdlbmNlUm93Eg0KBWluZGV4GAEgASgEEgwKBGhhc2gYAiABKAkSFQoNbWFqb3JpdHlfaGFzaBgDIAEoCSI9Cg1QZWVyRGlyZWN0b3J5EhEKCW1lbWJlcl9pZBgBIAEoCRIZChFkYXRhX2RpcmVjdG9yeV9pZBgCIAEoCSJQCglDb21tYW5kSWQSEQoJY2xpZW50X2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEh4KFmZpcnN0X3BlbmRpbmdfc2VxdWVuY2UYAyABKAQi2gEKB0NvbW1hbmQSLAoDcHV0GAEgASgLMh0ucmFmdGt2LnN0b3JhZ2UudjEuUHV0Q29tbWFuZEgAEjIKBmRlbGV0ZRgCIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkRlbGV0ZUNvbW1hbmRIABI4CglpbmNyZW1lbnQYAyABKAsyIy5yYWZ0a3Yuc3RvcmFnZS52MS5JbmNyZW1lbnRDb21tYW5kSAASKAoCaWQYDyABKAsyHC5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kSWRCCQoHY29tbWFuZCIjCgVWYWx1ZRIMCgRkYXRhGAEgASgMEgwKBHRleHQYAiABKAgijQEKClB1dENvbW1hbmQSCwoDa2V5GAEgASgMEicKBXZhbHVlGAIgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24iZwoNRGVsZXRlQ29tbWFuZBILCgNrZXkYASABKAwSHAoPaWZfbW9kX3JldmlzaW9uGAIgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAMgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ieQoQSW5jcmVtZW50Q29tbWFuZBILCgNrZXkYASABKAwSDQoFZGVsdGEYAiABKBISHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ifAoEUGFpchILCgNrZXkYASABKAwSJwoFdmFsdWUYAiABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIXCg9jcmVhdGVfcmV2aXNpb24YAyABKAQSFAoMbW9kX3JldmlzaW9uGAQgASgEEg8KB3ZlcnNpb24YBSABKAQi+gEKDUNvbW1hbmRSZXN1bHQSEAoIcmV2aXNpb24YASABKAQSKwoDcHV0GAIgASgLMhwucmFmdGt2LnN0b3JhZ2UudjEuUHV0UmVzdWx0SAASMQoGZGVsZXRlGAMgASgLMh8ucmFmdGt2LnN0b3JhZ2UudjEuRGVsZXRlUmVzdWx0SAASNwoJaW5jcmVtZW50GAQgASgLMiIucmFmdGt2LnN0b3JhZ2UudjEuSW5jcmVtZW50UmVzdWx0SAASNAoHZmFpbHVyZRgFIAEoCzIhLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRGYWlsdXJlSABCCAoGcmVzdWx0IkcKCVB1dFJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEikKCHByZXZpb3VzGAIgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJbCgxEZWxldGVSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEikKCHByZXZpb3VzGAMgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJcCg9JbmNyZW1lbnRSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBINCgV2YWx1ZRgCIAEoEhIpCghwcmV2aW91cxgDIAEoCzIXLnJhZnRrdi5zdG9yYWdlLnYxLlBhaXIiWgoOQ29tbWFuZEZhaWx1cmUSNwoGcmVhc29uGAEgASgOMicucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZEZhaWx1cmVSZWFzb24SDwoHbWVzc2FnZRgCIAEoCSJyCgdQYWlyUm93EicKBXZhbHVlGAEgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSFwoPY3JlYXRlX3JldmlzaW9uGAIgASgEEhQKDG1vZF9yZXZpc2lvbhgDIAEoBBIPCgd2ZXJzaW9uGAQgASgEIrABCgpTZXNzaW9uUm93Eg4KBm51bWJlchgBIAEoBBIeChZmaXJzdF9wZW5kaW5nX3NlcXVlbmNlGAIgASgEEhQKDGxhc3RfdXNlZF9tcxgDIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYBCADKAQSEwoLcnVuX2Fuc3dlcnMYBSADKA0SFgoObGFyZ2Vfc2VxdWVuY2UYBiADKAQSEwoLbGFyZ2VfYnl0ZXMYByADKA0iMAoJQW5zd2VyUm93EhMKC2ZpbmdlcnByaW50GAEgASgGEg4KBnJlc3VsdBgCIAEoDCIjCg9FbmRlZFNlc3Npb25Sb3cSEAoIZW5kZWRfbXMYASABKAQiKQoURW5kZWRTZXNzaW9uUGxhY2VSb3cSEQoJY2xpZW50X2lkGAEgASgMIl0KEkxlZnRvdmVyQW5zd2Vyc1JvdxIWCg5zZXNzaW9uX251bWJlchgBIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYAiADKAQSEwoLcnVuX2Fuc3dlcnMYAyADKA0i/wEKDFN0YXRlU3VtbWFyeRIQCghyZXZpc2lvbhgBIAEoBBIPCgd0aW1lX21zGAIgASgEEgwKBGtleXMYAyABKAQSEgoKc2l6ZV9ieXRlcxgEIAEoBBIQCghzZXNzaW9ucxgFIAEoBBIWCg5lbmRlZF9zZXNzaW9ucxgGIAEoBBIdChVzZXNzaW9uc19vcGVuZWRfdG90YWwYByABKAQSHAoUc2Vzc2lvbnNfZW5kZWRfdG90YWwYCCABKAQSEQoJbGVmdG92ZXJzGAkgASgEEhcKD2xlZnRvdmVyc190b3RhbBgKIAEoBBIXCg9vbGRlc3RfZW5kZWRfbXMYCyABKAQirQEKDEJhY2t1cEhlYWRlchIWCg5mb3JtYXRfdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEhMKC21lbWJlcl9uYW1lGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSDwoHdGltZV9tcxgFIAEoBBIoCgRiYXNlGAYgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIQCghyZXZpc2lvbhgHIAEoBCJBCg1CYWNrdXBUcmFpbGVyEgwKBHJvd3MYASABKAQSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZzaGEyNTYYAyABKAwqcgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX05PT1AQARIWChJFTlRSWV9LSU5EX0NPTU1BTkQQAhIcChhFTlRSWV9LSU5EX0NPTkZJR1VSQVRJT04QAyr3AgoUQ29tbWFuZEZhaWx1cmVSZWFzb24SJgoiQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKJUNPTU1BTkRfRkFJTFVSRV9SRUFTT05fTk9UX0FOX0lOVEVHRVIQARIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX0lOVEVHRVJfT1ZFUkZMT1cQAhIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFU1NJT05fRVhQSVJFRBADEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fU0VRVUVOQ0VfQU5TV0VSRUQQBBIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1BFTkRJTkcQBRIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX1JFVVNFRBAGEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fVE9PX01BTllfU0VTU0lPTlMQB2IGcHJvdG8z");
 
 /**
  * A member, as a configuration holds it.
@@ -338,6 +338,41 @@ export const InstallationRowSchema: GenMessage<InstallationRow> = /*@__PURE__*/
   messageDesc(file_raftkv_storage_v1_storage, 6);
 
 /**
+ * The state was found to differ from that of the majority: nothing may be read from it any more. Written once, never removed.
+ *
+ * @generated from message raftkv.storage.v1.DivergenceRow
+ */
+export type DivergenceRow = Message<"raftkv.storage.v1.DivergenceRow"> & {
+  /**
+   * Index at which the states were compared.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * SHA-256 of this directory's state rows there, 64 hexadecimal digits.
+   *
+   * @generated from field: string hash = 2;
+   */
+  hash: string;
+
+  /**
+   * SHA-256 of the state rows that a majority of the voters has there.
+   *
+   * @generated from field: string majority_hash = 3;
+   */
+  majorityHash: string;
+};
+
+/**
+ * Describes the message raftkv.storage.v1.DivergenceRow.
+ * Use `create(DivergenceRowSchema)` to create a new message.
+ */
+export const DivergenceRowSchema: GenMessage<DivergenceRow> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 7);
+
+/**
  * Directory under which another member was first met; it never changes for a member id.
  *
  * @generated from message raftkv.storage.v1.PeerDirectory
@@ -363,7 +398,7 @@ export type PeerDirectory = Message<"raftkv.storage.v1.PeerDirectory"> & {
  * Use `create(PeerDirectorySchema)` to create a new message.
  */
 export const PeerDirectorySchema: GenMessage<PeerDirectory> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 7);
+  messageDesc(file_raftkv_storage_v1_storage, 8);
 
 /**
  * Names one request independently of its attempts.
@@ -398,7 +433,7 @@ export type CommandId = Message<"raftkv.storage.v1.CommandId"> & {
  * Use `create(CommandIdSchema)` to create a new message.
  */
 export const CommandIdSchema: GenMessage<CommandId> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 8);
+  messageDesc(file_raftkv_storage_v1_storage, 9);
 
 /**
  * A command of the key-value state machine; the payload of a command entry.
@@ -450,7 +485,7 @@ export type Command = Message<"raftkv.storage.v1.Command"> & {
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 9);
+  messageDesc(file_raftkv_storage_v1_storage, 10);
 
 /**
  * A value and the form it was written in.
@@ -478,7 +513,7 @@ export type Value = Message<"raftkv.storage.v1.Value"> & {
  * Use `create(ValueSchema)` to create a new message.
  */
 export const ValueSchema: GenMessage<Value> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 10);
+  messageDesc(file_raftkv_storage_v1_storage, 11);
 
 /**
  * Writes a key.
@@ -520,7 +555,7 @@ export type PutCommand = Message<"raftkv.storage.v1.PutCommand"> & {
  * Use `create(PutCommandSchema)` to create a new message.
  */
 export const PutCommandSchema: GenMessage<PutCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 11);
+  messageDesc(file_raftkv_storage_v1_storage, 12);
 
 /**
  * Deletes a key.
@@ -555,7 +590,7 @@ export type DeleteCommand = Message<"raftkv.storage.v1.DeleteCommand"> & {
  * Use `create(DeleteCommandSchema)` to create a new message.
  */
 export const DeleteCommandSchema: GenMessage<DeleteCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 12);
+  messageDesc(file_raftkv_storage_v1_storage, 13);
 
 /**
  * Adds to a key.
@@ -597,7 +632,7 @@ export type IncrementCommand = Message<"raftkv.storage.v1.IncrementCommand"> & {
  * Use `create(IncrementCommandSchema)` to create a new message.
  */
 export const IncrementCommandSchema: GenMessage<IncrementCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 13);
+  messageDesc(file_raftkv_storage_v1_storage, 14);
 
 /**
  * A pair, as results carry it.
@@ -646,7 +681,7 @@ export type Pair = Message<"raftkv.storage.v1.Pair"> & {
  * Use `create(PairSchema)` to create a new message.
  */
 export const PairSchema: GenMessage<Pair> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 14);
+  messageDesc(file_raftkv_storage_v1_storage, 15);
 
 /**
  * What applying a command came to.
@@ -706,7 +741,7 @@ export type CommandResult = Message<"raftkv.storage.v1.CommandResult"> & {
  * Use `create(CommandResultSchema)` to create a new message.
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 15);
+  messageDesc(file_raftkv_storage_v1_storage, 16);
 
 /**
  * Result of a put.
@@ -734,7 +769,7 @@ export type PutResult = Message<"raftkv.storage.v1.PutResult"> & {
  * Use `create(PutResultSchema)` to create a new message.
  */
 export const PutResultSchema: GenMessage<PutResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 16);
+  messageDesc(file_raftkv_storage_v1_storage, 17);
 
 /**
  * Result of a delete.
@@ -769,7 +804,7 @@ export type DeleteResult = Message<"raftkv.storage.v1.DeleteResult"> & {
  * Use `create(DeleteResultSchema)` to create a new message.
  */
 export const DeleteResultSchema: GenMessage<DeleteResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 17);
+  messageDesc(file_raftkv_storage_v1_storage, 18);
 
 /**
  * Result of an increment.
@@ -804,7 +839,7 @@ export type IncrementResult = Message<"raftkv.storage.v1.IncrementResult"> & {
  * Use `create(IncrementResultSchema)` to create a new message.
  */
 export const IncrementResultSchema: GenMessage<IncrementResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 18);
+  messageDesc(file_raftkv_storage_v1_storage, 19);
 
 /**
  * A refusal.
@@ -832,7 +867,7 @@ export type CommandFailure = Message<"raftkv.storage.v1.CommandFailure"> & {
  * Use `create(CommandFailureSchema)` to create a new message.
  */
 export const CommandFailureSchema: GenMessage<CommandFailure> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 19);
+  messageDesc(file_raftkv_storage_v1_storage, 20);
 
 /**
  * Row of a pair in the state, under its key.
@@ -874,7 +909,7 @@ export type PairRow = Message<"raftkv.storage.v1.PairRow"> & {
  * Use `create(PairRowSchema)` to create a new message.
  */
 export const PairRowSchema: GenMessage<PairRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 20);
+  messageDesc(file_raftkv_storage_v1_storage, 21);
 
 /**
  * Row of a live client session, under its client id. Rewritten by every command of the session, so it stays small: the
@@ -939,7 +974,7 @@ export type SessionRow = Message<"raftkv.storage.v1.SessionRow"> & {
  * Use `create(SessionRowSchema)` to create a new message.
  */
 export const SessionRowSchema: GenMessage<SessionRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 21);
+  messageDesc(file_raftkv_storage_v1_storage, 22);
 
 /**
  * One answer of a session, under the session's number and the request's sequence.
@@ -967,7 +1002,7 @@ export type AnswerRow = Message<"raftkv.storage.v1.AnswerRow"> & {
  * Use `create(AnswerRowSchema)` to create a new message.
  */
 export const AnswerRowSchema: GenMessage<AnswerRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 22);
+  messageDesc(file_raftkv_storage_v1_storage, 23);
 
 /**
  * A session that ended, under its client id, so that its retries are refused and not applied again.
@@ -988,7 +1023,7 @@ export type EndedSessionRow = Message<"raftkv.storage.v1.EndedSessionRow"> & {
  * Use `create(EndedSessionRowSchema)` to create a new message.
  */
 export const EndedSessionRowSchema: GenMessage<EndedSessionRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 23);
+  messageDesc(file_raftkv_storage_v1_storage, 24);
 
 /**
  * Ended sessions in the order in which they ended, under their place in that order.
@@ -1009,7 +1044,7 @@ export type EndedSessionPlaceRow = Message<"raftkv.storage.v1.EndedSessionPlaceR
  * Use `create(EndedSessionPlaceRowSchema)` to create a new message.
  */
 export const EndedSessionPlaceRowSchema: GenMessage<EndedSessionPlaceRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 24);
+  messageDesc(file_raftkv_storage_v1_storage, 25);
 
 /**
  * Answer rows of an ended session that are still to be removed, under their place in the order of ends.
@@ -1044,7 +1079,7 @@ export type LeftoverAnswersRow = Message<"raftkv.storage.v1.LeftoverAnswersRow">
  * Use `create(LeftoverAnswersRowSchema)` to create a new message.
  */
 export const LeftoverAnswersRowSchema: GenMessage<LeftoverAnswersRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 25);
+  messageDesc(file_raftkv_storage_v1_storage, 26);
 
 /**
  * Row of the state as a whole.
@@ -1135,7 +1170,7 @@ export type StateSummary = Message<"raftkv.storage.v1.StateSummary"> & {
  * Use `create(StateSummarySchema)` to create a new message.
  */
 export const StateSummarySchema: GenMessage<StateSummary> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 26);
+  messageDesc(file_raftkv_storage_v1_storage, 27);
 
 /**
  * First frame of a backup: whose state it is, and where it stands.
@@ -1198,7 +1233,7 @@ export type BackupHeader = Message<"raftkv.storage.v1.BackupHeader"> & {
  * Use `create(BackupHeaderSchema)` to create a new message.
  */
 export const BackupHeaderSchema: GenMessage<BackupHeader> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 27);
+  messageDesc(file_raftkv_storage_v1_storage, 28);
 
 /**
  * Last frame of a backup.
@@ -1233,7 +1268,7 @@ export type BackupTrailer = Message<"raftkv.storage.v1.BackupTrailer"> & {
  * Use `create(BackupTrailerSchema)` to create a new message.
  */
 export const BackupTrailerSchema: GenMessage<BackupTrailer> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 28);
+  messageDesc(file_raftkv_storage_v1_storage, 29);
 
 /**
  * Kind of a log entry.

@@ -1,0 +1,175 @@
+import { assert } from "../lib/assert.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Index } from "../raft/entry.ts";
+import type { RaftNode } from "../raft/raft-node.ts";
+import type { Divergence } from "../storage/divergence.ts";
+import type { MemberStore } from "../storage/member-store.ts";
+import type { PeerTransport, StateHashReport } from "../transport/peer-transport.ts";
+import type { Applier } from "./applier.ts";
+import { HashExchange } from "./hash-exchange.ts";
+import { type HashOutcome, HashWaiters } from "./hash-waiters.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StateHash } from "./state-hash.ts";
+import type { StateMachine } from "./state-machine.ts";
+import { StateScrubber } from "./state-scrubber.ts";
+import type { StoreWriter } from "./store-writer.ts";
+
+//   leader: checkpoint due ──> an entry that changes nothing
+//   every member: applied up to it ──> rows durable exactly there? ──> snapshot ──> StateScrubber ──> HashExchange
+//                                  (applying pauses until then)                                          |
+//                                                        a quorum has another hash: cut off <────────────┘
+
+/** What looking after the state needs. */
+export interface IntegrityDependencies {
+  readonly node: RaftNode;
+  readonly store: MemberStore;
+  readonly transport: PeerTransport;
+  readonly stateMachine: StateMachine;
+  readonly applier: Applier;
+  readonly writer: StoreWriter;
+  readonly options: ReplicaOptions;
+  readonly metrics: ReplicaMetrics;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** Whether log and state are being replaced by a snapshot. */
+  readonly isInstalling: () => boolean;
+  readonly guarded: (part: () => void) => void;
+  readonly wake: () => void;
+  readonly fail: (error: unknown) => void;
+  /** Called when the state of this member turns out to be wrong: nothing may be read from it any more. */
+  readonly diverged: () => void;
+}
+
+/** What is known about the state of this member. */
+export interface IntegrityStatus {
+  /** How the state differs from that of the majority, found now or before a restart; `null` when it is not known to. */
+  readonly divergence: Divergence | null;
+  /** Whether the members' states differ, and no majority agrees on one. */
+  readonly split: boolean;
+  /** The newest hash of the state; `null` before the first since the start. */
+  readonly lastHash: StateHash | null;
+}
+
+/** Compares the state of this member with that of the others, checkpoint by checkpoint, and cuts it off when it is the one that is wrong. */
+export class Integrity {
+  readonly #deps: IntegrityDependencies;
+  readonly #scrubber: StateScrubber;
+  readonly #exchange: HashExchange;
+  readonly #waiters = new HashWaiters();
+  #divergence: Divergence | null;
+  /** When a checkpoint was last proposed or applied here. */
+  #lastMs: number;
+
+  constructor(deps: IntegrityDependencies) {
+    this.#deps = deps;
+    this.#divergence = deps.store.divergence ?? null;
+    this.#lastMs = deps.runtime.now();
+    this.#scrubber = new StateScrubber({ ...deps, hashed: (result) => deps.guarded(() => this.#hashed(result)) });
+    this.#exchange = new HashExchange({ ...deps, outvoted: (own, majority) => this.#outvoted(own, majority) });
+  }
+
+  get status(): IntegrityStatus {
+    const { results, split } = this.#exchange;
+    return { divergence: this.#divergence, split, lastHash: results.at(-1) ?? null };
+  }
+
+  /** Whether the state of this member is known to be wrong. */
+  get isDiverged(): boolean {
+    return this.#divergence !== null;
+  }
+
+  /** Takes a checkpoint, if this member leads, and gives its hash; `done` is called exactly once, in a later turn. */
+  request(deadlineMs: number, done: (outcome: HashOutcome) => void): void {
+    const index = this.#propose();
+    if (index === null) done({ type: "notLeader" });
+    else this.#waiters.add({ index, deadlineMs, done });
+  }
+
+  /** Gives the hash at a checkpoint that was taken, or is about to be; `done` is called exactly once. */
+  waitFor(index: Index, deadlineMs: number, done: (outcome: HashOutcome) => void): void {
+    this.#waiters.add({ index, deadlineMs, done });
+    this.#deps.wake();
+  }
+
+  /** See {@link HashExchange.heard}. */
+  heard(report: StateHashReport): void {
+    this.#exchange.heard(report);
+  }
+
+  /** Proposes a checkpoint when one is due, and goes on with what is under way. */
+  tick(nowMs: number): void {
+    const { checkIntervalMs } = this.#deps.options.integrity;
+    const due = checkIntervalMs > 0 && nowMs - this.#lastMs >= checkIntervalMs;
+    // A state that takes longer to read than the interval would never be read to its end.
+    if (due && !this.#scrubber.busy) this.#propose();
+    this.#scrubber.tick();
+    this.#exchange.tick(nowMs);
+    this.#settle(nowMs);
+  }
+
+  /** Takes the snapshot of a checkpoint that was just applied, as soon as the rows are durable. To be called every turn, before more is applied. */
+  turn(): void {
+    const { applier, writer, store, runtime, isInstalling } = this.#deps;
+    const { heldAt } = applier;
+    if (heldAt === null || isInstalling()) return;
+    if (writer.durableAppliedIndex < heldAt) {
+      writer.flushRows("now");
+      return;
+    }
+    const snapshot = store.openSnapshot();
+    const { appliedIndex } = snapshot;
+    assert(appliedIndex === heldAt, `the durable state stands at ${appliedIndex}, applying pauses at ${heldAt}`);
+    this.#lastMs = runtime.now();
+    this.#scrubber.begin(snapshot);
+    applier.release();
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    this.#scrubber.close();
+    this.#waiters.clear();
+  }
+
+  #propose(): Index | null {
+    const { node, runtime, wake } = this.#deps;
+    const index = node.proposeCheckpoint();
+    if (index === null) return null;
+    this.#lastMs = runtime.now();
+    wake();
+    return index;
+  }
+
+  #hashed(result: StateHash): void {
+    const { runtime, logger } = this.#deps;
+    const nowMs = runtime.now();
+    logger.info({ ...result }, "hashed the state");
+    this.#exchange.publish(result, nowMs);
+    this.#settle(nowMs);
+  }
+
+  #settle(nowMs: number): void {
+    this.#waiters.settle((index) => this.#hashAt(index), nowMs);
+  }
+
+  #hashAt(index: Index): StateHash | "expected" | "skipped" {
+    const { applier } = this.#deps;
+    const found = this.#exchange.results.find((result) => result.index === index);
+    if (found !== undefined) return found;
+    const toCome = applier.appliedIndex < index || applier.heldAt === index || this.#scrubber.hashing === index;
+    return toCome ? "expected" : "skipped";
+  }
+
+  #outvoted({ index, hash }: StateHash, majorityHash: string): void {
+    const { store, logger, fail, diverged } = this.#deps;
+    if (this.#divergence !== null) return;
+    this.#divergence = { index, hash, majorityHash };
+    logger.error(
+      { index, hash, majorityHash },
+      "STATE_DIVERGED: the state of this member differs from that of the majority; replace the member",
+    );
+    store.markDiverged(this.#divergence).catch(fail);
+    diverged();
+  }
+}

@@ -1,0 +1,154 @@
+import { entriesSize, type Index } from "../raft/entry.ts";
+import type { MemberStore } from "../storage/member-store.ts";
+import type { StateSnapshot } from "../storage/state-snapshot.ts";
+import type { ReplicaMetrics } from "./replica-metrics.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
+import type { Runtime } from "./runtime.ts";
+import { RowHash, type StateHash } from "./state-hash.ts";
+import type { StateMachine } from "./state-machine.ts";
+
+//   begin(snapshot) ──> rows, page by page ──> hashed(index, hash) ──> entries from the log's base to the index ──> rest
+//                          '── as many bytes as the rate allows, then the next tick ──'
+
+/** What reading back needs. */
+export interface StateScrubberDependencies {
+  readonly store: MemberStore;
+  readonly stateMachine: StateMachine;
+  readonly options: ReplicaOptions;
+  readonly metrics: ReplicaMetrics;
+  readonly runtime: Runtime;
+  readonly guarded: (part: () => void) => void;
+  /** Called when a row or an entry is damaged: the member must stop. */
+  readonly fail: (error: unknown) => void;
+  /** Called when all rows of a checkpoint are read. */
+  readonly hashed: (result: StateHash) => void;
+}
+
+/** One way through state and log. */
+interface Run {
+  readonly snapshot: StateSnapshot;
+  readonly hash: RowHash;
+  readonly beganMs: number;
+  /** Last row that was read; `null` before the first. */
+  after: Uint8Array | null;
+  /** Next entry to be read back; `null` until all rows are. */
+  nextIndex: Index | null;
+  readBytes: number;
+  ended: boolean;
+}
+
+/**
+ * Reads the durable state and the log back in the background, at a bounded rate: what comes of it is the hash of the state as
+ * it is on the disk, and that every checksum on the way was looked at. A checkpoint that comes during a run ends it.
+ */
+export class StateScrubber {
+  readonly #deps: StateScrubberDependencies;
+  #run: Run | null = null;
+  #reading = false;
+
+  constructor(deps: StateScrubberDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Checkpoint whose rows are being read; `null` when none are. */
+  get hashing(): Index | null {
+    return this.#run === null || this.#run.nextIndex !== null ? null : this.#run.snapshot.appliedIndex;
+  }
+
+  /** Whether anything is being read. */
+  get busy(): boolean {
+    return this.#run !== null;
+  }
+
+  /** Begins with the rows of a snapshot, which is closed afterwards. */
+  begin(snapshot: StateSnapshot): void {
+    this.close();
+    const beganMs = this.#deps.runtime.now();
+    this.#run = { snapshot, hash: new RowHash(), beganMs, after: null, nextIndex: null, readBytes: 0, ended: false };
+    this.tick();
+  }
+
+  /** Reads on, as far as the rate allows. */
+  tick(): void {
+    const run = this.#run;
+    if (run === null || this.#reading) return;
+    const bytesMax = this.#allowance(run);
+    if (bytesMax <= 0) return;
+    this.#reading = true;
+    const reading = run.nextIndex === null ? this.#readRows(run) : this.#readEntries(run, run.nextIndex, bytesMax);
+    const { guarded, runtime, fail } = this.#deps;
+    reading.then(
+      () => {
+        this.#reading = false;
+        runtime.soon(() => guarded(() => this.tick()));
+      },
+      (error: unknown) => {
+        this.#reading = false;
+        // Closed under the reading.
+        if (!run.ended) fail(error);
+      },
+    );
+  }
+
+  /** Ends what is being read, without a result. */
+  close(): void {
+    if (this.#run !== null) this.#end(this.#run);
+  }
+
+  #allowance({ beganMs, readBytes }: Run): number {
+    const { options, runtime } = this.#deps;
+    const { bytesPerSecondMax, pageBytes } = options.integrity;
+    if (bytesPerSecondMax === 0) return pageBytes;
+    const dueBytes = ((runtime.now() - beganMs) / 1000) * bytesPerSecondMax;
+    return Math.min(pageBytes, Math.ceil(dueBytes - readBytes));
+  }
+
+  async #readRows(run: Run): Promise<void> {
+    const { metrics, options } = this.#deps;
+    for await (const page of run.snapshot.rows(run.after, options.integrity.pageBytes)) {
+      if (run.ended) return;
+      const bytes = run.hash.add(page);
+      run.readBytes += bytes;
+      run.after = page.at(-1)?.[0] ?? run.after;
+      metrics.scrubbed({ rows: page.length, entries: 0, bytes });
+      return;
+    }
+    if (!run.ended) this.#finishRows(run);
+  }
+
+  #finishRows(run: Run): void {
+    const { store, stateMachine, hashed } = this.#deps;
+    const { snapshot } = run;
+    const revision = stateMachine.revision?.(snapshot) ?? 0;
+    run.nextIndex = store.logFirstIndex;
+    hashed({ index: snapshot.appliedIndex, revision, ...run.hash.digest() });
+  }
+
+  async #readEntries(run: Run, next: Index, bytesMax: number): Promise<void> {
+    const { store, metrics } = this.#deps;
+    const from = Math.max(next, store.logFirstIndex);
+    if (from > run.snapshot.appliedIndex) {
+      this.#end(run, "whole");
+      return;
+    }
+    try {
+      const entries = await store.readEntries(from, run.snapshot.appliedIndex, bytesMax);
+      const bytes = entriesSize(entries);
+      run.readBytes += bytes;
+      run.nextIndex = from + entries.length;
+      metrics.scrubbed({ rows: 0, entries: entries.length, bytes });
+    } catch (error) {
+      // The log was compacted meanwhile: nothing is damaged.
+      if (from >= store.logFirstIndex) throw error;
+    }
+  }
+
+  #end(run: Run, how: "whole" | "dropped" = "dropped"): void {
+    const { metrics, runtime, fail } = this.#deps;
+    if (run.ended) return;
+    run.ended = true;
+    if (this.#run === run) this.#run = null;
+    if (how === "whole") metrics.scrubEnded((runtime.now() - run.beganMs) / 1000);
+    run.snapshot.close().catch(fail);
+  }
+}

@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { HashOutcome } from "../../src/replica/hash-waiters.ts";
+import { defaultIntegrityOptions, type IntegrityOptions } from "../../src/replica/integrity-options.ts";
+import { wrapRow } from "../../src/storage/checksummed-row.ts";
+import type { MemoryRows } from "../../src/storage/memory-engine.ts";
+import { firstGeneration, generationRange } from "../../src/storage/row-keys.ts";
+import { KvCluster, putKeys } from "./kv-cluster.ts";
+import { type ClusterMember, readTotal, transfer, until } from "./replica-cluster.ts";
+
+const pairPrefix = 0x6b;
+
+const clusters: KvCluster[] = [];
+const compared: string[] = [];
+
+async function startCluster(integrity: Partial<IntegrityOptions> = {}, size = 3): Promise<KvCluster> {
+  const cluster = new KvCluster({
+    size,
+    metrics: { hashCompared: (result) => void compared.push(result) },
+    replica: { integrity: { ...defaultIntegrityOptions, checkIntervalMs: 0, askIntervalMs: 20, ...integrity } },
+  });
+  clusters.push(cluster);
+  return cluster.startAll();
+}
+
+afterEach(async () => {
+  compared.length = 0;
+  for (const cluster of clusters.splice(0)) {
+    expect([...cluster.members.values()].flatMap(({ fatal }) => fatal)).toEqual([]);
+    await cluster.stopAll();
+  }
+});
+
+/** What a member says of its hash at a checkpoint; `null` takes a new one. */
+function hashState({ replica }: ClusterMember, index: number | null, timeoutMs = 5000): Promise<HashOutcome> {
+  return new Promise((resolve) => replica.hashState(index, replica.now() + timeoutMs, resolve));
+}
+
+async function hashed(member: ClusterMember, index: number | null) {
+  const outcome = await hashState(member, index);
+  return outcome.type === "hashed" ? outcome.result : expect.fail(outcome.type);
+}
+
+const integrity = ({ replica }: ClusterMember) => replica.status().integrity;
+
+/** Changes one row of a state on a disk, its checksum with it, as a fault of the machine would that nobody notices. */
+function changeRow(disk: MemoryRows | undefined): void {
+  const { start, end } = generationRange(firstGeneration);
+  const rows =
+    disk?.snapshot().filter(([key]) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0) ?? [];
+  const [key, value] = rows.find(([row]) => row[start.length] === pairPrefix) ?? expect.fail("no such row");
+  const content = Uint8Array.from(value.subarray(4));
+  content[content.length - 1] = (content.at(-1) ?? 0) ^ 1;
+  disk?.apply({ type: "put", key, value: wrapRow(key, content) });
+}
+
+/** Restarts a follower over a disk that has another row than it should. */
+async function corrupt(cluster: KvCluster): Promise<ClusterMember> {
+  const follower = await cluster.follower();
+  const { id } = follower;
+  // Everything is on its disk then.
+  await hashed(follower, (await hashed(await cluster.leader(), null)).index);
+  await cluster.stop(id);
+  changeRow(cluster.disks.get(id));
+  return cluster.start(id);
+}
+
+const everyone = (cluster: KvCluster) => [...cluster.members.values()];
+
+describe("a checkpoint", () => {
+  test("comes to one hash on every member, and to another once a key has changed", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 30);
+    const first = await hashed(leader, null);
+    expect(first).toMatchObject({ revision: 30, hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    for (const member of everyone(cluster)) expect(await hashed(member, first.index)).toEqual(first);
+    await putKeys(leader, "other", 1);
+    const second = await hashed(leader, null);
+    expect(second.hash).not.toBe(first.hash);
+    for (const member of everyone(cluster)) expect(await hashed(member, second.index)).toEqual(second);
+  });
+
+  test("is taken while writes go on, of the state exactly there", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    const writes = Array.from({ length: 20 }, (_, round) => putKeys(leader, `r${round}-`, 20));
+    const results = await Promise.all(Array.from({ length: 5 }, () => hashState(leader, null)));
+    await Promise.all(writes);
+    const last = await hashed(leader, null);
+    for (const member of everyone(cluster)) expect(await hashed(member, last.index)).toEqual(last);
+    // A newer one may have ended those before; none has another hash than its index has elsewhere.
+    for (const outcome of results) expect(["hashed", "skipped"]).toContain(outcome.type);
+  });
+
+  test("is taken by the leader by itself, again and again, and found to agree", async () => {
+    const cluster = await startCluster({ checkIntervalMs: 50 });
+    await putKeys(await cluster.leader(), "k", 5);
+    await until(() => everyone(cluster).every((member) => integrity(member).lastHash?.revision === 5) || undefined);
+    await until(() => compared.filter((result) => result === "agreed").length >= 9 || undefined);
+    expect(everyone(cluster).map((member) => integrity(member).divergence)).toEqual([null, null, null]);
+  });
+
+  test("is not taken by a member that does not lead", async () => {
+    const cluster = await startCluster();
+    expect(await hashState(await cluster.follower(), null)).toEqual({ type: "notLeader" });
+  });
+
+  test("at an index that is none, or not reached in time, has no hash", async () => {
+    const cluster = await startCluster();
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 5);
+    expect(await hashState(leader, 3)).toEqual({ type: "skipped" });
+    expect(await hashState(leader, 1000, 30)).toEqual({ type: "late", index: 1000 });
+  });
+});
+
+describe("a member whose state differs", () => {
+  test("is cut off, alone, and stays so after a restart", async () => {
+    const cluster = await startCluster();
+    await putKeys(await cluster.leader(), "k", 30);
+    const wrong = await corrupt(cluster);
+    const { id } = wrong;
+    const leader = await cluster.leader();
+    const { index } = await hashed(leader, null);
+    await until(() => integrity(wrong).divergence ?? undefined);
+    expect(integrity(wrong).divergence).toMatchObject({ index });
+    expect(await readTotal(wrong)).toBe("STATE_DIVERGED");
+    const others = everyone(cluster).filter((member) => member !== wrong);
+    expect(others.map((member) => integrity(member).divergence)).toEqual([null, null]);
+    await cluster.stop(id);
+    const restarted = await cluster.start(id);
+    expect(integrity(restarted).divergence).toMatchObject({ index });
+    expect(await readTotal(restarted)).toBe("STATE_DIVERGED");
+  });
+
+  test("hands over if it leads, and does not lead any more", async () => {
+    const cluster = await startCluster();
+    await putKeys(await cluster.leader(), "k", 30);
+    const wrong = await corrupt(cluster);
+    const { id } = wrong;
+    await putKeys(await cluster.leader(), "later", 1);
+    expect(await transfer(await cluster.leader(), id)).toMatchObject({ type: "transferred" });
+    await until(() => (wrong.replica.status().role === "leader" ? true : undefined));
+    const outcome = await hashState(wrong, null);
+    expect(outcome.type).toBe("hashed");
+    await until(() => integrity(wrong).divergence ?? undefined);
+    const next = await until(() =>
+      everyone(cluster).find((member) => member !== wrong && member.replica.status().role === "leader"),
+    );
+    expect(await transfer(next, id, 300)).toEqual({ type: "failed" });
+    expect(wrong.replica.status().role).toBe("follower");
+  });
+
+  test("is nobody where no majority agrees: all are told, and none is cut off", async () => {
+    const cluster = await startCluster({}, 2);
+    await putKeys(await cluster.leader(), "k", 30);
+    await corrupt(cluster);
+    await hashed(await cluster.leader(), null);
+    await until(() => everyone(cluster).every((member) => integrity(member).split) || undefined);
+    expect(everyone(cluster).map((member) => integrity(member).divergence)).toEqual([null, null]);
+  });
+});

@@ -1,5 +1,5 @@
 import { crc32c } from "@node-rs/crc32";
-import { RaftKvError } from "../lib/errors.ts";
+import { damaged } from "./damaged.ts";
 
 const checksumBytes = 4;
 
@@ -19,8 +19,6 @@ export function unwrapRow(key: Uint8Array, value: Uint8Array, what: string): Uin
   const content = value.subarray(checksumBytes);
   const stored = value.length < checksumBytes ? undefined : new DataView(value.buffer, value.byteOffset).getUint32(0);
   if (stored === crc32c(content, crc32c(key))) return content;
-  throw new RaftKvError(
-    "STATE_CORRUPT",
-    `${what} (key ${Buffer.from(key).toString("hex")}) is damaged: its checksum does not match; do not delete the directory, replace the member`,
-  );
+  const name = `${what} (key ${Buffer.from(key).toString("hex")})`;
+  throw damaged("STATE_CORRUPT", `${name} is damaged: its checksum does not match`);
 }

@@ -1,8 +1,8 @@
 import { ClassicLevel } from "classic-level";
-import { RaftKvError } from "../lib/errors.ts";
 import { clearStepRowsMax } from "./clear-in-steps.ts";
+import { engineRefusal } from "./engine-refusal.ts";
 import { checkLevelLogs } from "./level-log-check.ts";
-import { type LevelDatabase, LevelRows, type LevelSnapshot, levelReason } from "./level-rows.ts";
+import { type LevelDatabase, LevelRows, type LevelSnapshot } from "./level-rows.ts";
 import { checkLevelTables } from "./level-table-check.ts";
 import type {
   ClearOptions,
@@ -34,7 +34,8 @@ const reclaimPieceRows = 131_072;
  * Opens LevelDB in `directory`, which must not be open anywhere else: the caller holds the lock.
  *
  * Rejects with `LOG_CORRUPT` when a write is missing from the middle of LevelDB's own log, with `STATE_CORRUPT` when a table
- * is damaged, and with `DIRECTORY_UNUSABLE` when LevelDB itself refuses. Every write is synced: a synced write does not make earlier unsynced ones durable.
+ * or another of its files is damaged, and with `DIRECTORY_UNUSABLE` when LevelDB does not open for another reason. Every write
+ * is synced: a synced write does not make earlier unsynced ones durable.
  */
 export async function openClassicLevelEngine(
   directory: string,
@@ -53,9 +54,7 @@ export async function openClassicLevelEngine(
       compression: false,
     });
   } catch (cause) {
-    throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: LevelDB does not open (${levelReason(cause)})`, {
-      cause,
-    });
+    throw engineRefusal("LevelDB", directory, cause);
   }
   return new ClassicLevelEngine(database);
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { RaftKvError } from "../lib/errors.ts";
+import type { RaftKvError } from "../lib/errors.ts";
+import { damaged } from "./damaged.ts";
 import { systemCode } from "./data-directory.ts";
 import { readLevelRecords } from "./level-log-reader.ts";
 
@@ -28,11 +29,7 @@ export async function checkLevelLogs(directory: string): Promise<void> {
 
 /** What a log is refused with in which a batch is missing before the change numbered `sequence`. */
 export function hole(path: string, sequence: bigint, due: bigint): RaftKvError {
-  return new RaftKvError(
-    "LOG_CORRUPT",
-    `${path} is damaged: change ${sequence} follows where ${due} is due; ` +
-      "do not delete the directory, replace the member",
-  );
+  return damaged("LOG_CORRUPT", `${path} is damaged: change ${sequence} follows where ${due} is due`);
 }
 
 /** Names of the logs that LevelDB, or RocksDB, keeps of its own writes, oldest first; none where there is no directory. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { ByteCursor } from "./byte-cursor.ts";
-import { systemCode } from "./data-directory.ts";
+import { currentManifest } from "./current-manifest.ts";
+import { damaged } from "./damaged.ts";
 import { readLevelRecords } from "./level-log-reader.ts";
 
 /** Fields of an edit, each a number and then what it says. */
@@ -18,23 +18,20 @@ const fields = {
 
 /**
  * Numbers of the tables that LevelDB counts on, ordered; what else lies there is left over from a crash. None where LevelDB
- * has never been. Throws when the manifest cannot be read.
+ * has never been. Rejects with `STATE_CORRUPT` when the manifest, or `CURRENT`, which names it, makes no sense.
  */
 export async function liveLevelTables(directory: string): Promise<number[]> {
   const live = new Set<number>();
-  for (const edit of readLevelRecords(await readManifest(directory))) applyEdit(new ByteCursor(edit), live);
-  return [...live].sort((a, b) => a - b);
-}
-
-async function readManifest(directory: string): Promise<Buffer> {
+  const manifest = await currentManifest(directory);
+  if (manifest === undefined) return [];
   try {
-    const current = await readFile(join(directory, "CURRENT"), "utf8");
-    return await readFile(join(directory, current.trim()));
+    for (const edit of readLevelRecords(await readFile(manifest))) applyEdit(new ByteCursor(edit), live);
   } catch (error) {
-    // Nothing to check: LevelDB makes what is missing when everything is, and refuses to open otherwise.
-    if (systemCode(error) === "ENOENT") return Buffer.alloc(0);
-    throw error;
+    throw error instanceof RangeError
+      ? damaged("STATE_CORRUPT", `${manifest} is damaged: ${error.message}`, error)
+      : error;
   }
+  return [...live].sort((a, b) => a - b);
 }
 
 function applyEdit(edit: ByteCursor, live: Set<number>): void {

@@ -1,5 +1,7 @@
 import type { ClassicLevel } from "classic-level";
 import { RaftKvError } from "../lib/errors.ts";
+import { damaged } from "./damaged.ts";
+import { engineReason } from "./engine-refusal.ts";
 import type { IterateOptions, KeyRange, Row, RowReader } from "./storage-engine.ts";
 
 /** LevelDB as the classic-level engine uses it: bytes to bytes. */
@@ -90,13 +92,7 @@ export class LevelRows implements RowReader {
   }
 
   #unreadable(cause: unknown): RaftKvError {
-    const message = `${this.#database.location}: LevelDB cannot read its tables (${levelReason(cause)})`;
-    return new RaftKvError("STATE_CORRUPT", message, { cause });
+    const what = `${this.#database.location}: LevelDB cannot read its tables (${engineReason(cause)})`;
+    return damaged("STATE_CORRUPT", what, cause);
   }
-}
-
-/** What LevelDB says about an error. */
-export function levelReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
-import { RaftKvError } from "../lib/errors.ts";
 import { ByteCursor } from "./byte-cursor.ts";
+import { damaged } from "./damaged.ts";
 import { systemCode } from "./data-directory.ts";
 import { unmaskChecksum } from "./level-log-reader.ts";
 import { liveLevelTables } from "./level-manifest.ts";
@@ -31,11 +31,7 @@ export async function checkLevelTables(directory: string): Promise<void> {
       // LevelDB refuses to open without it, and says so.
       if (systemCode(cause) === "ENOENT") continue;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RaftKvError(
-        "STATE_CORRUPT",
-        `${path} is damaged: ${reason}; do not delete the directory, replace the member`,
-        { cause },
-      );
+      throw damaged("STATE_CORRUPT", `${path} is damaged: ${reason}`, cause);
     }
   }
 }

@@ -1,8 +1,9 @@
 import { crc32c } from "@node-rs/crc32";
 import { assert, unreachable } from "../lib/assert.ts";
-import { RaftKvError } from "../lib/errors.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import { type Entry, type Index, type LogPosition, numberMax } from "../raft/entry.ts";
 import { decodeConfiguration, encodeConfiguration } from "./configuration-codec.ts";
+import { damaged } from "./damaged.ts";
 
 // A record, numbers big-endian:
 //   0 checksum(4)   CRC-32C of everything behind it
@@ -106,8 +107,7 @@ export function decodeRecord(bytes: Uint8Array, { index, term }: LogPosition): E
 
 /** What a damaged or missing entry is answered with. */
 export function damagedEntry(index: Index, what: string, cause?: unknown): RaftKvError {
-  const message = `log entry ${index} is damaged: ${what}; do not delete the directory, replace the member`;
-  return new RaftKvError("LOG_CORRUPT", message, { cause });
+  return damaged("LOG_CORRUPT", `log entry ${index} is damaged: ${what}`, cause);
 }
 
 function payloadOf(entry: Entry): Uint8Array {

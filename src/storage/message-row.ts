@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { RaftKvError } from "../lib/errors.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import { unwrapRow, wrapRow } from "./checksummed-row.ts";
+import { damaged } from "./damaged.ts";
 import type { RowChange } from "./storage-engine.ts";
 
 /** Row whose content is an encoded message, under a checksum. */
@@ -20,13 +21,10 @@ export function readMessage<S extends DescMessage>(key: Uint8Array, value: Uint8
 
 /** What a row is answered with whose checksum is right and whose content makes no sense. */
 export function undecodable(what: string, cause?: unknown): RaftKvError {
-  return new RaftKvError("STATE_CORRUPT", `${what} cannot be decoded`, { cause });
+  return damaged("STATE_CORRUPT", `${what} cannot be decoded`, cause);
 }
 
 /** What a store is answered with that lacks a row which it must have; `what` names the row. */
 export function missingRow(what: string): RaftKvError {
-  return new RaftKvError(
-    "STATE_CORRUPT",
-    `the row of ${what} is missing; do not delete the directory, replace the member`,
-  );
+  return damaged("STATE_CORRUPT", `the row of ${what} is missing`);
 }

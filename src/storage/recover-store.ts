@@ -1,7 +1,8 @@
-import { RaftKvError } from "../lib/errors.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { HardState } from "../raft/entry.ts";
 import { readBase, type StoredBase } from "./base-row.ts";
+import { damaged } from "./damaged.ts";
 import { type Divergence, readDivergence } from "./divergence.ts";
 import { readInstallation, type StoredInstallation } from "./installation-row.ts";
 import { damagedEntry, emptyLog, type LogTail } from "./log-record.ts";
@@ -130,5 +131,5 @@ async function readPeers(engine: RowReader): Promise<Map<MemberId, string>> {
 }
 
 function strange(what: string): RaftKvError {
-  return new RaftKvError("STATE_CORRUPT", `${what}; do not delete the directory, replace the member`);
+  return damaged("STATE_CORRUPT", what);
 }

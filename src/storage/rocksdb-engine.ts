@@ -1,5 +1,8 @@
 import type { RocksIterator } from "@nxtedition/rocksdb";
 import { RaftKvError } from "../lib/errors.ts";
+import { currentManifest } from "./current-manifest.ts";
+import { damaged } from "./damaged.ts";
+import { engineReason, engineRefusal } from "./engine-refusal.ts";
 import { type ColumnName, columnOf, type Segment, segmentsOf } from "./rocksdb-columns.ts";
 import { checkRocksdbLogs } from "./rocksdb-log-check.ts";
 import { type OpenDatabase, openDatabase } from "./rocksdb-open.ts";
@@ -18,26 +21,31 @@ const snapshotStepBytes = 256 * 1024;
  * Opens RocksDB in `directory`, which must not be open anywhere else: the caller holds the lock. Writes run in a thread of
  * their own that shares the database, because the binding writes and syncs without giving up the thread.
  *
- * Rejects with `LOG_CORRUPT` when a write is missing from the middle of RocksDB's own log, with `DIRECTORY_UNUSABLE` when
- * RocksDB refuses (damaged manifest or tables among the reasons), and with `CONFIG_INVALID` where the optional package is not
- * installed.
+ * Rejects with `LOG_CORRUPT` when a write is missing from the middle of RocksDB's own log, with `STATE_CORRUPT` when RocksDB finds
+ * its manifest or another of its files damaged, with `DIRECTORY_UNUSABLE` when it does not open for another reason, and with
+ * `CONFIG_INVALID` where the optional package is not installed.
  */
 export async function openRocksdbEngine(directory: string): Promise<StorageEngine> {
+  await currentManifest(directory);
   await checkRocksdbLogs(directory);
   let opened: OpenDatabase;
   try {
     opened = await openDatabase(directory);
   } catch (cause) {
     if (cause instanceof RaftKvError) throw cause;
-    throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: RocksDB does not open (${reasonOf(cause)})`, { cause });
+    throw engineRefusal("RocksDB", directory, cause);
   }
   try {
     return new RocksdbEngine(opened, await RocksdbWriter.start(opened.database.handle), directory);
   } catch (cause) {
     await opened.database.close();
-    throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: RocksDB has no thread to write (${reasonOf(cause)})`, {
-      cause,
-    });
+    throw new RaftKvError(
+      "DIRECTORY_UNUSABLE",
+      `${directory}: RocksDB has no thread to write (${engineReason(cause)})`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -177,8 +185,11 @@ class RocksdbEngine implements StorageEngine {
   }
 
   #unreadable(cause: unknown): RaftKvError {
-    const message = `${this.#directory}: RocksDB cannot read its tables (${reasonOf(cause)})`;
-    return new RaftKvError("STATE_CORRUPT", message, { cause });
+    return damaged(
+      "STATE_CORRUPT",
+      `${this.#directory}: RocksDB cannot read its tables (${engineReason(cause)})`,
+      cause,
+    );
   }
 }
 
@@ -192,9 +203,4 @@ function iteratorsOf(iterators: readonly RocksIterator[]) {
 /** The same bytes as the binding wants them. */
 function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -1,6 +1,7 @@
 import { crc32c } from "@node-rs/crc32";
-import { RaftKvError } from "../lib/errors.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import type { Term } from "../raft/entry.ts";
+import { damaged } from "./damaged.ts";
 import type { LogTail } from "./log-record.ts";
 import type { Progress } from "./meta-rows.ts";
 
@@ -50,7 +51,7 @@ export function checkEntryAtWatermark({ tail }: Watermark, found: LogTail): void
 
 /** What a store that lost something durable is answered with. */
 export function lost(what: string): RaftKvError {
-  return new RaftKvError("LOG_CORRUPT", `${what}; do not delete the directory, replace the member`);
+  return damaged("LOG_CORRUPT", what);
 }
 
 // A slot, numbers big-endian: checksum(4) of everything behind it, format(4), count(8), writes(8), last index(8),

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { cp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { RaftKvError } from "../../src/lib/errors.ts";
 import { openClassicLevelEngine } from "../../src/storage/classic-level-engine.ts";
 import { generationRange, stateKey } from "../../src/storage/row-keys.ts";
-import { batch, commands, contentOf, newDirectory, openIn, put, term } from "./store-fixture.ts";
+import { batch, commands, newDirectory, openIn, put, term } from "./store-fixture.ts";
 
 describe("LevelDB files", () => {
   /** A closed store whose last writes are in LevelDB's own log; a step on the way was turned into tables. */
@@ -23,8 +22,6 @@ describe("LevelDB files", () => {
     await again.close();
     return directory;
   }
-
-  const stateKeys = ["a", "b", ...Array.from({ length: 20 }, (_, at) => `k${at + 21}`)];
 
   async function writeAheadLog(directory: string): Promise<string> {
     const engine = join(directory, "engine-classic-level");
@@ -69,49 +66,6 @@ describe("LevelDB files", () => {
     await writeFile(log, content);
     expect((await openIn(directory)).recovered.lastIndex).toBe(40);
   });
-
-  test("flipped bits anywhere in the directory: the same content, or a refusal", { timeout: 60_000 }, async () => {
-    const directory = await filledDirectory();
-    const truth = await outcome(directory);
-    const work = join(await newDirectory(), "work");
-    for (const file of await filesIn(directory)) {
-      const content = await readFile(join(directory, file));
-      for (let sample = 0; sample < 12; sample += 1) {
-        await rm(work, { recursive: true, force: true });
-        await cp(directory, work, { recursive: true });
-        const bad = Buffer.from(content);
-        const at = Math.floor((content.length * sample) / 12);
-        bad[at] = (bad[at] ?? 0) ^ (1 << (sample % 8));
-        await writeFile(join(work, file), bad);
-        const found = await outcome(work);
-        if (!(found instanceof RaftKvError)) expect(found, `${file}, byte ${at}`).toEqual(truth);
-      }
-    }
-  });
-
-  /** Everything that the store of a directory answers, or what it is refused with. */
-  async function outcome(directory: string): Promise<unknown> {
-    try {
-      const store = await openIn(directory);
-      try {
-        const rows = stateKeys.map((key) => Buffer.from(store.stateRow(Buffer.from(key)) ?? "none").toString());
-        return { recovered: store.recovered, rows, content: await contentOf(store, store.recovered.lastIndex) };
-      } finally {
-        await store.close();
-      }
-    } catch (error) {
-      if (error instanceof RaftKvError) return error;
-      throw error;
-    }
-  }
-
-  async function filesIn(directory: string): Promise<string[]> {
-    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-    return files
-      .filter((file) => !file.endsWith("LOG") && !file.endsWith("LOG.old"))
-      .map((file) => file.slice(directory.length + 1));
-  }
 
   test("the space of a generation that was cleared comes back", async () => {
     const directory = await newDirectory();

@@ -15,6 +15,7 @@ import { openMemberStore } from "../storage/open-member-store.ts";
 import { GrpcPeerTransport } from "../transport/grpc-peer-transport.ts";
 import { backupMaker } from "./backup-maker.ts";
 import { chooseOwner } from "./choose-owner.ts";
+import { explainDiskFailure } from "./explain-disk-failure.ts";
 import { takeFreePort } from "./free-port.ts";
 import { handOver } from "./hand-over.ts";
 import { kvReader } from "./kv-reader.ts";
@@ -51,7 +52,7 @@ export async function startMember(given: MemberConfig, logger: Logger): Promise<
     } catch (error) {
       await closeAll(opened, logger);
       const portMayBeLost = config !== given && error instanceof RaftKvError && error.code === "ADDRESS_IN_USE";
-      if (!portMayBeLost || attempt === freePortAttempts) throw error;
+      if (!portMayBeLost || attempt === freePortAttempts) throw await explainDiskFailure(error, given.dataDir);
     }
   }
 }
@@ -74,7 +75,7 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
   opened.push(store);
   let fail: (error: unknown) => void = () => {};
   const fatal = new Promise<never>((_, reject) => {
-    fail = reject;
+    fail = (error) => void explainDiskFailure(error, config.dataDir).then(reject);
   });
   // Whoever serves the member races this; until then a failure must not count as one that nobody handles.
   fatal.catch(() => {});

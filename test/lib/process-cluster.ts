@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly size?: number;
   /** Flags of Node for the member called `name`, before the script; none by default. */
   readonly nodeFlags?: (name: string) => readonly string[];
+  /** A command that runs a member when Node and its arguments follow, in the same process; none by default. */
+  readonly runner?: (member: ClusterMember) => readonly string[];
   /** Further flags of `raftkv serve`; none by default. */
   readonly serveFlags?: readonly string[];
 }
@@ -119,9 +121,11 @@ export class ProcessCluster {
     await Promise.all(
       chosen.map(async (member) => {
         const flags = this.#options.nodeFlags?.(member.name) ?? [];
+        const runner = this.#options.runner?.(member) ?? [];
         const args = [...flags, raftkvCommand, ...this.serveArguments(member)];
+        const [command = process.execPath, ...rest] = [...runner, process.execPath, ...args];
         this.#stopped.delete(member.name);
-        this.#processes.set(member.name, await startProcess(process.execPath, args));
+        this.#processes.set(member.name, await startProcess(command, rest));
       }),
     );
   }
@@ -139,6 +143,11 @@ export class ProcessCluster {
       "--metrics-address": metricsAddress,
     };
     return ["serve", ...Object.entries(flags).flat(), ...origin, ...(this.#options.serveFlags ?? [])];
+  }
+
+  /** Takes the end of these members, should it come, for no fault, until they are started again. */
+  mayEnd(...names: readonly string[]): void {
+    for (const name of names) this.#stopped.add(name);
   }
 
   /** Ends members by SIGKILL, all at once, and waits until they are gone. */

@@ -1,0 +1,44 @@
+import { statfs } from "node:fs/promises";
+import { resolve } from "node:path";
+import { RaftKvError } from "../lib/errors.ts";
+import { withTimeout } from "./with-timeout.ts";
+
+/** With less than this left the disk is taken for full: an engine asks for as much at once, and for a start. Bytes. */
+const scarceBytes = 64 * 1024 * 1024;
+
+/** How long the disk is asked, milliseconds; one that hangs is told without its figures. */
+const askMsMax = 1000;
+
+interface DiskSpace {
+  readonly availableBytes: number;
+  readonly capacityBytes: number;
+}
+
+/**
+ * The same error with the data directory, the room on its disk and what to do, where the disk may be the cause: of
+ * `WRITE_FAILED`, and of `DIRECTORY_UNUSABLE` on a disk that is nearly full. Any other error as it is. Never rejects.
+ */
+export async function explainDiskFailure(error: unknown, directory: string): Promise<unknown> {
+  if (!(error instanceof RaftKvError)) return error;
+  if (error.code !== "WRITE_FAILED" && error.code !== "DIRECTORY_UNUSABLE") return error;
+  const space = await readSpace(directory);
+  if (space === undefined) return error;
+  const { availableBytes, capacityBytes } = space;
+  const scarce = availableBytes < scarceBytes;
+  if (error.code === "DIRECTORY_UNUSABLE" && !scarce) return error;
+  const room = `the disk of ${resolve(directory)} has ${availableBytes} of ${capacityBytes} bytes left`;
+  const advice = scarce
+    ? "make room there and start the member again, nothing that it acknowledged is lost"
+    : "look after the disk and start the member again, it checks then that all it acknowledged is there";
+  return new RaftKvError(error.code, `${error.message}; ${room}: ${advice}`, { cause: error });
+}
+
+async function readSpace(directory: string): Promise<DiskSpace | undefined> {
+  let space: DiskSpace | undefined;
+  const ask = async (): Promise<void> => {
+    const { bavail, blocks, bsize } = await statfs(directory);
+    space = { availableBytes: bavail * bsize, capacityBytes: blocks * bsize };
+  };
+  await withTimeout(ask(), askMsMax).catch(() => {});
+  return space;
+}

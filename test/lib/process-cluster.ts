@@ -7,9 +7,11 @@ import {
   GetStatusResponse_RaftRole,
   type GetStatusResponseSchema,
 } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import type { EngineName } from "../../src/storage/engine-directory.ts";
 import { type ProcessExit, type StartedProcess, startProcess, stopProcess } from "./child-process.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { answerOf, createRpcClient, type RpcClient } from "./rpc-client.ts";
+import { engineUnderTest } from "./test-engine.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** The command under test; it must have been built. */
@@ -38,6 +40,8 @@ export interface ClusterOptions {
   readonly runner?: (member: ClusterMember) => readonly string[];
   /** Further flags of `raftkv serve`; none by default. */
   readonly serveFlags?: readonly string[];
+  /** Storage engine of the member called `name`; by default that of {@link engineUnderTest}. */
+  readonly engineOf?: (name: string) => EngineName;
 }
 
 /** Members as real processes on loopback ports, with their data under the system's temporary directory. */
@@ -81,6 +85,11 @@ export class ProcessCluster {
   wipe(name: string): void {
     rmSync(this.member(name).dataDirectory, { recursive: true });
     this.#joining.add(name);
+  }
+
+  /** Storage engine of the member called `name`. */
+  engineOf(name: string): EngineName {
+    return this.#options.engineOf?.(name) ?? engineUnderTest();
   }
 
   /** Counts a member among the others no more; its process goes on. */
@@ -141,6 +150,7 @@ export class ProcessCluster {
       "--client-address": clientAddress,
       "--peer-address": peerAddress,
       "--metrics-address": metricsAddress,
+      "--storage-engine": this.engineOf(name),
     };
     return ["serve", ...Object.entries(flags).flat(), ...origin, ...(this.#options.serveFlags ?? [])];
   }

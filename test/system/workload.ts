@@ -32,11 +32,11 @@ interface Waiter {
 }
 
 /**
- * Starts `perMember` writers for each member (3 by default), each with a session of its own. A writer puts unique keys
- * and adds to its own and to the shared counter in turn, with a request id that it repeats at the other members until
- * it is answered.
+ * Starts `perMember` writers for each member (3 by default), each with a session of its own, whose name begins with `prefix`
+ * (empty by default). A writer puts unique keys and adds to its own and to the shared counter in turn, with a request id that it
+ * repeats at the other members until it is answered.
  */
-export function startWorkload(cluster: ProcessCluster, perMember = 3): Workload {
+export function startWorkload(cluster: ProcessCluster, perMember = 3, prefix = ""): Workload {
   const acknowledged: Acknowledged = { puts: new Map(), counters: new Map(), retries: 0 };
   const stopped = new AbortController();
   let waiters: Waiter[] = [];
@@ -51,7 +51,7 @@ export function startWorkload(cluster: ProcessCluster, perMember = 3): Workload 
   };
   const writers = cluster.members.flatMap((_, position) =>
     Array.from({ length: perMember }, (__, number) =>
-      write(cluster.members, position, `w${position}-${number}`, acknowledged, acknowledge, stopped.signal),
+      write(cluster.members, position, `${prefix}w${position}-${number}`, acknowledged, acknowledge, stopped.signal),
     ),
   );
   const finished = Promise.all(writers);

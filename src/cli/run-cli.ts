@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addBackupCommands } from "./backup-commands.ts";
+import { addCheckCommands } from "./check-commands.ts";
 import type { CliIo } from "./cli-io.ts";
 import { addCompactCommand } from "./compact-command.ts";
 import { addDevCommand } from "./dev/dev-command.ts";
@@ -49,6 +50,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addMemberCommands(program, io, act);
   addStatusCommand(program, io, act);
   addCompactCommand(program, io, act);
+  addCheckCommands(program, io, act);
   addStorageCommands(program, io, act);
   addBackupCommands(program, io, act);
   addRecoverCommand(program, io, act);

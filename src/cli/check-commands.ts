@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { compareHashes, type HashComparison, type HashReport } from "../client/compare-hashes.ts";
+import type { CliIo } from "./cli-io.ts";
+import { addClientFlags, type ClientFlags, clientTarget } from "./client-options.ts";
+import { exitCodes } from "./exit-code.ts";
+import type { Act } from "./kv-commands.ts";
+import { renderBytes, renderJson, renderTable } from "./render.ts";
+
+const header = ["NAME", "ID", "INDEX", "REVISION", "HASH", "ROWS", "SIZE", "PROBLEM"];
+
+/** Digits of a hash that a table shows; JSON has all. */
+const shownDigits = 16;
+
+/** Adds check hash: one row for each member; exit code 1 when two states differ, or a member could not tell. */
+export function addCheckCommands(program: Command, io: CliIo, act: Act): void {
+  const check = program.command("check").description("look whether the cluster's data is whole");
+  const hash = check.command("hash").description("compare the states of all members at one index");
+  addClientFlags(hash, ["table", "json"]).action(
+    act(async (flags: ClientFlags) => {
+      const { endpoints, timeoutMs } = clientTarget(flags, io);
+      const comparison = await compareHashes(endpoints, timeoutMs);
+      const problem = problemOf(comparison);
+      io.stdout.write(flags.output === "json" ? renderJson(toJson(comparison)) : toTable(comparison));
+      if (flags.output !== "json" && problem !== null) io.stderr.write(`raftkv: ${problem}\n`);
+      return problem === null ? exitCodes.ok : exitCodes.error;
+    }),
+  );
+}
+
+function problemOf({ index, members, differ }: HashComparison): string | null {
+  if (differ) return `the states of the members differ at index ${index}`;
+  const silent = members.filter(({ state }) => state === null).map(({ name }) => name);
+  return silent.length === 0 ? null : `not compared: ${silent.join(", ")}; the others have the same state`;
+}
+
+function toJson({ index, members, differ }: HashComparison) {
+  return {
+    index,
+    agreed: !differ && members.every(({ state }) => state !== null),
+    members: members.map(({ name, memberId: id, state, failure }) => {
+      const { revision = null, hash = null, rows = null, sizeBytes = null } = state ?? {};
+      return { name, id, revision, hash, rows, sizeBytes, problem: failure };
+    }),
+  };
+}
+
+function toTable({ index, members }: HashComparison): string {
+  return renderTable(
+    header,
+    members.map((report) => toCells(report, index)),
+  );
+}
+
+function toCells({ name, memberId, state, failure }: HashReport, index: number): string[] {
+  if (state === null) return [name, memberId, String(index), "-", "-", "-", "-", failure];
+  const { revision, hash, rows, sizeBytes } = state;
+  const figures = [String(revision), hash.slice(0, shownDigits), String(rows), renderBytes(sizeBytes)];
+  return [name, memberId, String(index), ...figures, "-"];
+}

@@ -6,6 +6,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { benchBigStores } from "./big.ts";
 import { startEtcd } from "./etcd-system.ts";
 import { callOnce } from "./grpc-wire.ts";
 import { h2loadGenerator } from "./h2load.ts";
@@ -23,6 +24,10 @@ import type { SystemUnderTest } from "./system-under-test.ts";
 const resultsDirectory = join(import.meta.dirname, "../../bench/results");
 
 async function main(): Promise<void> {
+  if (process.argv.includes("--big")) {
+    await benchBigStores(process.argv.slice(2), resultsDirectory);
+    return;
+  }
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) {
     process.stdout.write(usage);

@@ -39,6 +39,7 @@ export const usage = `Usage: npm run bench -- [options]
   --own-generator    do not use h2load
   --label NAME       part of the result's file name; "full", "quick" or "profile" by default
   --seconds N        seconds per point
+  --big              a large store on each engine instead of the matrix: see npm run bench -- --big --help
 `;
 
 /** A load without what it asks for. */

@@ -1,0 +1,188 @@
+import { MaintenanceService } from "../../src/gen/raftkv/v1/maintenance_service_pb.ts";
+import type { EngineName } from "../../src/storage/engine-directory.ts";
+import { parseMetrics, sumSamples } from "../lib/metrics-text.ts";
+import { type ClusterMember, createProcessCluster, type ProcessCluster } from "../lib/process-cluster.ts";
+import { answerOf } from "../lib/rpc-client.ts";
+import { waitUntil } from "../lib/wait-until.ts";
+import { runRaftkv } from "../system/run-raftkv.ts";
+import { type KeyLoad, loadKeys } from "./key-load.ts";
+import { diskBytes, residentBytes, watchMemory, writtenBytes } from "./process-figures.ts";
+
+const valueBytes = 256;
+const loadInFlight = 512;
+/** Writes under way while a follower catches up. */
+const backgroundInFlight = 8;
+/** For what takes long with many keys. */
+const patienceMs = 30 * 60_000;
+
+/** A restart of a follower. */
+export interface RestartFigures {
+  /** From starting the process until it says that it is ready. */
+  readonly readyMs: number;
+  /** Entries of the log that were not in its durable state. */
+  readonly appliedAgain: number;
+}
+
+/** How a follower came from nothing to everything. */
+export interface CatchUpFigures {
+  /** Bytes of rows that it fetched. */
+  readonly bytes: number;
+  readonly transferMs: number;
+  readonly caughtUpMs: number;
+  readonly writesPerSecond: number;
+  readonly retries: number;
+  readonly elections: number;
+  readonly leader: { readonly before: number; readonly most: number };
+  readonly follower: { readonly most: number };
+}
+
+/** Figures of one engine. */
+export interface BigMeasurement {
+  readonly engine: EngineName;
+  readonly load: KeyLoad;
+  /** Of the follower, after the load. */
+  readonly diskBytes: number;
+  readonly writtenBytes: number;
+  readonly restart: RestartFigures;
+  readonly restartAfterKill: RestartFigures;
+  readonly catchUp: CatchUpFigures;
+}
+
+/** Loads `keys` keys into three members with an engine, and measures what becomes of them. */
+export async function measureBigStore(
+  engine: EngineName,
+  keys: number,
+  say: (line: string) => void,
+): Promise<BigMeasurement> {
+  const cluster = await createProcessCluster({ engineOf: () => engine, serveFlags: ["--storage-quota", "64GiB"] });
+  try {
+    await cluster.start();
+    const leader = await cluster.waitForLeader();
+    const [follower] = cluster.others(leader.name);
+    if (follower === undefined) throw new Error("no follower");
+    const load = await loadAll(cluster, keys);
+    say(`${engine}: ${load.keys} keys in ${load.seconds.toFixed(0)} s`);
+    await cluster.waitUntilCaughtUp(patienceMs);
+    const size = await diskBytes(follower.dataDirectory);
+    const written = writtenBytes(cluster.process(follower.name).pid);
+
+    await cluster.terminate(follower.name);
+    const restart = await restartAndMeasure(cluster, follower);
+    await cluster.waitUntilCaughtUp(patienceMs);
+    await cluster.kill(follower.name);
+    const restartAfterKill = await restartAndMeasure(cluster, follower);
+    say(
+      `${engine}: ready after ${Math.round(restart.readyMs)} ms, after SIGKILL ${Math.round(restartAfterKill.readyMs)} ms`,
+    );
+    await cluster.waitUntilCaughtUp(patienceMs);
+    const catchUp = await fillFollower(cluster, follower, keys);
+    say(`${engine}: an empty follower had the snapshot after ${Math.round(catchUp.transferMs)} ms`);
+    return { engine, load, diskBytes: size, writtenBytes: written, restart, restartAfterKill, catchUp };
+  } catch (error) {
+    process.stderr.write(`${cluster.describeOutput()}\n`);
+    throw error;
+  } finally {
+    await cluster.dispose();
+  }
+}
+
+function loadAll(cluster: ProcessCluster, keys: number): Promise<KeyLoad> {
+  let next = 0;
+  const addresses = cluster.members.map(({ clientAddress }) => clientAddress);
+  const nextKey = (): number | undefined => (next < keys ? next++ : undefined);
+  return loadKeys({ addresses, valueBytes, inFlight: loadInFlight, nextKey });
+}
+
+async function restartAndMeasure(cluster: ProcessCluster, member: ClusterMember): Promise<RestartFigures> {
+  const startedAt = performance.now();
+  await cluster.start(member.name);
+  await waitUntil(() => isReady(member), { what: `${member.name} is ready`, timeoutMs: patienceMs, intervalMs: 5 });
+  const readyMs = performance.now() - startedAt;
+  const opened = cluster.process(member.name).output.find((line) => line.includes("opened the store")) ?? "";
+  const found = (name: string): number => Number(new RegExp(`"${name}":(\\d+)`).exec(opened)?.[1]);
+  return { readyMs, appliedAgain: found("lastIndex") - found("appliedIndex") };
+}
+
+async function isReady({ metricsAddress }: ClusterMember): Promise<boolean> {
+  try {
+    return (await fetch(`http://${metricsAddress}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** The follower loses its data and is replaced, while writes go on. */
+async function fillFollower(cluster: ProcessCluster, follower: ClusterMember, keys: number): Promise<CatchUpFigures> {
+  await cluster.kill(follower.name);
+  cluster.wipe(follower.name);
+  await cluster.start(follower.name);
+  await waitUntil(() => cluster.process(follower.name).output.some((line) => line.includes("member replace")), {
+    what: `${follower.name} waits to be replaced`,
+  });
+  const leader = await waitUntil(async () => leaderOf(cluster, follower), { what: "the others have a leader" });
+  const { header, firstIndex } = await cluster.status(leader);
+  // A log that still has everything would do without a snapshot.
+  if (firstIndex === 1n) {
+    const request = { trailingEntries: 0n };
+    answerOf(await leader.client.call(MaintenanceService.method.createSnapshot, request, 60_000));
+  }
+  const pids = [leader, follower].map(({ name }) => cluster.process(name).pid);
+  const before = residentBytes(pids[0] ?? 0);
+  const memory = watchMemory(pids);
+  const writing = startWriting(cluster.others(follower.name), keys);
+  await runRaftkv(leader, "member", "replace", follower.name, follower.name, "--peer-address", follower.peerAddress);
+  const startedAt = performance.now();
+  // Nothing is served before the newcomer is a member.
+  const metric = (name: string, labels: Record<string, string>): Promise<number> =>
+    cluster.metrics(follower).then(
+      (text) => sumSamples(parseMetrics(text), name, labels),
+      () => 0,
+    );
+  const installed = { direction: "receive", result: "installed" };
+  await waitUntil(async () => (await metric("raftkv_snapshot_transfers_total", installed)) > 0, {
+    what: `${follower.name} has the snapshot`,
+    timeoutMs: patienceMs,
+    intervalMs: 20,
+  });
+  const transferMs = performance.now() - startedAt;
+  await cluster.waitUntilCaughtUp(patienceMs);
+  const caughtUpMs = performance.now() - startedAt;
+  const load = await writing.stop();
+  const [leaderMost = 0, followerMost = 0] = memory();
+  const after = await cluster.status(leader);
+  return {
+    bytes: await metric("raftkv_snapshot_transfer_bytes_total", { direction: "receive" }),
+    transferMs,
+    caughtUpMs,
+    writesPerSecond: load.keys / load.seconds,
+    retries: load.retries,
+    elections: Number((after.header?.raftTerm ?? 0n) - (header?.raftTerm ?? 0n)),
+    leader: { before, most: leaderMost },
+    follower: { most: followerMost },
+  };
+}
+
+/** Who leads in the eyes of all but one, which is not a member yet. */
+async function leaderOf(cluster: ProcessCluster, newcomer: ClusterMember): Promise<ClusterMember | undefined> {
+  for (const member of cluster.others(newcomer.name)) {
+    const status = await cluster.statusIfAnswered(member);
+    if (status?.header !== undefined && status.header.leaderId === status.header.memberId) return member;
+  }
+  return undefined;
+}
+
+function startWriting(members: readonly ClusterMember[], keys: number): { stop(): Promise<KeyLoad> } {
+  const addresses = members.map(({ clientAddress }) => clientAddress);
+  let stopped = false;
+  let next = 0;
+  const nextKey = (): number | undefined => (stopped ? undefined : next++ % keys);
+  const writing = loadKeys({ addresses, valueBytes, inFlight: backgroundInFlight, nextKey });
+  // Seen again by whoever calls stop(); until then it must not count as unhandled.
+  writing.catch(() => {});
+  return {
+    stop: () => {
+      stopped = true;
+      return writing;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+// A large store on each engine, in the order in which an operator meets it:
+//
+//   load ──> size and write amplification ──> restart of a follower ──> a follower from empty, writes going on
+//
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { engineNames } from "../../src/storage/engine-directory.ts";
+import { type BigMeasurement, measureBigStore } from "./big-store.ts";
+import { describeMachine, type Machine } from "./machine.ts";
+
+/** Help of `npm run bench -- --big`. */
+export const bigUsage = `Usage: npm run bench -- --big [options]
+
+  --keys N         keys of 256 bytes to load; 1000000 by default
+  --engines LIST   classic-level,rocksdb by default
+  --label NAME     part of the result's file name; "big" by default
+`;
+
+/** Reads the command line and measures; writes a table and a JSON file into `directory`. */
+export async function benchBigStores(args: readonly string[], directory: string): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      big: { type: "boolean" },
+      help: { type: "boolean", default: false },
+      keys: { type: "string", default: "1000000" },
+      engines: { type: "string", default: engineNames.join(",") },
+      label: { type: "string", default: "big" },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(bigUsage);
+    return;
+  }
+  const keys = Number(values.keys);
+  if (!(Number.isInteger(keys) && keys > 0 && keys <= 2 ** 31)) throw new Error(`--keys is ${values.keys}`);
+  const engines = engineNames.filter((name) => values.engines.split(",").includes(name));
+  const machine = describeMachine();
+  const startedAt = new Date().toISOString();
+  const measurements: BigMeasurement[] = [];
+  for (const engine of engines) measurements.push(await measureBigStore(engine, keys, say));
+  const name = `${startedAt.slice(0, 10)}-${values.label}`;
+  const table = renderBigTable(measurements, machine);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${name}.json`), `${JSON.stringify({ startedAt, machine, measurements }, null, 2)}\n`);
+  writeFileSync(join(directory, `${name}.md`), `# ${name}\n\n${table}`);
+  say(`\n${table}\nWritten to bench/results/${name}.json and .md.`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const mebibyte = 2 ** 20;
+
+/** One column an engine. */
+function renderBigTable(measurements: readonly BigMeasurement[], machine: Machine): string {
+  const row = (what: string, figure: (of: BigMeasurement) => string): string =>
+    `| ${[what, ...measurements.map(figure)].join(" | ")} |`;
+  const mib = (bytes: number): string => `${Math.round(bytes / mebibyte).toLocaleString("en")} MiB`;
+  const ms = (value: number): string => `${Math.round(value).toLocaleString("en")} ms`;
+  return [
+    `Three members and the load on one machine: ${machine.cpuModel}, ${machine.cpuCount} cores, ${machine.memoryGiB} GiB,`,
+    `Linux ${machine.kernel}, Node ${machine.nodeVersion}; load average before: ${machine.loadBefore.toFixed(2)}. Keys of 12 bytes,`,
+    "values of 256 bytes.",
+    "",
+    row("", ({ engine }) => engine),
+    row("---", () => "---"),
+    row("keys", ({ load }) => load.keys.toLocaleString("en")),
+    row(
+      "load",
+      ({ load }) => `${load.seconds.toFixed(0)} s, ${Math.round(load.keys / load.seconds).toLocaleString("en")} keys/s`,
+    ),
+    row("size on disk of a member", ({ diskBytes }) => mib(diskBytes)),
+    row("size beside keys and values", ({ diskBytes, load }) => `${(diskBytes / load.bytes).toFixed(2)} x`),
+    row("written to disk by a member", ({ writtenBytes }) => mib(writtenBytes)),
+    row("write amplification", ({ writtenBytes, load }) => `${(writtenBytes / load.bytes).toFixed(2)} x`),
+    row("restart after SIGTERM, to ready", ({ restart }) => ms(restart.readyMs)),
+    row("entries applied again by that", ({ restart }) => String(restart.appliedAgain)),
+    row("restart after SIGKILL, to ready", ({ restartAfterKill }) => ms(restartAfterKill.readyMs)),
+    row("entries applied again by that", ({ restartAfterKill }) => String(restartAfterKill.appliedAgain)),
+    row("snapshot for an empty follower", ({ catchUp }) => mib(catchUp.bytes)),
+    row("from asking for it to having it", ({ catchUp }) => `${ms(catchUp.transferMs)}, ${rate(catchUp)}`),
+    row("until it has all that was written meanwhile", ({ catchUp }) => ms(catchUp.caughtUpMs)),
+    row("writes meanwhile", ({ catchUp }) => `${Math.round(catchUp.writesPerSecond)}/s, ${catchUp.retries} refused`),
+    row("elections meanwhile", ({ catchUp }) => String(catchUp.elections)),
+    row(
+      "memory of the leader, before and most",
+      ({ catchUp: { leader } }) => `${mib(leader.before)}, ${mib(leader.most)}`,
+    ),
+    row("memory of the follower, most", ({ catchUp }) => mib(catchUp.follower.most)),
+    "",
+  ].join("\n");
+}
+
+function rate({ bytes, transferMs }: BigMeasurement["catchUp"]): string {
+  return `${(bytes / 1e6 / (transferMs / 1000)).toFixed(1)} MB/s`;
+}

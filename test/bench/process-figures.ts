@@ -1,0 +1,48 @@
+import { readFileSync } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+const bytesPerKib = 1024;
+/** What `stat` counts a file's space in. */
+const bytesPerBlock = 512;
+
+/** Bytes that a process has given to its disks so far, and those that it will not because they were removed before; Linux only. */
+export function writtenBytes(pid: number): number {
+  return numberIn(`/proc/${pid}/io`, /^write_bytes: (\d+)$/m);
+}
+
+/** Memory of a process that is in RAM, bytes; Linux only. */
+export function residentBytes(pid: number): number {
+  return numberIn(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m) * bytesPerKib;
+}
+
+function numberIn(path: string, pattern: RegExp): number {
+  const found = pattern.exec(readFileSync(path, "utf8"))?.[1];
+  if (found === undefined) throw new Error(`${path} says nothing of ${pattern.source}`);
+  return Number(found);
+}
+
+/** Space that a directory takes on its disk, bytes. Files may come and go meanwhile. */
+export async function diskBytes(directory: string): Promise<number> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const sizes = entries.map(async (entry) => {
+    try {
+      return (await lstat(join(entry.parentPath, entry.name))).blocks * bytesPerBlock;
+    } catch {
+      return 0;
+    }
+  });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** Watches the memory of processes until it is stopped; gives the most that each had, in their order. */
+export function watchMemory(pids: readonly number[], intervalMs = 100): () => number[] {
+  const most = pids.map(residentBytes);
+  const timer = setInterval(() => {
+    for (const [at, pid] of pids.entries()) most[at] = Math.max(most[at] ?? 0, residentBytes(pid));
+  }, intervalMs);
+  return () => {
+    clearInterval(timer);
+    return most;
+  };
+}

@@ -20,7 +20,7 @@ export function changeRefusal(reason: ChangeRefusal, edit: MembershipEdit, conte
     case "MEMBER_UNKNOWN":
       return memberUnknown(about);
     case "MEMBER_EXISTS":
-      return { reason, message: `${about} cannot be added: another member has its name or its peer address` };
+      return memberExists(edit);
     case "NOT_A_LEARNER":
       return { reason, message: `${about} is no learner, so it cannot be promoted`, metadata: { member: about } };
     case "LEARNER_NOT_READY":
@@ -106,6 +106,15 @@ function transferInProgress({ electionTimeoutMs }: RefusalContext): Refusal {
 function memberUnknown(idOrName: string): Refusal {
   const message = `no member has the id or name ${JSON.stringify(idOrName)}`;
   return { reason: "MEMBER_UNKNOWN", message, metadata: { member: idOrName } };
+}
+
+function memberExists(edit: MembershipEdit): Refusal {
+  // Of a replacement it is the newcomer whose name or address is taken, not who is to go.
+  const name = edit.type === "replace" ? edit.member.name : subject(edit);
+  return {
+    reason: "MEMBER_EXISTS",
+    message: `${name} cannot be added: another member has its name or its peer address`,
+  };
 }
 
 function quorumAtRisk(about: string, { replica, electionTimeoutMs }: RefusalContext): Refusal {

@@ -79,6 +79,14 @@ describe("a change at the leader", () => {
     expect(await countOf(server, "raftkv_raft_membership_changes_total", refused)).toBe(1);
   });
 
+  test("refused for a name that is taken says whose", async () => {
+    const server = await startServer();
+    server.replica.changeOutcome = { type: "refused", reason: "MEMBER_EXISTS" };
+    expect((await failureOf(server.call(addMember, n3))).message).toMatch(/^n3 cannot be added/);
+    const replacement = { oldMember: "n1", ...n3 };
+    expect((await failureOf(server.call(replaceMember, replacement))).message).toMatch(/^n3 cannot be added/);
+  });
+
   test("refused for the quorum's sake names the silent members", async () => {
     const server = await startServer();
     server.replica.become({

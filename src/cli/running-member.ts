@@ -19,7 +19,9 @@ export interface RunningMember {
   readonly facts: MemberFacts;
   /** Rejects when the member cannot go on; its state is then unknown and nothing may be asked of it any more. */
   readonly fatal: Promise<never>;
-  /** Turns new requests away and waits for those under way. */
+  /** Hands leadership over if the member leads others; takes an election timeout at most. Requests are still taken. */
+  handOver(): Promise<void>;
+  /** Turns new requests away and waits for those under way, for the drain timeout at most. */
   drain(): Promise<void>;
   /** Gives up everything that the member holds; idempotent. */
   close(): Promise<void>;

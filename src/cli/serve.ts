@@ -6,8 +6,8 @@ import type { ProcessHost } from "./process-host.ts";
 import type { RunningMember, StartMember } from "./running-member.ts";
 import { withTimeout } from "./with-timeout.ts";
 
-// start ──> serve ──SIGTERM, SIGINT, parent gone──> drain ──> close ──> 0
-//   └────────┴──── cannot start, or fatal ────────────────> log ──> 1, or 70 when an invariant broke
+// start ──> serve ──SIGTERM, SIGINT, parent gone──> hand over ──> drain ──> close ──> 0
+//   └────────┴──── cannot start, or fatal ─────────────────────────────> log ──> 1, or 70 when an invariant broke
 //
 // 137 stands for SIGKILL, which the caller sends: a thread hangs at the disk, and an exit would wait for it.
 
@@ -38,7 +38,7 @@ export async function serve(
     log.info({ ...member.facts }, "serving");
     const why = await Promise.race([stop.told, member.fatal]);
     log.info({ why, drainTimeoutMs: config.drainTimeoutMs }, "stopping");
-    const code = await stopMember(member, config.drainTimeoutMs, log);
+    const code = await stopMember(member, config, log);
     if (code === exitCodes.ok) log.info({}, "stopped");
     return code;
   } catch (error) {
@@ -51,8 +51,14 @@ export async function serve(
   }
 }
 
-/** Drains, then closes. What outlasts its time is left to the end of the process: everything acknowledged is durable. */
-async function stopMember(member: RunningMember, drainTimeoutMs: number, log: ProcessLog): Promise<number> {
+/**
+ * Hands leadership over, drains, then closes. What outlasts its time is left to the end of the process: everything acknowledged
+ * is durable.
+ */
+async function stopMember(member: RunningMember, config: MemberConfig, log: ProcessLog): Promise<number> {
+  const { electionTimeoutMs, drainTimeoutMs } = config;
+  // While calls are still taken, so that what arrives meanwhile waits for the next leader; however short the drain may be.
+  await withTimeout(Promise.race([member.handOver(), member.fatal]), electionTimeoutMs);
   const drained = await withTimeout(Promise.race([member.drain(), member.fatal]), drainTimeoutMs);
   if (!drained) log.warn({ drainTimeoutMs }, "requests were still under way when the drain time was up");
   const closed = await withTimeout(member.close(), closeTimeoutMs);

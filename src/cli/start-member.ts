@@ -225,11 +225,10 @@ function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, 
       durability: `${config.storageEngine}, synced before every acknowledgement`,
     },
     fatal,
+    handOver: handOverLeadership,
     drain: async () => {
       const deadlineMs = replica.now() + config.drainTimeoutMs;
-      // While calls are still taken: what arrives meanwhile waits for the next leader.
-      await handOverLeadership();
-      await server.drain(Math.max(0, deadlineMs - replica.now()));
+      await server.drain(config.drainTimeoutMs);
       await replica.drain(deadlineMs);
     },
     close: async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ProcessLog } from "../../src/cli/create-logger.ts";
 import { createProcessHost } from "../../src/cli/process-host.ts";
@@ -18,6 +19,7 @@ const facts = {
   durability: "none",
 };
 const never = new Promise<never>(() => {});
+const handOver = async () => {};
 
 /** Runs `serve` over a member that does what the test says, and keeps what happens, in order. */
 function run(member: Partial<RunningMember> = {}, flags: Record<string, string> = {}) {
@@ -44,6 +46,9 @@ function run(member: Partial<RunningMember> = {}, flags: Record<string, string> 
   const running: RunningMember = {
     facts,
     fatal: never,
+    handOver: async () => {
+      events.push("hand over");
+    },
     drain: async () => {
       events.push("drain");
     },
@@ -70,14 +75,22 @@ describe("told to stop", () => {
     await started;
     process.emit(signal, signal);
     expect(await code).toBe(0);
-    expect(events).toEqual(["info serving", "info stopping", "drain", "close", "info stopped", "log closed"]);
+    expect(events).toEqual([
+      "info serving",
+      "info stopping",
+      "hand over",
+      "drain",
+      "close",
+      "info stopped",
+      "log closed",
+    ]);
     expect([process.listenerCount("SIGTERM"), process.listenerCount("uncaughtException")]).toEqual([0, 0]);
   });
 
   test("the end of the parent stops a member that has an IPC channel", async () => {
     const process = new FakeProcess();
     process.connected = true;
-    const start = async () => ({ facts, fatal: never, drain: async () => {}, close: async () => {} });
+    const start = async () => ({ facts, fatal: never, handOver, drain: async () => {}, close: async () => {} });
     const ended = cli(["serve", "--log-level", "error"], { process, start });
     process.emit("disconnect");
     expect((await ended).code).toBe(0);
@@ -96,6 +109,26 @@ describe("told to stop", () => {
     const ended = cli(["serve", "--log-level", "error"], { process, start: () => never });
     process.emit("SIGTERM", "SIGTERM");
     expect((await ended).code).toBe(0);
+  });
+
+  test("leadership is handed over even when nothing is to be drained, for an election timeout at most", async () => {
+    let handedOver = () => {};
+    const slow = new Promise<void>((resolve) => {
+      handedOver = resolve;
+    });
+    const { process, events, started, code } = run({ handOver: () => slow }, { drainTimeout: "0ms" });
+    await started;
+    process.emit("SIGTERM", "SIGTERM");
+    await vi.waitUntil(() => events.includes("info stopping"));
+    await setImmediate();
+    expect(events).not.toContain("drain");
+    handedOver();
+    expect(await code).toBe(0);
+    const hung = run({ handOver: () => never }, { heartbeatInterval: "5ms", electionTimeout: "50ms" });
+    await hung.started;
+    hung.process.emit("SIGTERM", "SIGTERM");
+    expect(await hung.code).toBe(0);
+    expect(hung.events).toContain("drain");
   });
 
   test("requests that outlast the drain time do not keep the process", async () => {
@@ -163,7 +196,7 @@ describe("the command", () => {
   test("ends the process when the member fails, whatever the member still holds", async () => {
     const process = new FakeProcess();
     const fatal = Promise.reject(new RaftKvError("WRITE_FAILED", "disk gone"));
-    const start = async () => ({ facts, fatal, drain: async () => {}, close: () => never });
+    const start = async () => ({ facts, fatal, handOver, drain: async () => {}, close: () => never });
     await cli(["serve", "--log-level", "error"], { process, start });
     expect(process.exits).toEqual([1]);
   });
@@ -171,7 +204,7 @@ describe("the command", () => {
   test("kills the process when a write hangs: an exit would wait for it", async () => {
     const process = new FakeProcess();
     const fatal = Promise.reject(new RaftKvError("WRITE_STALLED", "30 s"));
-    const start = async () => ({ facts, fatal, drain: async () => {}, close: () => never });
+    const start = async () => ({ facts, fatal, handOver, drain: async () => {}, close: () => never });
     await cli(["serve", "--log-level", "error"], { process, start });
     expect(process).toMatchObject({ exits: [], killed: true });
   });

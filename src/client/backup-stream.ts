@@ -90,9 +90,21 @@ function isCancelled(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === 1;
 }
 
-async function* dataOf(first: Uint8Array, rest: AsyncGenerator<Piece, undefined>): AsyncGenerator<Uint8Array> {
-  yield first;
-  for await (const { data } of rest) yield data;
+/** No generator: one that is left before its first piece runs none of its code, and the call would go on for ever. */
+function dataOf(first: Uint8Array, rest: AsyncGenerator<Piece, undefined>): AsyncIterable<Uint8Array> {
+  let unread: Uint8Array | undefined = first;
+  const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+    const value = unread;
+    unread = undefined;
+    if (value !== undefined) return { done: false, value };
+    const result = await rest.next();
+    return result.done === true ? result : { done: false, value: result.value.data };
+  };
+  const leave = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+    await rest.return(undefined);
+    return { done: true, value: undefined };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
 }
 
 function factsOf({ revision, index, sizeBytes }: BackupInfo) {

@@ -8,6 +8,7 @@ import {
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { ReadOutcome } from "../replica/outcome.ts";
 import type { StateAt } from "../replica/state-opener.ts";
+import type { BackupMetrics } from "./backup-metrics.ts";
 import { divergedRefusal, notProposedRefusal, readFailureRefusal, shuttingDownRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import { type Decoded, Undecodable } from "./service-definition.ts";
@@ -32,11 +33,13 @@ export type MakeBackup = (state: StateAt) => BackupPieces;
 export class BackupService {
   readonly #environment: CallEnvironment;
   readonly #make: MakeBackup;
+  readonly #metrics: BackupMetrics;
   readonly #streams = new Set<BackupStream>();
 
-  constructor(environment: CallEnvironment, make: MakeBackup) {
+  constructor(environment: CallEnvironment, make: MakeBackup, metrics: BackupMetrics) {
     this.#environment = environment;
     this.#make = make;
+    this.#metrics = metrics;
   }
 
   /** Handler of Backup. */
@@ -76,9 +79,12 @@ export class BackupService {
         this.#refuse(stream, state);
         return;
       }
+      this.#metrics.backupBegun();
+      let sent = false;
       try {
-        await this.#send(stream, state);
+        sent = await this.#send(stream, state);
       } finally {
+        this.#metrics.backupEnded(sent ? "sent" : "broken_off");
         await state.snapshot.close();
       }
     } catch (error) {
@@ -112,7 +118,8 @@ export class BackupService {
     }
   }
 
-  async #send(stream: BackupStream, state: StateAt): Promise<void> {
+  /** Resolves to whether all of it was sent. */
+  async #send(stream: BackupStream, state: StateAt): Promise<boolean> {
     const { revision, sizeBytes, pieces } = this.#make(state);
     const header = responseHeader(this.#environment, BigInt(revision));
     const info = { header, revision: BigInt(revision), index: BigInt(state.base.index), sizeBytes: BigInt(sizeBytes) };
@@ -120,16 +127,23 @@ export class BackupService {
     for await (const data of pieces) {
       const response = create(BackupResponseSchema, { data, ...(first && { info }) });
       first = false;
-      if (stream.cancelled || stream.destroyed) return;
+      if (isGone(stream)) return false;
+      this.#metrics.backupSentBytes(data.length);
       if (!stream.write(response)) await writable(stream);
     }
+    if (isGone(stream)) return false;
     stream.end();
+    return true;
   }
 
   #refuse(stream: BackupStream, refusal: Refusal): void {
     this.#environment.onRefused(refusal.reason);
     stream.emit("error", statusOf(refusal));
   }
+}
+
+function isGone({ cancelled, destroyed }: BackupStream): boolean {
+  return cancelled || destroyed;
 }
 
 /** Waits until the reader has taken what was sent, or is gone. */

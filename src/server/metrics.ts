@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { assert } from "../lib/assert.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { ReplicaMetrics } from "../replica/replica-metrics.ts";
+import { type BackupMetrics, registerBackupMetrics } from "./backup-metrics.ts";
 import { type MethodStats, registerCallMetrics } from "./call-metrics.ts";
 import { clientPortServices } from "./client-port-services.ts";
 import type { StoreOperation } from "./kv-service.ts";
@@ -18,7 +19,7 @@ export type HealthCheckName = "live" | "ready" | "started";
 export type HealthCheckReader = (check: HealthCheckName) => boolean;
 
 /** Every metric of one server, on a registry of its own. */
-export interface ServerMetrics extends MembershipMetrics {
+export interface ServerMetrics extends MembershipMetrics, BackupMetrics {
   /** By path of the method. */
   readonly calls: ReadonlyMap<string, MethodStats>;
   /** For the replica to tell what happens; there before the replica is. */
@@ -33,7 +34,7 @@ export interface ServerMetrics extends MembershipMetrics {
   readonly expose: (format: "prometheus" | "openmetrics") => Promise<string>;
 }
 
-type RejectionLabel = "not_leader" | "no_leader" | "overloaded" | "too_large" | "draining";
+type RejectionLabel = "not_leader" | "no_leader" | "overloaded" | "too_large" | "no_space" | "draining";
 
 const rejectionLabels: Readonly<Partial<Record<Reason, RejectionLabel>>> = {
   NOT_LEADER: "not_leader",
@@ -41,6 +42,7 @@ const rejectionLabels: Readonly<Partial<Record<Reason, RejectionLabel>>> = {
   OVERLOADED: "overloaded",
   REQUEST_TOO_LARGE: "too_large",
   VALUE_TOO_LARGE: "too_large",
+  NO_SPACE: "no_space",
   SHUTTING_DOWN: "draining",
 };
 
@@ -67,6 +69,7 @@ export function createServerMetrics(): ServerMetrics {
     calls: registerCallMetrics(registry, clientPortServices),
     replica: registerReplicaMetrics(registry, peers),
     ...registerMembershipMetrics(registry),
+    ...registerBackupMetrics(registry),
     refused: (reason) => {
       const label = rejectionLabels[reason];
       if (label !== undefined) rejections[label]++;
@@ -131,10 +134,10 @@ function registerOperations(registry: Registry): Record<"linearizable" | "stale"
 }
 
 function registerRejections(registry: Registry): Record<RejectionLabel, number> {
-  const counts = { not_leader: 0, no_leader: 0, overloaded: 0, too_large: 0, draining: 0 };
+  const counts = { not_leader: 0, no_leader: 0, overloaded: 0, too_large: 0, no_space: 0, draining: 0 };
   new Counter({
     name: "raftkv_rejected_requests_total",
-    help: "Client requests refused before a proposal (reason: not_leader, no_leader, overloaded, too_large, draining).",
+    help: "Client requests refused before a proposal (reason: not_leader, no_leader, overloaded, too_large, no_space, draining).",
     labelNames: ["reason"],
     registers: [registry],
     collect() {

@@ -100,7 +100,7 @@ export class RaftKvServer {
     this.#health = new HealthService(names, limits.healthWatchesMax);
     const index = indexDescriptors(Buffer.from(clientPortDescriptors, "base64"));
     this.#reflection = new ReflectionService(index, limits.reflectionStreamsMax);
-    this.#backups = new BackupService(this.#environment, options.makeBackup);
+    this.#backups = new BackupService(this.#environment, options.makeBackup, this.#metrics);
     const { receiveTimeoutMs } = limits;
     this.#interceptor = new CallInterceptor({ stats: this.#metrics.calls, now: () => replica.now(), receiveTimeoutMs });
     this.#grpc = createGrpcServer(limits, [this.#interceptor.intercept]);

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import { backupMaker } from "../../src/cli/backup-maker.ts";
 import { kvReader } from "../../src/cli/kv-reader.ts";
 import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { silentLogger } from "../../src/lib/logger.ts";
@@ -23,6 +24,8 @@ const clusterId = "00000000000000c1";
 export interface GrpcMember {
   readonly id: MemberId;
   readonly replica: Replica;
+  /** HOST:PORT of its client port. */
+  readonly clientAddress: string;
   /** Calls a method of its client port. */
   readonly call: ServerHarness["call"];
   /** What it shows to Prometheus. */
@@ -110,8 +113,10 @@ export class GrpcCluster {
     onTestFinished(() => replica.close());
     const identified = { ...identity, version: "test", buildRevision: "" };
     const reader = kvReader(replica);
-    const { call } = await startServer({ overrides: { replica, reader, metrics, identity: identified } });
-    return { id, replica, call, expose: () => metrics.expose("prometheus") };
+    const makeBackup = backupMaker(identified, stateMachine);
+    const overrides = { replica, reader, metrics, identity: identified, makeBackup };
+    const { call, clientAddress } = await startServer({ overrides });
+    return { id, replica, clientAddress, call, expose: () => metrics.expose("prometheus") };
   }
 
   /** The transport, which finds each peer behind a proxy of its own. */

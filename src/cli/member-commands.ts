@@ -1,6 +1,12 @@
 import { type Command, Option } from "commander";
-import { type ClusterAdmin, createClusterAdmin, type MemberList } from "../client/cluster-admin.ts";
+import {
+  type ChangeCondition,
+  type ClusterAdmin,
+  createClusterAdmin,
+  type MemberList,
+} from "../client/cluster-admin.ts";
 import { formatAddress, isWildcard, parseAddress } from "../config/address.ts";
+import { countBetween } from "../config/option-type.ts";
 import { type Parsed, parsed, unparsed } from "../config/parsed.ts";
 import type { CliIo } from "./cli-io.ts";
 import { addClientFlags, asArgument, type ClientFlags, clientTarget } from "./client-options.ts";
@@ -8,7 +14,8 @@ import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
 import { renderJson, renderTable } from "./render.ts";
 
-type NewMemberFlags = ClientFlags & { readonly peerAddress: string; readonly keepLearner?: boolean };
+type ChangeFlags = ClientFlags & { readonly ifConfigurationIndex?: number };
+type NewMemberFlags = ChangeFlags & { readonly peerAddress: string; readonly keepLearner?: boolean };
 
 const memberHelp = "name or id of a member";
 
@@ -21,25 +28,25 @@ export function addMemberCommands(program: Command, io: CliIo, act: Act): void {
   const add = member.command("add").description("add a learner, which is promoted when it has caught up");
   addNewMemberFlags(add.argument("<name>", "name of the new member")).action(
     act((name: string, { peerAddress, keepLearner, ...flags }: NewMemberFlags) =>
-      show(io, flags, (admin) => admin.add({ name, peerAddress, keepLearner })),
+      show(io, flags, (admin, condition) => admin.add({ name, peerAddress, keepLearner }, condition)),
     ),
   );
 
   const promote = member.command("promote").description("make a learner that has caught up a voter");
-  addClientFlags(promote.argument("<member>", memberHelp), ["table", "json"]).action(
-    act((which: string, flags: ClientFlags) => show(io, flags, (admin) => admin.promote(which))),
+  addChangeFlags(promote.argument("<member>", memberHelp)).action(
+    act((which: string, flags: ChangeFlags) => show(io, flags, (admin, condition) => admin.promote(which, condition))),
   );
 
   const remove = member.command("remove").description("remove a member, dead or alive");
-  addClientFlags(remove.argument("<member>", memberHelp), ["table", "json"]).action(
-    act((which: string, flags: ClientFlags) => show(io, flags, (admin) => admin.remove(which))),
+  addChangeFlags(remove.argument("<member>", memberHelp)).action(
+    act((which: string, flags: ChangeFlags) => show(io, flags, (admin, condition) => admin.remove(which, condition))),
   );
 
   const replace = member.command("replace").description("put a new member in the place of one, in a single change");
   replace.argument("<old>", memberHelp).argument("<name>", "name of the new member; may be the old one's");
   addNewMemberFlags(replace).action(
     act((old: string, name: string, { peerAddress, keepLearner, ...flags }: NewMemberFlags) =>
-      show(io, flags, (admin) => admin.replace(old, { name, peerAddress, keepLearner })),
+      show(io, flags, (admin, condition) => admin.replace(old, { name, peerAddress, keepLearner }, condition)),
     ),
   );
   addTransferCommand(program, io, act);
@@ -70,6 +77,16 @@ function addNewMemberFlags(command: Command): Command {
       .makeOptionMandatory(),
   );
   command.option("--keep-learner", "leave it a learner until it is promoted by hand");
+  return addChangeFlags(command);
+}
+
+function addChangeFlags(command: Command): Command {
+  command.addOption(
+    new Option(
+      "--if-configuration-index <INDEX>",
+      "only if the members are still those of this index (configurationIndex of member list -o json)",
+    ).argParser((text) => asArgument(countBetween(0, Number.MAX_SAFE_INTEGER).parse, text)),
+  );
   return addClientFlags(command, ["table", "json"]);
 }
 
@@ -97,9 +114,13 @@ async function withAdmin(
 }
 
 /** Writes the members as an action left them. */
-function show(io: CliIo, flags: ClientFlags, act: (admin: ClusterAdmin) => Promise<MemberList>): Promise<number> {
+function show(
+  io: CliIo,
+  flags: ChangeFlags,
+  act: (admin: ClusterAdmin, condition: ChangeCondition) => Promise<MemberList>,
+): Promise<number> {
   return withAdmin(io, flags, async (admin) => {
-    const { members, configurationIndex } = await act(admin);
+    const { members, configurationIndex } = await act(admin, { configurationIndex: flags.ifConfigurationIndex });
     if (flags.output === "json") {
       const rows = members.map(({ memberId, ...rest }) => ({ id: memberId, ...rest }));
       io.stdout.write(renderJson({ configurationIndex, members: rows }));

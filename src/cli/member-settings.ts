@@ -10,9 +10,10 @@ const tickIntervalMsMax = 10;
 export function replicaOptions(config: MemberConfig): ReplicaOptions {
   const { heartbeatIntervalMs, electionTimeoutMs, leaseClockDriftMax, pendingProposalsMax } = config;
   const lease = leaseClockDriftMax === null ? null : { clockDriftMax: leaseClockDriftMax };
+  const promotionLagMax = config.learnerPromotionLagMax;
   return {
     ...defaultReplicaOptions,
-    raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs, lease },
+    raft: { ...defaultReplicaOptions.raft, heartbeatIntervalMs, electionTimeoutMs, lease, promotionLagMax },
     pendingProposalsMax,
     compaction: {
       logEntriesMax: config.compactionLogEntriesMax,

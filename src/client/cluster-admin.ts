@@ -39,6 +39,12 @@ export interface NewMember {
   readonly keepLearner?: boolean | undefined;
 }
 
+/** Under which condition a change is made. */
+export interface ChangeCondition {
+  /** Only if the configuration is still the one at this log index ({@link MemberList.configurationIndex}). Default: whichever it is. */
+  readonly configurationIndex?: number | undefined;
+}
+
 /**
  * Changes who takes part in a cluster, through any of its members. Rejects with `ClientError`; what may have been carried out
  * is not tried again, because a second attempt would be answered by what the first one did.
@@ -46,11 +52,11 @@ export interface NewMember {
 export interface ClusterAdmin {
   /** The members as of now (linearizable). */
   list(): Promise<MemberList>;
-  add(member: NewMember): Promise<MemberList>;
+  add(member: NewMember, condition?: ChangeCondition): Promise<MemberList>;
   /** `member` is an id or a name; here and below. */
-  promote(member: string): Promise<MemberList>;
-  remove(member: string): Promise<MemberList>;
-  replace(old: string, member: NewMember): Promise<MemberList>;
+  promote(member: string, condition?: ChangeCondition): Promise<MemberList>;
+  remove(member: string, condition?: ChangeCondition): Promise<MemberList>;
+  replace(old: string, member: NewMember, condition?: ChangeCondition): Promise<MemberList>;
   /** Hands leadership to `target`, or to the voter that is furthest along; tells the ids of the leaders. */
   transferLeadership(target: string | null): Promise<{ readonly from: string; readonly to: string }>;
   close(): void;
@@ -77,11 +83,16 @@ export function createClusterAdmin(endpoints: readonly [string, ...string[]], ti
     });
   return {
     list: async () => toMemberList(await call(methods.listMembers, {}, true)),
-    add: async (member) => toMemberList(await call(methods.addMember, toRequest(member), false)),
-    promote: async (member) => toMemberList(await call(methods.promoteMember, { member }, false)),
-    remove: async (member) => toMemberList(await call(methods.removeMember, { member }, false)),
-    replace: async (oldMember, member) =>
-      toMemberList(await call(methods.replaceMember, { oldMember, ...toRequest(member) }, false)),
+    add: async (member, condition) =>
+      toMemberList(await call(methods.addMember, { ...toRequest(member), ...expected(condition) }, false)),
+    promote: async (member, condition) =>
+      toMemberList(await call(methods.promoteMember, { member, ...expected(condition) }, false)),
+    remove: async (member, condition) =>
+      toMemberList(await call(methods.removeMember, { member, ...expected(condition) }, false)),
+    replace: async (oldMember, member, condition) =>
+      toMemberList(
+        await call(methods.replaceMember, { oldMember, ...toRequest(member), ...expected(condition) }, false),
+      ),
     transferLeadership: async (target) => {
       const answer = await call(methods.transferLeadership, { target: target ?? "" }, false);
       return { from: answer.oldLeaderId, to: answer.newLeaderId };
@@ -94,6 +105,10 @@ export function createClusterAdmin(endpoints: readonly [string, ...string[]], ti
 
 function toRequest({ name, peerAddress, keepLearner = false }: NewMember) {
   return { name, peerAddress, keepLearner };
+}
+
+function expected({ configurationIndex }: ChangeCondition = {}) {
+  return configurationIndex === undefined ? {} : { expectedConfigurationIndex: BigInt(configurationIndex) };
 }
 
 function toMemberList(response: {

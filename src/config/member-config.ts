@@ -25,6 +25,8 @@ export interface MemberConfig {
   readonly electionTimeoutMs: number;
   /** How far clocks may run apart if reads trust them; `null` when none do. */
   readonly leaseClockDriftMax: number | null;
+  /** Entries. */
+  readonly learnerPromotionLagMax: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
   /** More than a longest key and value together. */
@@ -70,6 +72,7 @@ export function toMemberConfig(values: OptionValues): MemberConfig {
     heartbeatIntervalMs: values.heartbeatInterval,
     electionTimeoutMs: values.electionTimeout,
     leaseClockDriftMax: values.linearizableReads === "lease" ? values.clockDriftLimit : null,
+    learnerPromotionLagMax: values.learnerPromotionLag,
     keyBytesMax: values.maxKeySize,
     valueBytesMax: values.maxValueSize,
     requestBytesMax: values.maxRequestSize,

@@ -92,6 +92,11 @@ export const optionTable = {
     "10%",
     "How much slower than the fastest clock of the cluster the slowest may run, for linearizable-reads lease",
   ),
+  learnerPromotionLag: option(
+    countBetween(0, 1_000_000),
+    "1000",
+    "Entries that a learner may be behind the leader when it becomes a voter; the same on all members",
+  ),
   maxKeySize: option(byteSizeBetween("1B", "4KiB"), "4KiB", "Longest key accepted from clients"),
   maxValueSize: option(byteSizeBetween("1B", "16MiB"), "1MiB", "Longest value accepted from clients"),
   maxRequestSize: option(

@@ -90,6 +90,26 @@ test.each([
   });
 });
 
+test("a change is asked for on condition that the members are those that were looked at", async () => {
+  const asked: (bigint | undefined)[] = [];
+  const answer = (request: { readonly expectedConfigurationIndex?: bigint | undefined }) => {
+    asked.push(request.expectedConfigurationIndex);
+    return after;
+  };
+  const fakes = [
+    [on(methods.addMember, answer), ["member", "add", "n2", "--peer-address", "h2:7001"]],
+    [on(methods.promoteMember, answer), ["member", "promote", "n2"]],
+    [on(methods.removeMember, answer), ["member", "remove", "n2"]],
+    [on(methods.replaceMember, answer), ["member", "replace", "n3", "n2", "--peer-address", "h2:7001"]],
+  ] as const;
+  for (const [fake, line] of fakes) {
+    await run(fake, line);
+    await run(fake, [...line, "--if-configuration-index", "0"]);
+    expect((await run(fake, [...line, "--if-configuration-index", "x"])).code).toBe(2);
+  }
+  expect(asked).toEqual(fakes.flatMap(() => [undefined, 0n]));
+});
+
 test("leader transfer tells who leads now", async () => {
   const targets: string[] = [];
   const fake = on(methods.transferLeadership, ({ target }) => {

@@ -47,6 +47,7 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   electionTimeout: "1500ms",
   linearizableReads: "lease",
   clockDriftLimit: "2.5%",
+  learnerPromotionLag: "10",
   maxKeySize: "1KiB",
   maxValueSize: "2MiB",
   maxRequestSize: "3MiB",
@@ -63,8 +64,8 @@ const other: Record<Exclude<OptionKey, "join">, string> = {
   hashCheckInterval: "30m",
   scrubRateLimit: "5MiB",
   writeStallTimeout: "1m",
-  storageQuota: "8GiB",
-  storageReserve: "128MiB",
+  storageQuota: "9GiB",
+  storageReserve: "64MiB",
   storageEngine: "classic-level",
   logLevel: "warn",
 };

@@ -72,10 +72,17 @@ export class StateScrubber {
   tick(): void {
     const run = this.#run;
     if (run === null || this.#reading) return;
+    const { nextIndex } = run;
+    // What was compacted meanwhile is not there to be read.
+    const from = nextIndex === null ? null : Math.max(nextIndex, this.#deps.store.logFirstIndex);
+    if (from !== null && from > run.snapshot.appliedIndex) {
+      this.#end(run, "whole");
+      return;
+    }
     const bytesMax = this.#allowance(run);
     if (bytesMax <= 0) return;
     this.#reading = true;
-    const reading = run.nextIndex === null ? this.#readRows(run) : this.#readEntries(run, run.nextIndex, bytesMax);
+    const reading = from === null ? this.#readRows(run) : this.#readEntries(run, from, bytesMax);
     const { guarded, runtime, fail } = this.#deps;
     reading.then(
       () => {
@@ -124,13 +131,8 @@ export class StateScrubber {
     hashed({ index: snapshot.appliedIndex, revision, ...run.hash.digest() });
   }
 
-  async #readEntries(run: Run, next: Index, bytesMax: number): Promise<void> {
+  async #readEntries(run: Run, from: Index, bytesMax: number): Promise<void> {
     const { store, metrics } = this.#deps;
-    const from = Math.max(next, store.logFirstIndex);
-    if (from > run.snapshot.appliedIndex) {
-      this.#end(run, "whole");
-      return;
-    }
     try {
       const entries = await store.readEntries(from, run.snapshot.appliedIndex, bytesMax);
       const bytes = entriesSize(entries);

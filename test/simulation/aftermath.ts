@@ -36,6 +36,7 @@ export class Aftermath {
   /** Throws a {@link BrokenRule} unless everything comes to rest, serves and is equal. */
   async check(): Promise<void> {
     await this.#converge("after the faults");
+    await this.#findAltered();
     await this.#replaceLost();
     await this.#converge("after the lost members were replaced");
     for (const member of this.#configured()) await this.#probe(member);
@@ -92,6 +93,19 @@ export class Aftermath {
   #configured(): SimMember[] {
     const status = this.#leader()?.status;
     return status === undefined ? [] : this.#membersOf(status).filter(({ lost }) => !lost);
+  }
+
+  /** A member whose state is wrong notices it by itself; that states differ, where there is no majority to tell which. */
+  async #findAltered(): Promise<void> {
+    const { runUntil } = this.#surroundings;
+    const { queue, plan } = this.#world;
+    const leader = this.#leader()?.status;
+    const altered = leader === undefined ? [] : this.#membersOf(leader).filter(({ damage }) => damage === "altered");
+    const isFound = ({ status }: SimMember): boolean =>
+      status !== undefined && (status.integrity.divergence !== null || status.integrity.split);
+    const untilMs = queue.nowMs + 40 * plan.options.raft.electionTimeoutMs + 5_000;
+    const found = await runUntil(() => altered.every(isFound), untilMs);
+    check(found, "a wrong state is found", () => this.#describe());
   }
 
   /** Does what operators are told to do about a member whose data is lost or damaged. */

@@ -47,7 +47,9 @@ const anywhere = [
   "singleMember",
   "slowDisk",
   "slowLink",
+  "stateScrubbed",
   "staleRead",
+  "statesAgreed",
   "streamBroken",
   "tooStale",
   "totalCut",
@@ -117,12 +119,16 @@ const onBadDisks = [
   "writeFailed",
 ] as const;
 
+/** What runs with a wrong state must have met. */
+const withWrongState = ["stateAltered", "alteredStateFound", "alteredLeaderFound"] as const;
+
 /** A situation that a run may meet. */
 export type Situation =
   | (typeof anywhere)[number]
   | (typeof underChanges)[number]
   | (typeof aroundSnapshots)[number]
-  | (typeof onBadDisks)[number];
+  | (typeof onBadDisks)[number]
+  | (typeof withWrongState)[number];
 
 /** Every situation. */
 export const situations: readonly Situation[] = [...anywhere, ...underChanges, ...aroundSnapshots, ...onBadDisks];

@@ -1,4 +1,6 @@
+import { pairKey } from "../../src/kv/row-keys.ts";
 import { peerKey } from "../../src/storage/row-keys.ts";
+import { utf8 } from "../kv/driver.ts";
 import type { Dice } from "./dice.ts";
 import type { Operator } from "./operator.ts";
 import type { DiskImage } from "./sim-disk.ts";
@@ -42,6 +44,15 @@ export class DiskDamage {
     if (!this.#mayDamage(member) || !member.disk.rot()) return;
     this.#mark(member, "rotten");
     if (dice.chance(0.7)) member.restartAfter(restartMs);
+  }
+
+  /** The state gets a row that no client writes, as if an entry had been applied differently here; whether it could be done. */
+  alter(member: SimMember): boolean {
+    if (member.disk.appliedIndex === 0 || !this.#mayDamage(member)) return false;
+    this.#mark(member, "altered");
+    this.#world.coverage.saw("stateAltered");
+    member.disk.alter(pairKey(utf8("altered")), utf8("not of any entry"));
+    return true;
   }
 
   #mayDamage(member: SimMember): boolean {

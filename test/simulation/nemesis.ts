@@ -110,11 +110,21 @@ export class Nemesis {
     this.#network = network;
     this.#unitMs = world.plan.options.raft.electionTimeoutMs;
     network.onTransfer = (from, to) => this.#transferring(from, to);
+    if (world.plan.altersState) this.#alterSomeState();
     for (const strike of world.plan.strikes) {
       world.queue.after(strike.atMs, () => {
         if (!this.#over) this.#run(strike);
       });
     }
+  }
+
+  /** Alters the state of some member as soon as the others could do without it. */
+  #alterSomeState(): void {
+    const dice = diceFor(this.#world.plan.seed, "integrity", 1);
+    const tryOnce = (): void => {
+      if (!this.#over && !this.#damage.alter(this.#target(dice))) this.#later(0.5, tryOnce);
+    };
+    this.#later(dice.real(1, 6), tryOnce);
   }
 
   /** A member has begun to lead. */

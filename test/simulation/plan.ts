@@ -1,5 +1,6 @@
 import type { KvLimits } from "../../src/kv/kv-limits.ts";
 import { type CompactionOptions, defaultCompactionOptions } from "../../src/replica/compaction-policy.ts";
+import { defaultIntegrityOptions, type IntegrityOptions } from "../../src/replica/integrity-options.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
 import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
 import { type Dice, diceFor } from "./dice.ts";
@@ -62,6 +63,8 @@ export interface Plan {
   readonly turnDelayMsMax: number;
   readonly faultsMs: number;
   readonly strikes: readonly Strike[];
+  /** Whether a row that passes its checksum comes into the state of one member alone. */
+  readonly altersState: boolean;
 }
 
 /** How a run differs from what its seed says; what shrinking changes. */
@@ -82,6 +85,8 @@ export interface Overrides {
   readonly calmClocks?: boolean;
   /** Logs long enough that nothing is compacted by itself. Default false. */
   readonly longLogs?: boolean;
+  /** One member gets a row that it should not have; no snapshot carries it on. Default false. */
+  readonly altersState?: boolean;
 }
 
 /** Draws a run. */
@@ -100,7 +105,8 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const profile = overrides.profile ?? drawn;
   const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 6: 0.25, 7: 0.35 }));
   const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
-  const options = drawOptions(dice, profile, driftMax);
+  const drawnOptions = drawOptions(dice, profile, driftMax);
+  const options = { ...drawnOptions, integrity: drawIntegrity(seed, drawnOptions.raft.electionTimeoutMs) };
   const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);
   const disk = drawDisk(dice, profile);
   const workload = drawWorkload(dice, profile, options.raft.electionTimeoutMs);
@@ -109,12 +115,13 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const faultsMs = options.raft.electionTimeoutMs * dice.real(12, 30);
   const strikes = drawStrikes(dice, profile, faultsMs, options.raft.electionTimeoutMs);
   const plan = { seed, profile, size, options, network, disk, workload, kvLimits, driftMax, turnDelayMsMax };
-  return override({ ...plan, faultsMs, strikes }, overrides);
+  return override({ ...plan, faultsMs, strikes, altersState: false }, overrides);
 }
 
-function override(plan: Plan, given: Overrides): Plan {
-  const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk, calmClocks, longLogs } = given;
+function override(given: Plan, overrides: Overrides): Plan {
+  const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk, calmClocks, longLogs } = overrides;
   const quiet = { slowShare: 0, dropShare: 0, duplicateShare: 0 };
+  const plan = overrides.altersState === true ? withAlteredState(given) : given;
   return {
     ...plan,
     size: size ?? plan.size,
@@ -129,6 +136,35 @@ function override(plan: Plan, given: Overrides): Plan {
       clients: clients ?? plan.workload.clients,
       operationsMax: operations ?? plan.workload.operationsMax,
     },
+  };
+}
+
+/** Nobody takes the wrong state over by a snapshot, and the members compare theirs all along. */
+function withAlteredState(plan: Plan): Plan {
+  const { options, strikes } = plan;
+  const checkIntervalMs = 4 * options.raft.electionTimeoutMs;
+  return {
+    ...plan,
+    altersState: true,
+    strikes: strikes.filter(({ kind }) => kind !== "compact"),
+    options: {
+      ...options,
+      compaction: defaultCompactionOptions,
+      integrity: { ...options.integrity, checkIntervalMs, bytesPerSecondMax: 0 },
+    },
+  };
+}
+
+/** Checkpoints in most runs, as often as makes a difference; from a stream of their own. */
+function drawIntegrity(seed: number, electionTimeoutMs: number): IntegrityOptions {
+  const dice = diceFor(seed, "integrity");
+  return {
+    checkIntervalMs: dice.chance(0.8) ? dice.real(1, 12) * electionTimeoutMs : defaultIntegrityOptions.checkIntervalMs,
+    bytesPerSecondMax: dice.chance(0.3) ? dice.whole(2000, 50_000) : 0,
+    pageBytes: dice.chance(0.5) ? dice.whole(1, 500) : defaultIntegrityOptions.pageBytes,
+    resultsMax: dice.whole(1, 8),
+    askIntervalMs: dice.real(0.5, 3) * electionTimeoutMs,
+    askForMs: dice.real(2, 20) * electionTimeoutMs,
   };
 }
 

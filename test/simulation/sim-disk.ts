@@ -5,6 +5,7 @@ import { unwrapRow } from "../../src/storage/checksummed-row.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { readHardState, readProgress } from "../../src/storage/meta-rows.ts";
 import { firstGeneration, generationOf, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
+import { stateChange } from "../../src/storage/state-rows.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
 import { type Dice, diceFor } from "./dice.ts";
@@ -234,6 +235,11 @@ export class SimDisk {
     const [key, value] = this.dice.pick(rows);
     this.rows.apply({ type: "put", key, value: this.#flipped(value) });
     return true;
+  }
+
+  /** Puts a row into the state that no command wrote, under a checksum that is right. */
+  alter(key: Uint8Array, value: Uint8Array): void {
+    this.apply([stateChange(this.#generation, { type: "put", key, value })]);
   }
 
   /** A new disk, empty. */

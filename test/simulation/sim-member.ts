@@ -6,7 +6,7 @@ import type { ConfigurationAt } from "../../src/raft/configuration-history.ts";
 import type { LogPosition } from "../../src/raft/entry.ts";
 import type { LogBase } from "../../src/raft/log-base.ts";
 import { Replica } from "../../src/replica/replica.ts";
-import { silentMetrics } from "../../src/replica/replica-metrics.ts";
+import { type HashMetricResult, silentMetrics } from "../../src/replica/replica-metrics.ts";
 import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
@@ -47,7 +47,7 @@ export interface MemberSurroundings {
 }
 
 /** Why a disk does not count any more, and how its member has to take it. */
-export type Damage = "wiped" | "lostTail" | "rotten";
+export type Damage = "wiped" | "lostTail" | "rotten" | "altered";
 
 const confirmedBy = { lease: "readConfirmedByLease", round: "readConfirmedByRound" } as const;
 
@@ -207,6 +207,20 @@ export class SimMember implements WatchedMember {
     }
   }
 
+  /** The states of the members were compared, as this one sees it. */
+  #compared(result: HashMetricResult): void {
+    const { coverage, plan } = this.#world;
+    if (result === "agreed" && plan.size > 1) coverage.saw("statesAgreed");
+    if (result === "split") {
+      const wrong = this.#surroundings.members.some(({ damage }) => damage === "altered");
+      check(wrong, "equal states agree", () => `${this.id} sees states that differ`);
+    }
+    if (result !== "outvoted") return;
+    check(this.damage === "altered", "only a wrong state is cut off", () => `${this.id} is`);
+    coverage.saw("alteredStateFound");
+    if (this.status?.role === "leader") coverage.saw("alteredLeaderFound");
+  }
+
   #bury(process: MemberProcess): void {
     process.die();
     this.process = undefined;
@@ -261,7 +275,12 @@ export class SimMember implements WatchedMember {
       }),
       stateMachine: ledger.observe(this.id, machine, (index) => applying(this, index)),
       runtime: process.runtime,
-      metrics: { ...silentMetrics, readsConfirmed: (by) => this.#world.coverage.saw(confirmedBy[by]) },
+      metrics: {
+        ...silentMetrics,
+        readsConfirmed: (by) => this.#world.coverage.saw(confirmedBy[by]),
+        scrubEnded: () => this.#world.coverage.saw("stateScrubbed"),
+        hashCompared: (result) => this.#compared(result),
+      },
       logger: this.#logger(),
       options: plan.options,
       seed: diceFor(plan.seed, "election", this.machine.number * 1000 + this.incarnation).whole(0, 2 ** 32 - 1),
@@ -296,7 +315,7 @@ export class SimMember implements WatchedMember {
     }
     this.#bury(process);
     this.disk.settlePending();
-    if (this.damage === undefined || this.damage === "wiped") this.startAfter(process.dice.real(5, 300));
+    if (this.damage === undefined || this.damage === "wiped" || this.damage === "altered") this.startAfter(process.dice.real(5, 300));
     else this.retired = true;
   }
 

@@ -17,6 +17,7 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
   const compact = store.compact.bind(store);
   const beginInstallation = store.beginInstallation.bind(store);
   const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
+  const markDiverged = store.markDiverged.bind(store);
   store.write = (batch) => {
     world.touch();
     if (batch.entries.length > 0 || batch.truncateFrom !== undefined) handsOver(batch);
@@ -35,6 +36,10 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
   store.rememberPeerDirectory = (memberId, dataDirectoryId) => {
     world.touch();
     return rememberPeerDirectory(memberId, dataDirectoryId);
+  };
+  store.markDiverged = (divergence) => {
+    world.touch();
+    return markDiverged(divergence);
   };
   store.beginInstallation = async (source) => {
     world.touch();

@@ -19,8 +19,9 @@ const rowKey = (key) => toBytes(["row", key]);
 const mapMachine = {
   // No rows that have to be found in order.
   indexPrefix: toBytes(["index"]),
-  // An `inc` applied twice counts twice, so nobody but the caller may try it again. A `set` does no harm.
-  inspect: (command) => (fromBytes(command).cmd === "set" ? "retrySafe" : "single"),
+  // An `inc` applied twice counts twice, and a `set` that comes again undoes what others have set since. So nobody but the caller
+  // may try a command again; one that carries a request id, which the rows remember with its result, could be "retrySafe".
+  inspect: () => "single",
   apply(command, _context, rows) {
     const { cmd, key, value = 1 } = fromBytes(command);
     const before = rows.get(rowKey(key));

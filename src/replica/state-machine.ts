@@ -21,9 +21,11 @@ export interface ApplyContext {
 }
 
 /**
- * `retrySafe`: applying it twice is the same as applying it once, so a member that does not know what became of it may
- * propose it again. `single`: it is not. `unknown`: this version does not know it in full and could not apply it, so it must
- * not get into the log.
+ * `retrySafe`: once it is applied, applying it again changes nothing, whatever others were applied in between, and comes to the
+ * same result; so a member that does not know what became of it may propose it again. That takes a memory of requests in the
+ * rows: to set a key to a value is not retrySafe, for the second time would undo what others have set since. `single`: it
+ * takes effect each time. `unknown`: this version does not know it in full and could not apply it, so it must not get into
+ * the log.
  */
 export type CommandNature = "retrySafe" | "single" | "unknown";
 

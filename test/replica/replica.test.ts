@@ -169,6 +169,36 @@ describe("a cluster of replicas", () => {
     expect(await readTotal(await cluster.leader())).toBe(1);
   });
 
+  test("what is tried again may be applied anew after others' commands, so it has to know that it was applied", async () => {
+    let onApply = () => {};
+    const cluster = await startCluster({
+      options: { leaderWaitMs: 5000 },
+      stateMachine: {
+        ...countingMachine,
+        apply: (command, ...rest) => {
+          onApply();
+          return countingMachine.apply(command, ...rest);
+        },
+      },
+    });
+    const leader = await cluster.leader();
+    const follower = await cluster.follower();
+    const lost = new Promise<void>((resolve) => {
+      onApply = () => {
+        for (const id of cluster.ids) if (id !== follower.id) cluster.network.cut(follower.id, id);
+        resolve();
+      };
+    });
+    const first = propose(follower, [1]);
+    await lost;
+    onApply = () => {};
+    expect(await propose(leader)).toMatchObject({ type: "applied" });
+    expect(await readTotal(leader)).toBe(2);
+    for (const id of cluster.ids) if (id !== follower.id) cluster.network.heal(follower.id, id);
+    expect(await first).toMatchObject({ type: "applied" });
+    expect(await readTotal(leader)).toBe(3);
+  });
+
   test("a proposal that finds the leader's link down waits for the next leader, and is not taken for sent", async () => {
     const cluster = await startCluster({ options: { leaderWaitMs: 5000 } });
     const leader = await cluster.leader();

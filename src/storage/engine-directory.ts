@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import { openClassicLevelEngine } from "./classic-level-engine.ts";
-import { openRocksdbEngine } from "./rocksdb-engine.ts";
+import { openRocksdbEngine } from "./open-rocksdb-engine.ts";
 import type { StorageEngine } from "./storage-engine.ts";
 
 /** Engines that keep a directory. */

@@ -1,6 +1,7 @@
 import { RaftKvError } from "../lib/errors.ts";
 import { damaged } from "./damaged.ts";
 import { systemCode } from "./data-directory.ts";
+import { engineReason } from "./engine-reason.ts";
 
 /** Code of either engine's binding for an error behind which there is damage. */
 const corruption = "LEVEL_CORRUPTION";
@@ -14,12 +15,6 @@ export function engineRefusal(engine: string, directory: string, cause: unknown)
   if (codesOf(cause).includes(corruption))
     return damaged("STATE_CORRUPT", `${directory}: ${engine} finds its files damaged (${reason})`, cause);
   return new RaftKvError("DIRECTORY_UNUSABLE", `${directory}: ${engine} does not open (${reason})`, { cause });
-}
-
-/** What an engine says about an error; the binding wraps those of an opening. */
-export function engineReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 function codesOf(error: unknown): unknown[] {

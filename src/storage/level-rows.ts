@@ -1,7 +1,7 @@
 import type { ClassicLevel } from "classic-level";
 import { RaftKvError } from "../lib/errors.ts";
 import { damaged } from "./damaged.ts";
-import { engineReason } from "./engine-refusal.ts";
+import { engineReason } from "./engine-reason.ts";
 import type { IterateOptions, KeyRange, Row, RowReader } from "./storage-engine.ts";
 
 /** LevelDB as the classic-level engine uses it: bytes to bytes. */

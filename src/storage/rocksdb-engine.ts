@@ -1,13 +1,9 @@
-import type { RocksIterator } from "@nxtedition/rocksdb";
+import type { Column, RocksIterator, RocksLevel } from "@nxtedition/rocksdb";
 import { RaftKvError } from "../lib/errors.ts";
-import { currentManifest } from "./current-manifest.ts";
 import { damaged } from "./damaged.ts";
-import { engineReason, engineRefusal } from "./engine-refusal.ts";
+import { engineReason } from "./engine-reason.ts";
 import { type ColumnName, columnOf, type Segment, segmentsOf } from "./rocksdb-columns.ts";
-import { checkRocksdbLogs } from "./rocksdb-log-check.ts";
-import { type OpenDatabase, openDatabase } from "./rocksdb-open.ts";
 import { RocksdbSnapshot } from "./rocksdb-snapshot.ts";
-import { RocksdbWriter } from "./rocksdb-writer.ts";
 import type { EngineSnapshot, IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
 import { UseGuard } from "./use-guard.ts";
 
@@ -17,47 +13,33 @@ const pageRowsMax = 1024;
 /** Bytes after which a step of a snapshot ends, however large its rows are. */
 const snapshotStepBytes = 256 * 1024;
 
-/**
- * Opens RocksDB in `directory`, which must not be open anywhere else: the caller holds the lock. Writes run in a thread of
- * their own that shares the database, because the binding writes and syncs without giving up the thread.
- *
- * Rejects with `LOG_CORRUPT` when a write is missing from the middle of RocksDB's own log, with `STATE_CORRUPT` when RocksDB finds
- * its manifest or another of its files damaged, with `DIRECTORY_UNUSABLE` when it does not open for another reason, and with
- * `CONFIG_INVALID` where the optional package is not installed.
- */
-export async function openRocksdbEngine(directory: string): Promise<StorageEngine> {
-  await currentManifest(directory);
-  await checkRocksdbLogs(directory);
-  let opened: OpenDatabase;
-  try {
-    opened = await openDatabase(directory);
-  } catch (cause) {
-    if (cause instanceof RaftKvError) throw cause;
-    throw engineRefusal("RocksDB", directory, cause);
-  }
-  try {
-    return new RocksdbEngine(opened, await RocksdbWriter.start(opened.database.handle), directory);
-  } catch (cause) {
-    await opened.database.close();
-    throw new RaftKvError(
-      "DIRECTORY_UNUSABLE",
-      `${directory}: RocksDB has no thread to write (${engineReason(cause)})`,
-      {
-        cause,
-      },
-    );
-  }
+/** What the engine uses of a database; everything but the writing. */
+export interface RocksdbReads {
+  readonly database: Pick<RocksLevel, "sequence" | "iterator" | "_getManySync" | "close">;
+  readonly columns: Readonly<Record<ColumnName, Column>>;
 }
 
-class RocksdbEngine implements StorageEngine {
+/** Who writes. Tasks may be under way at once; what is asked for first need not be durable first. */
+export interface RocksdbWrites {
+  /** Makes a batch durable; rejects when it failed, and its outcome is unknown then. */
+  write(changes: readonly RowChange[]): Promise<void>;
+  /** Removes every row of a part of a range. */
+  clear(segment: Segment): Promise<void>;
+  /** Ends after the tasks under way. */
+  close(): Promise<void>;
+}
+
+/** RocksDB as an engine: rows in column families by their kind, ranges removed by a marker, iterators for snapshots. */
+export class RocksdbEngine implements StorageEngine {
   readonly name = "rocksdb";
-  readonly #opened: OpenDatabase;
-  readonly #writer: RocksdbWriter;
+  readonly #opened: RocksdbReads;
+  readonly #writer: RocksdbWrites;
   readonly #directory: string;
   readonly #guard: UseGuard;
   #closing: Promise<void> | undefined;
 
-  constructor(opened: OpenDatabase, writer: RocksdbWriter, directory: string) {
+  /** `directory` names it in messages. */
+  constructor(opened: RocksdbReads, writer: RocksdbWrites, directory: string) {
     this.#opened = opened;
     this.#writer = writer;
     this.#directory = directory;

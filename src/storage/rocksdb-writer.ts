@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { assert } from "../lib/assert.ts";
 import { packBatch } from "./rocksdb-batch.ts";
 import type { ColumnName, Segment } from "./rocksdb-columns.ts";
+import type { RocksdbWrites } from "./rocksdb-engine.ts";
 import type { RowChange } from "./storage-engine.ts";
 
 /** What the writing thread is asked to do. */
@@ -37,7 +38,7 @@ const threadFile = new URL(`./rocksdb-writer-thread${extname(import.meta.url)}`,
  * Hands writes to a thread that shares the database; tasks are done in the order asked for, each synced. The thread keeps the
  * process alive only while there is a task.
  */
-export class RocksdbWriter {
+export class RocksdbWriter implements RocksdbWrites {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;

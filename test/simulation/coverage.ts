@@ -91,6 +91,7 @@ const aroundSnapshots = [
   "installBegunAnew",
   "installInterrupted",
   "installResumed",
+  "removedAsRange",
   "snapshotDuringJointConfiguration",
   "snapshotGone",
   "snapshotHunted",

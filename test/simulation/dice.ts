@@ -2,7 +2,17 @@ import { type Random, seededRandom } from "../../src/raft/random.ts";
 import { portableLogarithm } from "./portable-logarithm.ts";
 
 /** What the random numbers of a run are for. Each purpose has a stream of its own, so that taking one fault out of a run does not reroll the others. */
-export type Purpose = "plan" | "network" | "disk" | "process" | "workload" | "strike" | "election" | "identity" | "integrity";
+export type Purpose =
+  | "plan"
+  | "network"
+  | "disk"
+  | "process"
+  | "workload"
+  | "strike"
+  | "election"
+  | "identity"
+  | "integrity"
+  | "engine";
 
 /** Random choices from one stream. */
 export class Dice {

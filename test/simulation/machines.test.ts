@@ -27,7 +27,10 @@ beforeAll(async () => {
     extends: join(root, "tsconfig.json"),
     compilerOptions: { noEmit: false, rootDir: root, outDir: join(folder, "js") },
     include: [],
-    files: ["main.ts", "hostile-globals.ts"].map((file) => join(root, "test/simulation", file)),
+    files: [
+      ...["main.ts", "hostile-globals.ts"].map((file) => join(root, "test/simulation", file)),
+      join(root, "src/storage/rocksdb-module.d.ts"),
+    ],
   };
   const configFile = join(folder, "tsconfig.json");
   writeFileSync(configFile, JSON.stringify(config));

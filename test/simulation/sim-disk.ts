@@ -32,6 +32,8 @@ export interface DiskImage {
 export class SimDisk {
   readonly number: number;
   readonly dice: Dice;
+  /** Whether the member has the engine that keeps rows in column families. */
+  readonly hasColumns: boolean;
   directoryId: string;
   rows = new MemoryRows();
   watermark: Watermark | undefined;
@@ -67,6 +69,7 @@ export class SimDisk {
     this.#world = world;
     this.number = number;
     this.dice = diceFor(world.plan.seed, "disk", number);
+    this.hasColumns = diceFor(world.plan.seed, "engine", number).chance(0.5);
     this.directoryId = this.#drawDirectoryId();
   }
 

@@ -1,10 +1,12 @@
 import { clearInSteps } from "../../src/storage/clear-in-steps.ts";
 import { openMemoryEngine, openMemorySnapshot } from "../../src/storage/memory-engine.ts";
+import { RocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
 import type { RowReader, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { UseGuard } from "../../src/storage/use-guard.ts";
 import type { Watermark, WatermarkFile } from "../../src/storage/watermark.ts";
 import type { MemberProcess } from "./member-process.ts";
 import type { SimDisk } from "./sim-disk.ts";
+import { openSimDatabase } from "./sim-rocksdb.ts";
 import type { World } from "./world.ts";
 
 /** What never comes: the process that waits for it is dead. */
@@ -65,18 +67,63 @@ function readDelay(world: World, disk: SimDisk, process: MemberProcess): Promise
   });
 }
 
-/** The engine over a member's disk, as one process has it open. */
+/** The engine over a member's disk, as one process has it open; what is on the disk is the same with either. */
 export function openSimEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
-  const guard = new UseGuard("simulated engine");
-  const check = (): void => guard.check();
-  const reader = openMemoryEngine(disk.rows);
-  const underWay = new Set<Promise<void>>();
-  const misread = (value: Uint8Array): Uint8Array => {
+  return disk.hasColumns ? openColumnEngine(world, disk, process) : openPlainEngine(world, disk, process);
+}
+
+/** What a read gives of a value: itself, or what the disk makes of it. */
+function misreadBy(disk: SimDisk, process: MemberProcess): (value: Uint8Array) => Uint8Array {
+  return (value) => {
     const flipped = disk.drawMisread(value);
     if (flipped === undefined) return value;
     process.misread = true;
     return flipped;
   };
+}
+
+/** The engine for RocksDB, over what stands for the database. */
+function openColumnEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
+  const { reads, writes } = openSimDatabase({
+    disk,
+    misread: misreadBy(disk, process),
+    delay: () => readDelay(world, disk, process),
+    async land(apply) {
+      try {
+        await land(world, disk, process, apply);
+      } catch (error) {
+        process.silenced = true;
+        throw error;
+      }
+    },
+  });
+  const engine = new RocksdbEngine(reads, writes, "simulated disk");
+  return {
+    name: "memory",
+    write: (changes) => engine.write(changes),
+    get: (key) => engine.get(key),
+    iterate(range, options) {
+      world.touch();
+      return engine.iterate(range, options);
+    },
+    clear(range) {
+      world.coverage.saw("removedAsRange");
+      return engine.clear(range);
+    },
+    snapshot: () => engine.snapshot(),
+    close() {
+      world.touch();
+      return engine.close();
+    },
+  };
+}
+
+function openPlainEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
+  const guard = new UseGuard("simulated engine");
+  const check = (): void => guard.check();
+  const reader = openMemoryEngine(disk.rows);
+  const underWay = new Set<Promise<void>>();
+  const misread = misreadBy(disk, process);
   const slow = (rows: RowReader): RowReader["iterate"] =>
     async function* iterate(range, options) {
       world.touch();

@@ -4,7 +4,7 @@ import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/pr
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { RaftKvError } from "../../src/lib/errors.ts";
-import { openRocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
+import { openRocksdbEngine } from "../../src/storage/open-rocksdb-engine.ts";
 import { batch, commands, contentOf, newDirectory, openIn, put, term } from "./store-fixture.ts";
 
 const engineName = "rocksdb";
@@ -120,7 +120,7 @@ describe("RocksDB files", () => {
   });
 });
 
-const engineModule = join(import.meta.dirname, "../../src/storage/rocksdb-engine.ts");
+const engineModule = join(import.meta.dirname, "../../src/storage/open-rocksdb-engine.ts");
 
 /** Runs a script in a process of its own; tells how it ended. */
 async function runScript(directory: string, script: string): Promise<{ code: number | null; signal: string | null }> {

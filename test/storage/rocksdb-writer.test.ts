@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { openRocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
+import { openRocksdbEngine } from "../../src/storage/open-rocksdb-engine.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { newDirectory } from "./store-fixture.ts";
 

@@ -6,7 +6,7 @@ import { openClassicLevelEngine } from "../../src/storage/classic-level-engine.t
 import type { InstallationSource } from "../../src/storage/installation.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
-import { openRocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
+import { openRocksdbEngine } from "../../src/storage/open-rocksdb-engine.ts";
 import { everyRow, generationOf, logKeyIndex } from "../../src/storage/row-keys.ts";
 import type { StateSnapshot } from "../../src/storage/state-snapshot.ts";
 import type { Row, StorageEngine } from "../../src/storage/storage-engine.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { openRocksdbEngine } from "../../../src/storage/rocksdb-engine.ts";
+import { openRocksdbEngine } from "../../../src/storage/open-rocksdb-engine.ts";
 import { describeStorageEngine } from "../storage-engine.ts";
 
 const disks: string[] = [];

@@ -10,7 +10,7 @@ import { MemoryRows } from "../kv/memory-rows.ts";
 import { batch, command, newDirectory } from "./store-fixture.ts";
 
 const folder = join(import.meta.dirname, "golden");
-const names = ["format-1", "compacted", "installed", "installing"];
+const names = ["format-1", "compacted", "installed", "installing", "rocksdb-compacted", "rocksdb-installing"];
 const everything = { start: Buffer.of(), end: Buffer.of(0xff) };
 
 /** What expected.json says of a directory; bytes are hexadecimal digits. */
@@ -34,7 +34,7 @@ async function copyOf(name: string): Promise<{ directory: string; expected: Expe
 async function open(directory: string): Promise<MemberStore> {
   const store = await openMemberStore({
     directory,
-    engineName: "classic-level",
+    engineName: (await readdir(directory)).includes("engine-rocksdb") ? "rocksdb" : "classic-level",
     logger: silentLogger,
     chooseOwner: async (stored) => stored ?? Promise.reject(new Error("the directory is empty")),
   });

@@ -2,16 +2,22 @@
 // are: they stand for data that earlier versions wrote, and each new format adds its own. "format-1" was made with the code
 // before there was any other format.
 //   node --experimental-transform-types --disable-warning=ExperimentalWarning test/storage/golden/make.ts NAME
+// A name that begins with "rocksdb-" makes the same with RocksDB.
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "../../../src/lib/logger.ts";
 import { votersOnly } from "../../../src/raft/configuration.ts";
 import type { Entry, HardState } from "../../../src/raft/entry.ts";
 import type { LogBase } from "../../../src/raft/log-base.ts";
+import type { EngineName } from "../../../src/storage/engine-directory.ts";
 import type { MemberStore } from "../../../src/storage/member-store.ts";
 import { openMemberStore } from "../../../src/storage/open-member-store.ts";
 import type { Row } from "../../../src/storage/storage-engine.ts";
 import { type CommandInit, Driver, del, encodeCommand, increment, put, requestId } from "../../kv/driver.ts";
+
+const name = process.argv[2] ?? "";
+const rocksdbPrefix = /^rocksdb-/;
+const engineName: EngineName = rocksdbPrefix.test(name) ? "rocksdb" : "classic-level";
 
 const members = ["a", "b", "c"].map((name) => ({
   id: `00000000000000${name}1`,
@@ -145,7 +151,7 @@ const makers: Readonly<Record<string, (directory: string) => Promise<[MemberStor
 function open(directory: string): Promise<MemberStore> {
   return openMemberStore({
     directory,
-    engineName: "classic-level",
+    engineName,
     logger: silentLogger,
     chooseOwner: async () => owner,
   });
@@ -159,8 +165,7 @@ function plain(_key: string, value: unknown): unknown {
   return "data" in value && Array.isArray(value.data) ? Buffer.from(value.data).toString("hex") : value;
 }
 
-const name = process.argv[2] ?? "";
-const make = makers[name];
+const make = makers[name.replace(rocksdbPrefix, "")];
 if (make === undefined) throw new Error(`give one of ${Object.keys(makers).join(", ")}`);
 const directory = join(import.meta.dirname, name);
 await rm(directory, { recursive: true, force: true });
@@ -177,6 +182,6 @@ const expected: Expected = {
 };
 await store.close();
 await writeFile(join(directory, "expected.json"), `${JSON.stringify(expected, plain, 2)}\n`);
-// What LevelDB tells about itself and what it locks is no data.
-const engine = join(directory, "engine-classic-level");
+// What an engine tells about itself and what it locks is no data.
+const engine = join(directory, `engine-${engineName}`);
 for (const file of await readdir(engine)) if (/^LO(?:G|CK)/.test(file)) await rm(join(engine, file));

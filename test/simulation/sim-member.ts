@@ -315,7 +315,8 @@ export class SimMember implements WatchedMember {
     }
     this.#bury(process);
     this.disk.settlePending();
-    if (this.damage === undefined || this.damage === "wiped" || this.damage === "altered") this.startAfter(process.dice.real(5, 300));
+    if (this.damage === undefined || this.damage === "wiped" || this.damage === "altered")
+      this.startAfter(process.dice.real(5, 300));
     else this.retired = true;
   }
 

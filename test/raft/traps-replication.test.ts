@@ -210,6 +210,25 @@ test("trap 92: an entry far up the number range is handled as any other", () => 
   expect(answer).toMatchObject([{ success: false, rejectedIndex: Number.MAX_SAFE_INTEGER - 1, hintIndex: 1 }]);
 });
 
+test("trap 23: entries read in one term are not sent in a later one, in which others stand in their place", () => {
+  const member = new TestMember({ terms: [1, 1, 1] });
+  member.lead();
+  member.node.step(refused(2, 3, at(0, 0)), member.nowMs);
+  member.node.step(appended(2, 0), member.nowMs);
+  member.turn();
+  expect(member.logReads).toMatchObject([{ peer: "b", from: 1 }]);
+  // Another leader comes and goes before the store has answered.
+  member.logReads = [];
+  member.hear(append(3, { from: "c", entries: entriesOf([3, 3, 3]) }));
+  member.lead();
+  const { term } = member.node;
+  member.node.step(refused(term, 3, at(0, 0)), member.nowMs);
+  member.node.step(appended(term, 0), member.nowMs);
+  member.node.entriesRead("b", entriesOf([1, 1, 1]));
+  const sent = ofType(member.turn().messages, "AppendEntriesRequest").flatMap(({ entries }) => entries);
+  expect(sent.map((entry) => entry.term)).toEqual([3, 3, 3, term]);
+});
+
 test("trap 23: entries that could not be read are asked for again after a while, not in every turn", () => {
   const member = new TestMember({ terms: [1, 1, 1] });
   member.lead();

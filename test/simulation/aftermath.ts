@@ -1,6 +1,5 @@
-import { isJoint, isVoter } from "../../src/raft/configuration.ts";
+import { type Configuration, isJoint, isVoter } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
-import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import { check } from "./broken-rule.ts";
 import type { Client } from "./client.ts";
 import { diceFor } from "./dice.ts";
@@ -55,19 +54,20 @@ export class Aftermath {
 
   #isAtRest(): boolean {
     if (this.#surroundings.clients.some((client) => client.busy)) return false;
-    const leader = this.#leader()?.status;
-    if (leader === undefined) return false;
-    const { configuration, configurationIndex, commitIndex } = leader;
+    const leader = this.#leader();
+    if (leader?.replica === undefined) return false;
+    const { configurationAt, commitIndex, term, lastIndex } = leader.replica.core;
+    const { configuration, index: configurationIndex } = configurationAt;
     if (configurationIndex > commitIndex || isJoint(configuration)) return false;
     // Who was removed leads until that is committed, and no longer.
-    if (!isVoter(configuration, leader.memberId)) return false;
+    if (!isVoter(configuration, leader.id)) return false;
     const impatient = impatientLearners(configuration);
-    return this.#membersOf(leader).every(
+    return this.#membersOf(configuration).every(
       ({ lost, replica, id }) =>
         lost ||
-        (replica?.core.term === leader.term &&
-          replica.core.leaderId === leader.memberId &&
-          replica.appliedIndex === leader.lastIndex &&
+        (replica?.core.term === term &&
+          replica.core.leaderId === leader.id &&
+          replica.appliedIndex === lastIndex &&
           replica.status().caughtUp &&
           !impatient.includes(id)),
     );
@@ -78,21 +78,21 @@ export class Aftermath {
     const { members } = this.#surroundings;
     const leaders = members.filter(({ replica }) => replica?.core.role === "leader");
     const leader = leaders.sort((a, b) => termOf(b) - termOf(a))[0];
-    const status = leader?.status;
-    if (status === undefined) return undefined;
-    const isOutdated = this.#membersOf(status).some((each) => !each.lost && termOf(each) > status.term);
+    if (leader?.replica === undefined) return undefined;
+    const { configuration } = leader.replica.core.configurationAt;
+    const isOutdated = this.#membersOf(configuration).some((each) => !each.lost && termOf(each) > termOf(leader));
     return isOutdated ? undefined : leader;
   }
 
-  #membersOf({ configuration }: ReplicaStatus): SimMember[] {
+  #membersOf(configuration: Configuration): SimMember[] {
     const ids = new Set(configuration.members.map(({ id }) => id));
     return this.#surroundings.members.filter(({ id }) => ids.has(id));
   }
 
   /** The members that there are in the end, all of them well. */
   #configured(): SimMember[] {
-    const status = this.#leader()?.status;
-    return status === undefined ? [] : this.#membersOf(status).filter(({ lost }) => !lost);
+    const core = this.#leader()?.replica?.core;
+    return core === undefined ? [] : this.#membersOf(core.configurationAt.configuration).filter(({ lost }) => !lost);
   }
 
   /** A member whose state is wrong notices it by itself; that states differ, where there is no majority to tell which. */
@@ -114,7 +114,8 @@ export class Aftermath {
     const { electionTimeoutMs } = this.#world.plan.options.raft;
     for (let attempt = 1; attempt <= 40; attempt++) {
       const leader = this.#leader();
-      const lost = leader?.status && this.#membersOf(leader.status).find((member) => member.lost);
+      const configuration = leader?.replica?.core.configurationAt.configuration;
+      const lost = configuration && this.#membersOf(configuration).find((member) => member.lost);
       if (leader !== undefined && lost === undefined) return;
       let answered = false;
       if (leader !== undefined && lost !== undefined) {

@@ -155,13 +155,14 @@ export class Ledger {
     const executions = this.#commands.get(name);
     if (executions === undefined) this.#commands.set(name, [execution]);
     else executions.push(execution);
-    for (const { key, name, value } of recorder.changes) {
+    for (const { key, value } of recorder.changes) {
+      const row = nameOf(key);
       const after = rowHash(key, value);
-      this.#stateHash.change(this.#rowHashes.get(name) ?? 0, after);
-      this.#rowHashes.set(name, after);
+      this.#stateHash.change(this.#rowHashes.get(row) ?? 0, after);
+      this.#rowHashes.set(row, after);
     }
     this.#states.push({ index, hash: this.#stateHash.value });
-    for (const [key, row] of recorder.pairs) {
+    for (const [key, row] of recorder.pairs()) {
       const versions = this.#versions.get(key) ?? [];
       this.#versions.set(key, versions);
       const pair = row === null ? undefined : decodePairRow(row);
@@ -183,7 +184,7 @@ export class Ledger {
       return;
     }
     check(
-      recorder.pairs.size === 0,
+      recorder.pairs().size === 0,
       "exactly once",
       () => `request ${name} took effect at ${before.index} and again at ${index}`,
     );
@@ -203,16 +204,21 @@ interface Applied {
   readonly recorder: RecordingRows;
 }
 
-/** Passes rows on, and remembers what was done to them. */
+/** Passes rows on, and remembers what was done to them: only a hash of it is looked at on most members. */
 class RecordingRows implements StateRows {
   hash = 0;
-  readonly changes: { readonly key: Uint8Array; readonly name: string; readonly value: Uint8Array | undefined }[] = [];
-  /** Pairs written, or `null` when deleted, by their key. */
-  readonly pairs = new Map<string, Uint8Array | null>();
+  /** Rows written, with no value when deleted, in order. */
+  readonly changes: { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[] = [];
   readonly #rows: StateRows;
 
   constructor(rows: StateRows) {
     this.#rows = rows;
+  }
+
+  /** Pairs as they were written last, or `null` when deleted, by their key. */
+  pairs(): Map<string, Uint8Array | null> {
+    const pairs = this.changes.filter(({ key }) => key[0] === pairPrefix);
+    return new Map(pairs.map(({ key, value }) => [Buffer.from(key.subarray(1)).toString(), value ?? null]));
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -221,15 +227,13 @@ class RecordingRows implements StateRows {
 
   put(key: Uint8Array, value: Uint8Array): void {
     this.hash = hashBytes(value, hashBytes(key, this.hash + 1));
-    this.changes.push({ key, name: nameOf(key), value });
-    if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), value);
+    this.changes.push({ key, value });
     this.#rows.put(key, value);
   }
 
   delete(key: Uint8Array): void {
     this.hash = hashBytes(key, this.hash + 2);
-    this.changes.push({ key, name: nameOf(key), value: undefined });
-    if (key[0] === pairPrefix) this.pairs.set(Buffer.from(key.subarray(1)).toString(), null);
+    this.changes.push({ key, value: undefined });
     this.#rows.delete(key);
   }
 

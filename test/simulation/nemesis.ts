@@ -1,5 +1,5 @@
 import type { MemberId } from "../../src/raft/configuration.ts";
-import { type CutKind, drawCut } from "./cuts.ts";
+import { type CutKind, drawCut, type IsCut } from "./cuts.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import { DiskDamage } from "./disk-damage.ts";
 import type { CrashPlace } from "./member-process.ts";
@@ -42,32 +42,41 @@ export class Nemesis {
     bridge: (dice) => this.#cut("bridge", dice, this.#target(dice)),
     buddy: (dice) => this.#cut("buddy", dice, this.#leaderOrAnyone(dice)),
     starveVoters: (dice) => this.#starveVoters(dice),
-    heal: () => this.#network.heal(),
+    heal: () => this.#heal(),
     slowLink: (dice) => this.#slowLink(dice, dice.pick(this.#running)),
     breakStreams: (dice) => {
-      const transport = this.#network.find(this.#target(dice).id);
-      for (const { id } of this.#members) transport?.breakStream(id);
+      const { id } = this.#target(dice);
+      this.#tell(id, () => "streams break");
+      for (const peer of this.#members) this.#network.find(id)?.breakStream(peer.id);
     },
     stallDisk: (dice) => {
-      this.#target(dice).disk.stalledUntilMs = this.#world.queue.nowMs + dice.real(0.1, 6) * this.#unitMs;
+      const { id, disk } = this.#target(dice);
+      disk.stalledUntilMs = this.#world.queue.nowMs + dice.real(0.1, 6) * this.#unitMs;
+      this.#tell(id, () => `disk stands still until ${disk.stalledUntilMs.toFixed(0)}`);
     },
     slowDisk: (dice) => {
-      const { disk } = this.#target(dice);
+      const { id, disk } = this.#target(dice);
       disk.slowness = dice.real(2, 20);
       this.#world.coverage.saw("slowDisk");
+      this.#tell(id, () => `disk is ${disk.slowness.toFixed(0)} times as slow`);
       this.#later(dice.real(1, 5), () => {
         disk.slowness = 1;
       });
     },
     failWrite: (dice) => {
-      this.#target(dice).disk.failNext = 1;
+      const { id, disk } = this.#target(dice);
+      disk.failNext = 1;
+      this.#tell(id, () => "next write is to fail");
     },
     misread: (dice) => {
-      this.#target(dice).disk.misreadNext = dice.whole(1, 3);
+      const { id, disk } = this.#target(dice);
+      disk.misreadNext = dice.whole(1, 3);
+      this.#tell(id, () => `next ${disk.misreadNext} reads are to give a flipped bit`);
     },
     fullDisk: (dice) => {
-      const { disk } = this.#target(dice);
+      const { id, disk } = this.#target(dice);
       disk.full = true;
+      this.#tell(id, () => "disk is full");
       this.#later(dice.real(0.5, 6), () => {
         disk.full = false;
       });
@@ -75,7 +84,10 @@ export class Nemesis {
     hunt: (dice) => this.#hunt(dice),
     jumpWallClock: (dice) => {
       this.#world.coverage.saw("wallClockJumped");
-      dice.pick(this.#running).machine.wallClockOffsetMs += dice.real(-60_000, 60_000);
+      const { id, machine } = dice.pick(this.#running);
+      const jumpMs = dice.real(-60_000, 60_000);
+      machine.wallClockOffsetMs += jumpMs;
+      this.#tell(id, () => `time of day jumps by ${jumpMs.toFixed(0)}`);
     },
     wipe: (dice) => this.#damage.wipe(dice.pick(this.#running), dice.real(0, 3) * this.#unitMs),
     loseTail: (dice) => this.#loseTail(dice.pick(this.#running), dice),
@@ -172,7 +184,7 @@ export class Nemesis {
 
   #run(strike: Strike): void {
     const dice = diceFor(this.#world.plan.seed, "strike", strike.number);
-    this.#world.trace.note("!", `${strike.number} ${strike.kind}`);
+    this.#tell("!", () => `strike ${strike.number}: ${strike.kind}`);
     this.#acts[strike.kind](dice);
   }
 
@@ -211,6 +223,7 @@ export class Nemesis {
       if (place === "send") this.#world.coverage.saw("crashedAtSend");
       this.#crash(member, dice);
     };
+    this.#tell(member.id, () => `is to crash at a place soon: ${place}`);
     if (place !== "opening") {
       member.process?.arm(place, dice.whole(1, place === "read" ? 3 : 12), strike);
       return;
@@ -225,13 +238,16 @@ export class Nemesis {
   #stopOrderly(member: SimMember, dice: Dice): void {
     if (member.status?.role === "leader") this.#world.coverage.saw("leaderStoppedOrderly");
     const delayMs = dice.real(0, 2) * this.#unitMs;
+    this.#tell(member.id, () => "is told to stop");
     member.stopOrderly(dice.real(0, 2) * this.#unitMs, () => member.startAfter(delayMs));
   }
 
   #pause(member: SimMember, dice: Dice): void {
     this.#world.coverage.saw("paused");
     if (member.status?.role === "leader") this.#world.coverage.saw("leaderPaused");
-    member.process?.pause(dice.real(0.1, 5) * this.#unitMs);
+    const forMs = dice.real(0.1, 5) * this.#unitMs;
+    this.#tell(member.id, () => `stands still for ${forMs.toFixed(0)}`);
+    member.process?.pause(forMs);
   }
 
   /** Waits for the next leader and strikes it just after its election, when most is open. */
@@ -277,9 +293,9 @@ export class Nemesis {
     if (kind === "oneWay") this.#world.coverage.saw("oneWayCut");
     if (kind === "bridge" || kind === "buddy") this.#world.coverage.saw("partialCut");
     const isCut = drawCut(kind, dice, id, this.#running);
-    this.#network.isCut = isCut;
+    this.#cutLinks(isCut);
     this.#later(dice.real(0.5, 8), () => {
-      if (this.#network.isCut === isCut) this.#network.heal();
+      if (this.#network.isCut === isCut) this.#heal();
     });
   }
 
@@ -293,17 +309,17 @@ export class Nemesis {
     const starved = new Set(others.filter((_, position) => position % 2 === 0).map((member) => member.id));
     const starves = (from: MemberId, to: MemberId): boolean =>
       (from === id && starved.has(to)) || (to === id && starved.has(from));
-    this.#network.isCut = starves;
+    this.#cutLinks(starves);
     this.#later(dice.real(1, 2.5), () => {
       if (this.#network.isCut !== starves) return;
       this.#world.coverage.saw("votersStarved");
       const isolates = (from: MemberId, to: MemberId): boolean => from === id || to === id;
-      this.#network.isCut = isolates;
+      this.#cutLinks(isolates);
       for (const member of others) {
         if (!starved.has(member.id) && dice.chance(0.5)) member.restartAfter(dice.real(0, 5));
       }
       this.#later(dice.real(1, 3), () => {
-        if (this.#network.isCut === isolates) this.#network.heal();
+        if (this.#network.isCut === isolates) this.#heal();
       });
     });
   }
@@ -316,9 +332,32 @@ export class Nemesis {
   }
 
   #slowLink(dice: Dice, { id }: SimMember): void {
-    const link = `${id} ${dice.pick(this.#running).id}`;
-    this.#network.slowLinks.set(link, dice.real(0.1, 2) * this.#unitMs);
+    const peer = dice.pick(this.#running).id;
+    const link = `${id} ${peer}`;
+    const byMs = dice.real(0.1, 2) * this.#unitMs;
+    this.#network.slowLinks.set(link, byMs);
+    this.#tell(id, () => `link to ${peer} is slower by ${byMs.toFixed(0)}`);
     this.#later(dice.real(1, 8), () => this.#network.slowLinks.delete(link));
+  }
+
+  #cutLinks(isCut: IsCut): void {
+    this.#network.isCut = isCut;
+    this.#tell("!", () => {
+      const ids = this.#running.map(({ id }) => id);
+      const cut = ids.flatMap((from) =>
+        ids.filter((to) => to !== from && isCut(from, to)).map((to) => `${from}->${to}`),
+      );
+      return `cut: ${cut.join(" ") || "nothing"}`;
+    });
+  }
+
+  #heal(): void {
+    this.#tell("!", () => "links heal");
+    this.#network.heal();
+  }
+
+  #tell(subject: string, what: () => string): void {
+    this.#world.trace.note(subject, what);
   }
 
   #later(units: number, part: () => void): void {

@@ -118,6 +118,16 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   return override({ ...plan, faultsMs, strikes, altersState: false }, overrides);
 }
 
+/** What a reader of a trace has to know of a run, on one line. */
+export function describePlan({ profile, size, options, workload, network, faultsMs, strikes }: Plan): string {
+  const { electionTimeoutMs, heartbeatIntervalMs, lease } = options.raft;
+  return [
+    `a run of the kind ${profile}: ${size} members, ${workload.clients} clients, ${strikes.length} strikes until ${faultsMs.toFixed(0)} ms`,
+    `election timeout ${electionTimeoutMs}, heartbeats every ${heartbeatIntervalMs}, leases ${lease === null ? "off" : "on"}`,
+    `streams ${network.orderly ? "keep" : "do not keep"} their order`,
+  ].join("; ");
+}
+
 function override(given: Plan, overrides: Overrides): Plan {
   const { strikes: kept, size, clients, operations, untilMs, calmNetwork, calmDisk, calmClocks, longLogs } = overrides;
   const quiet = { slowShare: 0, dropShare: 0, duplicateShare: 0 };

@@ -232,6 +232,7 @@ export class SimTransport implements PeerTransport {
   #sendInOrder(to: MemberId, stream: Stream, messages: readonly PeerMessage[]): void {
     const { memberId } = this.identity;
     if (this.#network.drawLoss(memberId, to)) {
+      for (const message of messages) this.#tellLost(to, message);
       // Lost bytes are sent again, until the connection counts as dead: then all that followed them is lost.
       const { keepaliveMs } = this.#network.conditions;
       stream.lastArrivalMs = Number.POSITIVE_INFINITY;
@@ -247,9 +248,16 @@ export class SimTransport implements PeerTransport {
   #sendAlone(to: MemberId, stream: Stream, message: PeerMessage): void {
     const { memberId } = this.identity;
     for (let copies = this.#network.drawDuplicate(message) ? 2 : 1; copies > 0; copies--) {
-      if (this.#network.drawLoss(memberId, to)) continue;
+      if (this.#network.drawLoss(memberId, to)) {
+        this.#tellLost(to, message);
+        continue;
+      }
       this.#arriveAfter(to, stream, [message], this.#network.drawDelayMs(memberId, to));
     }
+  }
+
+  #tellLost(to: MemberId, message: PeerMessage): void {
+    this.#world.trace.note(this.identity.memberId, () => `-x ${to} ${describeMessage(message)}`);
   }
 
   #arriveAfter(to: MemberId, stream: Stream, messages: readonly PeerMessage[], delayMs: number): void {

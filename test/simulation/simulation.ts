@@ -14,7 +14,7 @@ import { MemberRules, type QueueLimits } from "./member-rules.ts";
 import { MessageRules } from "./message-rules.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Operator } from "./operator.ts";
-import type { Plan } from "./plan.ts";
+import { describePlan, type Plan } from "./plan.ts";
 import { type MemberSurroundings, SimMember } from "./sim-member.ts";
 import { SimNetwork } from "./sim-network.ts";
 import { Trace } from "./trace.ts";
@@ -110,6 +110,7 @@ export class Simulation implements World {
 
   /** Runs to the end; throws a {@link BrokenRule} at the first rule that is broken. */
   async run(): Promise<RunReport> {
+    this.trace.note("!", () => describePlan(this.plan));
     for (const member of this.members) member.start();
     await this.#runUntil(() => false, this.plan.faultsMs);
     this.trace.note("!", "heals");

@@ -99,8 +99,9 @@ export class Aftermath {
   async #findAltered(): Promise<void> {
     const { runUntil } = this.#surroundings;
     const { queue, plan } = this.#world;
-    const leader = this.#leader()?.status;
-    const altered = leader === undefined ? [] : this.#membersOf(leader).filter(({ damage }) => damage === "altered");
+    const core = this.#leader()?.replica?.core;
+    const members = core === undefined ? [] : this.#membersOf(core.configurationAt.configuration);
+    const altered = members.filter(({ damage }) => damage === "altered");
     const isFound = ({ status }: SimMember): boolean =>
       status !== undefined && (status.integrity.divergence !== null || status.integrity.split);
     const untilMs = queue.nowMs + 40 * plan.options.raft.electionTimeoutMs + 5_000;

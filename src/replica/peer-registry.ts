@@ -89,7 +89,8 @@ export class PeerRegistry {
     }
     const message =
       `member ${hello.name} (${hello.memberId}) was first met with data directory ${known} and now speaks from ` +
-      `${hello.dataDirectoryId}: its log and votes are lost, so it must not go on under this member id`;
+      `${hello.dataDirectoryId}: its log and votes are lost, so it must not go on under this member id; raftkv member replace ` +
+      `${hello.name} ${hello.name} --peer-address ${hello.peerAddress || "HOST:PORT"} gives it another`;
     reject(new RaftKvError("PEER_REFUSED", message));
   }
 

@@ -1,5 +1,6 @@
 import { electionMutations } from "./election-mutations.ts";
 import { healthMutations } from "./health-mutations.ts";
+import { integrityMutations } from "./integrity-mutations.ts";
 import { leaseMutations } from "./lease-mutations.ts";
 import { membershipMutations } from "./membership-mutations.ts";
 import type { Mutation } from "./mutation.ts";
@@ -22,4 +23,5 @@ export const mutations: readonly Mutation[] = [
   ...stateMachineMutations,
   ...replicaMutations,
   ...healthMutations,
+  ...integrityMutations,
 ];

@@ -1,0 +1,48 @@
+import { edit, type Mutation } from "./mutation.ts";
+
+/** Faults in the comparison of the members' states. */
+export const integrityMutations: readonly Mutation[] = [
+  {
+    number: 198,
+    fault: "hashes of different checkpoints are compared",
+    traps: [87],
+    edits: [
+      edit(
+        "replica/hash-exchange.ts",
+        "if (comparison?.own.index !== index || comparison.hashes.has(from)) return;",
+        "if (comparison === null || comparison.hashes.has(from)) return;",
+      ),
+    ],
+    tests: ["replica/hash-exchange.test.ts"],
+  },
+  {
+    number: 199,
+    fault: "a member that is outvoted goes on as before",
+    edits: [
+      edit("replica/integrity.ts", "if (this.#divergence !== null) return;", "if (this.#divergence === null) return;"),
+    ],
+    tests: ["replica/integrity.test.ts"],
+  },
+  {
+    number: 200,
+    fault: "a restart makes a wrong state right",
+    edits: [
+      edit("replica/integrity.ts", "this.#divergence = deps.store.divergence ?? null;", "this.#divergence = null;"),
+    ],
+    tests: ["replica/integrity.test.ts"],
+  },
+  {
+    number: 201,
+    fault: "entries behind a checkpoint get into its hash",
+    traps: [87],
+    edits: [
+      edit(
+        "replica/applier.ts",
+        "return this.#asked !== null && !this.#fetching && this.#heldAt === null;",
+        "return this.#asked !== null && !this.#fetching;",
+      ),
+      edit("replica/integrity.ts", "assert(appliedIndex === heldAt,", "assert(appliedIndex >= heldAt,"),
+    ],
+    tests: ["replica/integrity.test.ts"],
+  },
+];

@@ -3,7 +3,8 @@ import type { Configuration } from "../../src/raft/configuration.ts";
 import { judgeHashes } from "../../src/replica/hash-verdict.ts";
 
 function configuration(voters: string, outgoingVoters = ""): Configuration {
-  return { voters: [...voters], outgoingVoters: [...outgoingVoters], learners: [], nextLearners: [], members: [] };
+  const part = (ids: string) => Array.from(ids);
+  return { voters: part(voters), outgoingVoters: part(outgoingVoters), learners: [], nextLearners: [], members: [] };
 }
 
 /** `a1 b2` is: a has hash 1, b has 2. The member that asks is the first. */

@@ -1,5 +1,6 @@
 import type { Installation } from "../../src/storage/installation.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
+import type { StateSnapshot } from "../../src/storage/state-snapshot.ts";
 import type { World } from "./world.ts";
 
 /** Who watches a store. */
@@ -17,6 +18,7 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
   const compact = store.compact.bind(store);
   const beginInstallation = store.beginInstallation.bind(store);
   const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
+  const openSnapshot = store.openSnapshot.bind(store);
   const markDiverged = store.markDiverged.bind(store);
   store.write = (batch) => {
     world.touch();
@@ -36,6 +38,14 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
   store.rememberPeerDirectory = (memberId, dataDirectoryId) => {
     world.touch();
     return rememberPeerDirectory(memberId, dataDirectoryId);
+  };
+  store.openSnapshot = () => {
+    const snapshot = openSnapshot();
+    const rows: StateSnapshot["rows"] = (after, pageBytes) => {
+      world.touch();
+      return snapshot.rows(after, pageBytes);
+    };
+    return { ...snapshot, rows };
   };
   store.markDiverged = (divergence) => {
     world.touch();

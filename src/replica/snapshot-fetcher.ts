@@ -90,6 +90,8 @@ export class SnapshotFetcher {
   announced(snapshot: SnapshotToFetch): void {
     this.#announced = snapshot;
     this.#announcedAtMs = this.#deps.runtime.now();
+    // What is being installed is in use as soon as that is durable: it must not be given up. The leader announces again.
+    if (this.#deps.installer.installing) return;
     const standing = this.#transfer?.installation?.source.base.index ?? snapshot.index;
     if (this.#transfer === null) this.#transfer = this.#resume(snapshot);
     else if (standing < snapshot.index) this.#beginAnew(snapshot);

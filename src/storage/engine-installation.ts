@@ -17,6 +17,7 @@ export class EngineInstallation implements Installation {
   /** The write under way; never rejects. */
   #writing: Promise<void> | undefined;
   #ended = false;
+  #finishing = false;
 
   constructor(state: StoreState, stored: StoredInstallation) {
     this.#state = state;
@@ -37,6 +38,11 @@ export class EngineInstallation implements Installation {
 
   get bytes(): number {
     return this.#stored.bytes;
+  }
+
+  /** Whether its rows are about to be the state, or are. */
+  get finishing(): boolean {
+    return this.#finishing;
   }
 
   /** Makes it known on the disk, in the place of the one before. */
@@ -69,6 +75,7 @@ export class EngineInstallation implements Installation {
     this.#state.lane.checkTurn();
     checkFlip(this.#state, this.source.base);
     this.#ended = true;
+    this.#finishing = true;
     await this.#state.lane.turn(() => flipGeneration(this.#state, this.#stored, switched));
   }
 
@@ -131,6 +138,8 @@ function advanced(stored: StoredInstallation, rows: readonly Row[]): StoredInsta
 /** Begins to install a snapshot; the installation under way, if there is one, is given up. */
 export async function beginInstallation(state: StoreState, source: InstallationSource): Promise<EngineInstallation> {
   assert(state.highestGeneration < generationMax, "there are no more generations");
+  // Its rows would be removed after they have become the state.
+  assert(state.installation?.finishing !== true, "an installation that is being finished is not given up");
   state.highestGeneration += 1;
   const stored = { source, generation: state.highestGeneration, lastKey: null, rowCount: 0, bytes: 0 };
   const installation = new EngineInstallation(state, stored);

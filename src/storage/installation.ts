@@ -34,7 +34,7 @@ export interface Installation {
    * Makes the new generation the state, in one synced batch: rows, log base, configuration, applied and commit index. The
    * log is kept after the base when it has the base's entry, and given up otherwise. `switched` is called at the moment from
    * which reads see the new rows. The base must be beyond what is committed and applied. No turn may be under way or begin
-   * before the promise resolves.
+   * before the promise resolves, and no other installation.
    */
   finish(switched: () => void): Promise<void>;
   /** Gives it up, once rows that are being added are there; they are all removed in the background. Does nothing when it has ended. */

@@ -34,12 +34,16 @@ class Fetching {
   readonly node = { role: "follower", commitIndex: 3 };
   nowMs = 1000;
   forgotten = 0;
+  installing = false;
 
   constructor(rows: MemoryRows, store: MemberStore, options: Partial<SnapshotOptions>) {
     this.rows = rows;
     this.store = store;
+    const isInstalling = (): boolean => this.installing;
     const installer = {
-      installing: false,
+      get installing() {
+        return isInstalling();
+      },
       prepare: (installation: Installation) => void this.prepared.push(installation),
       forget: () => {
         this.forgotten++;
@@ -164,6 +168,22 @@ test("a snapshot that stands before what the leader has is begun anew", async ()
   late.answer(chunkOf([2]));
   await member.pass();
   expect(member.store.installation?.rowCount).toBe(1);
+});
+
+test("a snapshot that is being installed is not given up for a later one, which is fetched after it", async () => {
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1], { done: true }));
+  await member.pass();
+  member.installing = true;
+  member.fetcher.announced({ from: "l", index: 60 });
+  await member.pass(1000);
+  expect([member.asked, member.forgotten, member.ended]).toEqual([[], 0, []]);
+  member.installing = false;
+  member.fetcher.installed();
+  member.node.commitIndex = 40;
+  await member.pass();
+  member.fetcher.announced({ from: "l", index: 60 });
+  expect(member.take()).toMatchObject({ snapshotId: null, minIndex: 60, after: null });
 });
 
 test("a failure is followed by a wait that grows up to a limit, and is forgotten at the next success", async () => {

@@ -252,6 +252,24 @@ describe("installing a snapshot", () => {
     expect(left).toBe(10);
   });
 
+  test("while it is being finished no other may take its place: its rows are about to be the state", async () => {
+    const rows = new MemoryRows();
+    const { engine, held, hold } = heldEngine(rows);
+    const store = await openOver(rows, { engine });
+    await fill(store, 5, 5);
+    const installation = await store.beginInstallation(sourceAt(50, 1));
+    await installation.addRows(rowsOf(1, 3));
+    hold();
+    const finishing = installation.finish(nothing);
+    await expect(store.beginInstallation(sourceAt(60, 1))).rejects.toThrow("being finished");
+    hold(false);
+    held[0]?.pass();
+    await finishing;
+    await store.beginInstallation(sourceAt(60, 1));
+    await nextTurn();
+    expect(await stateOf(store)).toEqual(rowsOf(1, 3).map(text));
+  });
+
   test("the watermark is down before entries go that contradict the snapshot, and up behind the flip", async () => {
     const rows = new MemoryRows();
     const watermarkFile = new MemoryWatermarkFile();

@@ -96,7 +96,9 @@ export class Administration {
   #settleChange({ startIndex, term, deadlineMs, done }: WaitingChange, nowMs: number): boolean {
     const { index, configuration } = this.#node.configurationAt;
     const ended = index >= startIndex && index <= this.#node.commitIndex && !isJoint(configuration);
-    if (ended && this.#node.termAt(startIndex) === term) done({ type: "changed", configuration, index });
+    // Within its term nothing that a leader appended goes; later it has to be there still, which cannot be told once it is compacted.
+    const isOwn = this.#node.term === term || this.#node.termAt(startIndex) === term;
+    if (ended && isOwn) done({ type: "changed", configuration, index });
     else if (nowMs >= deadlineMs || this.#node.term !== term) done({ type: "unknown" });
     else return false;
     return true;

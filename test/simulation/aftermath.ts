@@ -41,6 +41,7 @@ export class Aftermath {
     for (const member of this.#configured()) await this.#probe(member);
     await this.#converge("after a write");
     await this.#compareStates();
+    await this.#findShortLogs();
     this.#surroundings.operator.checkRefused();
   }
 
@@ -170,6 +171,19 @@ export class Aftermath {
         () => `${first.id} has ${rows.length} rows, ${member.id} ${own.length}; the first that differs is ${differs}`,
       );
     }
+  }
+
+  /** What is applied durably is forgotten, as far as the limits ask for it and nobody is fetching a snapshot. */
+  async #findShortLogs(): Promise<void> {
+    const { queue, plan } = this.#world;
+    const { logEntriesMax, logBytesMax } = plan.options.compaction;
+    const isShort = ({ status }: SimMember): boolean =>
+      status === undefined ||
+      status.snapshotsSent.length > 0 ||
+      (status.lastIndex - status.firstIndex < logEntriesMax && status.logSizeBytes <= logBytesMax);
+    const untilMs = queue.nowMs + 20 * plan.options.raft.electionTimeoutMs + 5000;
+    const short = await this.#surroundings.runUntil(() => this.#configured().every(isShort), untilMs);
+    check(short, "logs within their limits", () => this.#describe());
   }
 
   #describe(): string {

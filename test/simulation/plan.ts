@@ -100,6 +100,8 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
     storage: 2,
     membership: 3,
     snapshots: 3,
+    // By name only.
+    wipes: 0,
     calm: 0.3,
   });
   const profile = overrides.profile ?? drawn;
@@ -210,7 +212,9 @@ function drawOptions(dice: Dice, profile: Profile, driftMax: number): ReplicaOpt
     applyEntriesMax: dice.chance(0.3) ? dice.whole(1, 3) : 512,
     readBytesMax: dice.chance(0.3) ? dice.whole(1, 300) : 1 << 20,
     compaction:
-      profile === "snapshots" || dice.chance(0.3) ? drawCompaction(dice, electionTimeoutMs) : defaultCompactionOptions,
+      profile === "snapshots" || profile === "wipes" || dice.chance(0.3)
+        ? drawCompaction(dice, electionTimeoutMs)
+        : defaultCompactionOptions,
     snapshot: drawSnapshot(dice, electionTimeoutMs),
   };
 }
@@ -274,7 +278,7 @@ function drawWorkload(dice: Dice, profile: Profile, electionTimeoutMs: number): 
   const attemptTimeoutMs = electionTimeoutMs * dice.real(0.5, 5);
   return {
     clients: profile === "tails" ? 12 : dice.whole(2, 9),
-    registers: profile === "snapshots" ? dice.whole(3, 8) : dice.whole(1, 3),
+    registers: profile === "snapshots" || profile === "wipes" ? dice.whole(3, 8) : dice.whole(1, 3),
     counters: dice.whole(1, 2),
     thinkMsMax: dice.pick([2, 20, 60]),
     attemptTimeoutMs,

@@ -1,7 +1,17 @@
 import type { Dice } from "./dice.ts";
 
 /** Kinds of runs; each has its own mixture of harm. */
-export const profiles = ["swarm", "churn", "reads", "tails", "storage", "membership", "snapshots", "calm"] as const;
+export const profiles = [
+  "swarm",
+  "churn",
+  "reads",
+  "tails",
+  "storage",
+  "membership",
+  "snapshots",
+  "wipes",
+  "calm",
+] as const;
 
 /** What kind of run it is. */
 export type Profile = (typeof profiles)[number];
@@ -95,12 +105,23 @@ const snapshotWeights: Readonly<Record<StrikeKind, number>> = {
   replace: 8,
 };
 
+/** Disks are lost and members replaced again and again, while logs are too short for whoever comes back. */
+const wipeWeights: Readonly<Record<StrikeKind, number>> = {
+  ...snapshotWeights,
+  crashLeader: 6,
+  crashAll: 3,
+  crashAtPoint: 8,
+  wipe: 12,
+  replace: 14,
+};
+
 const profileWeights: Readonly<Partial<Record<Profile, Readonly<Record<StrikeKind, number>>>>> = {
   reads: readWeights,
   storage: storageWeights,
   tails: tailWeights,
   membership: membershipWeights,
   snapshots: snapshotWeights,
+  wipes: wipeWeights,
 };
 
 /** One act of harm, planned before the run so that each can be left out on its own. */

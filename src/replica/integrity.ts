@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import type { Logger } from "../lib/logger.ts";
-import type { Index } from "../raft/entry.ts";
+import type { Index, LogPosition } from "../raft/entry.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { Divergence } from "../storage/divergence.ts";
 import type { MemberStore } from "../storage/member-store.ts";
@@ -59,6 +59,8 @@ export class Integrity {
   readonly #exchange: HashExchange;
   readonly #waiters = new HashWaiters();
   #divergence: Divergence | null;
+  /** The last that this member proposed; (0, 0) before the first. */
+  #proposed: LogPosition = { index: 0, term: 0 };
   /** When a checkpoint was last proposed or applied here. */
   #lastMs: number;
 
@@ -80,9 +82,12 @@ export class Integrity {
     return this.#divergence !== null;
   }
 
-  /** Takes a checkpoint, if this member leads, and gives its hash; `done` is called exactly once, in a later turn. */
+  /**
+   * Takes a checkpoint, if this member leads, and gives its hash; `done` is called exactly once, in a later turn. Who asks while
+   * one is under way shares it, so that nobody who asks often keeps all others from an end.
+   */
   request(deadlineMs: number, done: (outcome: HashOutcome) => void): void {
-    const index = this.#propose();
+    const index = this.#deps.node.role === "leader" ? (this.#underWay() ?? this.#propose()) : null;
     if (index === null) done({ type: "notLeader" });
     else this.#waiters.add({ index, deadlineMs, done });
   }
@@ -132,10 +137,19 @@ export class Integrity {
     this.#waiters.clear();
   }
 
+  /** A checkpoint of which there is no hash yet, proposed by this leader or applied; `null` when there is none. */
+  #underWay(): Index | null {
+    const { node, applier } = this.#deps;
+    const { index, term } = this.#proposed;
+    if (term === node.term && index > applier.appliedIndex) return index;
+    return applier.heldAt ?? this.#scrubber.hashing;
+  }
+
   #propose(): Index | null {
     const { node, runtime, wake } = this.#deps;
     const index = node.proposeCheckpoint();
     if (index === null) return null;
+    this.#proposed = { index, term: node.term };
     this.#lastMs = runtime.now();
     wake();
     return index;

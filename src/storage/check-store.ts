@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type CheckListener, checkLog, messageOf } from "./check-log.ts";
 import { unwrapRow } from "./checksummed-row.ts";
+import { describeDivergence } from "./divergence.ts";
 import type { EngineName } from "./engine-directory.ts";
 import { readIdentity } from "./meta-rows.ts";
 import { type RecoveredStore, recoverBase, recoverStore } from "./recover-store.ts";
@@ -37,6 +38,7 @@ export function checkStore(directory: string, onProgress: (bytes: number) => voi
       },
     };
     const store = await attempt(listener, () => recover(directory, rows));
+    if (store?.divergence !== undefined) listener.damaged(describeDivergence(store.divergence));
     const logRecords = (await attempt(listener, () => checkRecords(rows, listener))) ?? 0;
     const stateRows = (await attempt(listener, () => checkRows(rows, listener))) ?? 0;
     return { engine, store, logRecords, stateRows, damages: [...damages] };

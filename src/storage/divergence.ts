@@ -27,3 +27,8 @@ export function readDivergence(value: Uint8Array): Divergence {
   const { hash, majorityHash } = message;
   return { index: toSafeNumber(message.index, "index of the divergence"), hash, majorityHash };
 }
+
+/** What is wrong with a directory that has such a row, in words. */
+export function describeDivergence({ index, hash, majorityHash }: Divergence): string {
+  return `the state was found to differ from that of the majority at index ${index} (its hash was ${hash}, theirs ${majorityHash}); replace the member`;
+}

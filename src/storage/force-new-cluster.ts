@@ -4,6 +4,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import { votersOnly } from "../raft/configuration.ts";
 import type { ConfigurationEntry, Index, Term } from "../raft/entry.ts";
 import { baseRow } from "./base-row.ts";
+import { describeDivergence } from "./divergence.ts";
 import { encodeRecord, recordChecksum } from "./log-record.ts";
 import {
   formatVersions,
@@ -48,11 +49,14 @@ export function storePosition(directory: string): Promise<StorePosition> {
  * lost for good. Entries that were not known to be committed will be; members of the old cluster are refused from now on,
  * because what they know may contradict it. One synced batch: afterwards all of it is done, or nothing.
  *
- * Rejects as opening a stopped store does.
+ * Rejects as opening a stopped store does, and with `STATE_CORRUPT` when the state is known to be wrong.
  */
 export function forceNewCluster(directory: string): Promise<NewCluster> {
   return withStoppedStore(directory, async (engine) => {
     const [identity, store] = await recover(directory, engine);
+    // Nobody in the new cluster would have the right state any more.
+    if (store.divergence !== undefined)
+      throw new RaftKvError("STATE_CORRUPT", `${directory}: ${describeDivergence(store.divergence)}`);
     const before = positionOf(identity, store);
     const clusterId = newClusterId(identity, store);
     await engine.write(rowsOf(identity, store, clusterId));

@@ -4,7 +4,8 @@ import type { HashOutcome } from "../../src/replica/hash-waiters.ts";
 import { defaultIntegrityOptions, type IntegrityOptions } from "../../src/replica/integrity-options.ts";
 import { wrapRow } from "../../src/storage/checksummed-row.ts";
 import { type MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
-import { firstGeneration, generationRange } from "../../src/storage/row-keys.ts";
+import { firstGeneration, generationRange, logRange } from "../../src/storage/row-keys.ts";
+import type { KeyRange } from "../../src/storage/storage-engine.ts";
 import { KvCluster, type KvClusterOptions, putKeys } from "./kv-cluster.ts";
 import { type ClusterMember, readTotal, transfer, until } from "./replica-cluster.ts";
 
@@ -12,6 +13,8 @@ const pairPrefix = 0x6b;
 
 const clusters: KvCluster[] = [];
 const compared: string[] = [];
+const read = { rows: 0, entries: 0 };
+let ended = 0;
 
 type OpenEngine = NonNullable<KvClusterOptions["openEngine"]>;
 
@@ -29,7 +32,16 @@ async function startCluster(
   const cluster = new KvCluster({
     size,
     ...(openEngine && { openEngine }),
-    metrics: { hashCompared: (result) => void compared.push(result) },
+    metrics: {
+      hashCompared: (result) => void compared.push(result),
+      scrubbed: ({ rows, entries }) => {
+        read.rows += rows;
+        read.entries += entries;
+      },
+      scrubEnded: () => {
+        ended++;
+      },
+    },
     replica: { integrity: { ...defaultIntegrityOptions, checkIntervalMs: 0, askIntervalMs: 20, ...integrity } },
   });
   clusters.push(cluster);
@@ -38,6 +50,7 @@ async function startCluster(
 
 afterEach(async () => {
   compared.length = 0;
+  ended = 0;
   for (const cluster of clusters.splice(0)) {
     expect([...cluster.members.values()].flatMap(({ fatal }) => fatal)).toEqual([]);
     await cluster.stopAll();
@@ -65,6 +78,16 @@ function changeRow(disk: MemoryRows | undefined): void {
   const content = Uint8Array.from(value.subarray(4));
   content[content.length - 1] = (content.at(-1) ?? 0) ^ 1;
   disk?.apply({ type: "put", key, value: wrapRow(key, content) });
+}
+
+/** Flips a bit of a row in the middle of a range. */
+function flipBit(disk: MemoryRows | undefined, { start, end }: KeyRange): void {
+  const rows =
+    disk?.snapshot().filter(([key]) => Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0) ?? [];
+  const [key, value] = rows[Math.floor(rows.length / 2)] ?? expect.fail("no row");
+  const flipped = Uint8Array.from(value);
+  flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
+  disk?.apply({ type: "put", key, value: flipped });
 }
 
 /** Restarts a follower over a disk that has another row than it should. */
@@ -116,6 +139,15 @@ describe("a checkpoint", () => {
     await until(() => everyone(cluster).every((member) => integrity(member).lastHash?.revision === 5) || undefined);
     await until(() => compared.filter((result) => result === "agreed").length >= 9 || undefined);
     expect(everyone(cluster).map((member) => integrity(member).divergence)).toEqual([null, null, null]);
+  });
+
+  test("is shared by those who ask while it is under way", async () => {
+    const cluster = await startCluster({}, 3, slowEngine);
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 5);
+    const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => hashed(leader, null)));
+    for (const other of others) expect(other).toEqual(first);
+    expect((await hashed(leader, null)).index).toBeGreaterThan(first?.index ?? 0);
   });
 
   test("is not taken by a member that does not lead", async () => {
@@ -176,5 +208,36 @@ describe("a member whose state differs", () => {
     await hashed(await cluster.leader(), null);
     await until(() => everyone(cluster).every((member) => integrity(member).split) || undefined);
     expect(everyone(cluster).map((member) => integrity(member).divergence)).toEqual([null, null]);
+  });
+});
+
+describe("reading back", () => {
+  test("goes over every row and every entry, and ends", async () => {
+    const cluster = await startCluster({ pageBytes: 50 });
+    const leader = await cluster.leader();
+    await putKeys(leader, "k", 30);
+    read.rows = 0;
+    read.entries = 0;
+    const { rows, index } = await hashed(leader, null);
+    const entries = index - leader.replica.status().firstIndex + 1;
+    await until(() => ended >= 3 || undefined);
+    expect(read).toEqual({ rows: 3 * rows, entries: 3 * entries });
+  });
+
+  test("stops the member that finds a row or an entry damaged, which names it", async () => {
+    for (const [range, code] of [
+      [generationRange(firstGeneration), "STATE_CORRUPT"],
+      [logRange, "LOG_CORRUPT"],
+    ] as const) {
+      const cluster = await startCluster({}, 1);
+      const member = await cluster.leader();
+      await putKeys(member, "k", 30);
+      await hashed(member, null);
+      flipBit(cluster.disks.get(member.id), range);
+      await hashState(member, null, 200);
+      await until(() => member.fatal.length > 0 || undefined);
+      expect(member.fatal).toEqual([expect.objectContaining({ code })]);
+      member.fatal.splice(0);
+    }
   });
 });

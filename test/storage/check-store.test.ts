@@ -3,9 +3,12 @@ import { describe, expect, test } from "vitest";
 import { checkStore } from "../../src/storage/check-store.ts";
 import { type DumpedRow, dumpStore } from "../../src/storage/dump-store.ts";
 import { engineDirectory, openEngine } from "../../src/storage/engine-directory.ts";
+import { forceNewCluster } from "../../src/storage/force-new-cluster.ts";
 import { logKey, metaKeys, stateKey } from "../../src/storage/row-keys.ts";
 import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { batch, commands, newDirectory, openIn, put } from "./store-fixture.ts";
+
+const divergence = { index: 20, hash: "a".repeat(64), majorityHash: "b".repeat(64) };
 
 async function filled(): Promise<string> {
   const directory = await newDirectory();
@@ -37,6 +40,24 @@ describe("a check of a store", () => {
     expect(damages).toEqual([]);
     expect({ logRecords, stateRows, engine }).toEqual({ logRecords: 20, stateRows: 3, engine: "classic-level" });
     expect(store?.recovered).toMatchObject({ lastIndex: 20, appliedIndex: 20, hardState: { term: 2 } });
+  });
+
+  test("tells of a state that was found to be wrong, which no recovery begins with", async () => {
+    const directory = await filled();
+    const store = await openIn(directory);
+    expect(store.divergence).toBeUndefined();
+    await store.markDiverged(divergence);
+    await store.close();
+    const { damages } = await checkStore(directory);
+    expect(damages).toEqual([expect.stringContaining("differ from that of the majority at index 20")]);
+    const refused = { code: "STATE_CORRUPT", message: expect.stringContaining("at index 20") };
+    await expect(forceNewCluster(directory)).rejects.toMatchObject(refused);
+    const rows: DumpedRow[] = [];
+    await dumpStore(directory, { spaces: ["meta"], from: 1, to: 1, limit: 100 }, (row) => void rows.push(row));
+    expect(rows).toContainEqual({ space: "meta", name: "divergence", content: divergence });
+    const again = await openIn(directory);
+    expect(again.divergence).toEqual(divergence);
+    await again.write(batch({ entries: commands(21, 22, 2) }));
   });
 
   test("tells everything that is damaged, not only the first", async () => {

@@ -91,6 +91,19 @@ test("trap 22: a leader whose whole log is compacted finds out where a follower 
   expect(cluster.member("c").node).toMatchObject({ appliedIndex: 4, lastIndex: 4 });
 });
 
+test("trap 22: a follower that lacks only the newest compacted entry is brought up, though it answers before the next turn", () => {
+  const member = leader([1, 1, 2, 2], { appendBytesMax: 70, inflight: { messages: 1, bytes: 1 << 20 } });
+  member.hear(refused(3, 4, at(2, 1), { from: "c" }));
+  member.hear(appended(3, 2, { from: "c" }));
+  expect(member.node.progress.get("c")).toMatchObject({ state: "replicate", matchIndex: 2, nextIndex: 5 });
+  member.wait(10);
+  member.compact(5);
+  member.node.step(heartbeatAnswer(3, 2, { from: "c" }), member.nowMs);
+  expect(member.turn().messages.filter(({ to }) => to === "c")).toMatchObject([
+    { type: "InstallSnapshotRequest", index: 5, indexTerm: 3 },
+  ]);
+});
+
 test("trap 22: a follower whose messages were compacted before they were answered is brought up", () => {
   const member = leader([1, 1, 2, 2]);
   member.hear(refused(3, 4, at(2, 1), { from: "c" }));

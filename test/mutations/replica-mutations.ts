@@ -206,4 +206,25 @@ export const replicaMutations: readonly Mutation[] = [
     ],
     tests: ["replica/disk-watch.test.ts"],
   },
+  {
+    number: 178,
+    fault: "a snapshot that is being installed is given up for a later one",
+    edits: [
+      edit("replica/snapshot-fetcher.ts", "if (this.#deps.installer.installing) return;", ""),
+      edit("storage/engine-installation.ts", "state.installation?.finishing !== true", "state !== undefined"),
+    ],
+    tests: ["replica/snapshot-fetcher.test.ts"],
+  },
+  {
+    number: 179,
+    fault: "a read for a follower may be larger than a message",
+    edits: [
+      edit(
+        "replica/log-reader.ts",
+        "Math.min(options.readBytesMax, options.raft.appendBytesMax)",
+        "options.readBytesMax",
+      ),
+    ],
+    tests: ["replica/log-reader.test.ts"],
+  },
 ];

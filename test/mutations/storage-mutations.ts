@@ -248,13 +248,7 @@ export const storageMutations: readonly Mutation[] = [
     fault: "records that contradict an installed snapshot stay in the store",
     row: 21,
     traps: [74],
-    edits: [
-      edit(
-        "storage/flip-generation.ts",
-        "if (own === undefined) await truncate(state, base.index, rows);",
-        "if (own === undefined) removedBytes = 0;",
-      ),
-    ],
+    edits: [edit("storage/flip-generation.ts", "if (own === undefined) await truncate(state, base.index, rows);", "")],
     tests: snapshots,
   },
   {

@@ -105,6 +105,10 @@ export class RaftNode {
   get configurationAt(): ConfigurationAt {
     return this.#state.configurations.current;
   }
+  /** The newest configuration that is committed: no later one can take its index. */
+  get committedConfigurationAt(): ConfigurationAt {
+    return this.#state.configurations.at(this.commitIndex);
+  }
   /** The leader's view of its peers; empty elsewhere. */
   get progress(): ReadonlyMap<MemberId, Progress> {
     return this.#state.progress;

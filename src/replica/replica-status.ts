@@ -1,4 +1,5 @@
 import { type Configuration, isVoter, type MemberId } from "../raft/configuration.ts";
+import type { ConfigurationAt } from "../raft/configuration-history.ts";
 import type { Index, Term } from "../raft/entry.ts";
 import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
@@ -23,6 +24,8 @@ export interface ReplicaStatus {
   readonly logSizeBytes: number;
   readonly configuration: Configuration;
   readonly configurationIndex: Index;
+  /** The newest one that is committed, which may be behind the one in force. */
+  readonly committedConfiguration: ConfigurationAt;
   /** Since this start: applied everything that was committed when a leader was first heard (or it leads). */
   readonly caughtUp: boolean;
   /** Milliseconds since a leader, or on a leader a quorum, was last heard from; `null` when neither ever was. */
@@ -79,6 +82,7 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     logSizeBytes,
     configuration,
     configurationIndex,
+    committedConfiguration: node.committedConfigurationAt,
     caughtUp,
     pendingProposals,
     snapshotReceived,

@@ -100,11 +100,12 @@ function listMembers(
     return;
   }
   const read = (): ListMembersResponse => {
-    const { configuration, configurationIndex } = environment.replica.status();
+    // One that may still be rolled back is no answer: another could take its index, which guards the next change.
+    const { configuration, index } = environment.replica.status().committedConfiguration;
     return create(ListMembersResponseSchema, {
       header: responseHeader(environment, BigInt(reader.revision())),
       members: describeMembers(configuration, environment),
-      configurationIndex: BigInt(configurationIndex),
+      configurationIndex: BigInt(index),
       joint: isJoint(configuration),
     });
   };

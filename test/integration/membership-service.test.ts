@@ -23,6 +23,21 @@ async function countOf(server: ServerHarness, name: string, labels: Record<strin
   return sumSamples(parseMetrics(await server.metrics.expose("prometheus")), name, labels);
 }
 
+test("a list tells the newest committed configuration, not one that may be rolled back", async () => {
+  const server = await startServer();
+  const { configuration } = server.replica.status();
+  const joining: ConfigurationMember = { id: "00000000000000d4", ...n3 };
+  const members = [...configuration.members, joining];
+  server.replica.become({
+    configuration: { ...configuration, learners: [joining.id], members },
+    configurationIndex: 9,
+    committedConfiguration: { index: 5, configuration },
+  });
+  const answer = await server.call(ClusterService.method.listMembers, {});
+  expect(answer.configurationIndex).toBe(5n);
+  expect(answer.members.map(({ name }) => name)).toEqual(["n1", "n2"]);
+});
+
 describe("a change at the leader", () => {
   test("is asked for as the request says, and answered with the members after it", async () => {
     const server = await startServer();

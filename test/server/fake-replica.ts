@@ -23,6 +23,11 @@ export const selfId = "00000000000000a1";
 /** Another member. */
 export const otherId = "00000000000000b2";
 
+const twoVoters = votersOnly([
+  { id: selfId, name: "n1", peerAddress: "n1.test:7000" },
+  { id: otherId, name: "n2", peerAddress: "n2.test:7000" },
+]);
+
 /** Who the server under test answers as. */
 export const testIdentity: ServerIdentity = {
   clusterId: "00000000000000c0",
@@ -82,11 +87,9 @@ export class FakeReplica implements ReplicaPort, KvReader {
     firstIndex: 1,
     lastIndex: 13,
     logSizeBytes: 4096,
-    configuration: votersOnly([
-      { id: selfId, name: "n1", peerAddress: "n1.test:7000" },
-      { id: otherId, name: "n2", peerAddress: "n2.test:7000" },
-    ]),
+    configuration: twoVoters,
     configurationIndex: 1,
+    committedConfiguration: { index: 1, configuration: twoVoters },
     caughtUp: true,
     leaderContactAgeMs: 0,
     pendingProposals: 3,

@@ -414,7 +414,7 @@ export type ListMembersResponse = Message<"raftkv.v1.ListMembersResponse"> & {
   configurationIndex: bigint;
 
   /**
-   * Whether a joint configuration is in force.
+   * Whether it is a joint configuration: a change is under way.
    *
    * @generated from field: bool joint = 4;
    */
@@ -802,7 +802,7 @@ export const ClusterService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * ListMembers lists the members of the configuration in force.
+   * ListMembers lists the members of the newest committed configuration.
    *
    * @generated from rpc raftkv.v1.ClusterService.ListMembers
    */

@@ -19,6 +19,21 @@ describe("log replication (Raft paper, section 5.3)", () => {
     }
   });
 
+  test("a no-op behind another entry of its term is a checkpoint; the one that begins a term is none", () => {
+    const cluster = new TestCluster({ a: [], b: [], c: [] });
+    const { node } = cluster.elect("a");
+    const follower = cluster.members.find((each) => each.node !== node) ?? expect.fail("no follower");
+    expect([node.lastIndex, node.proposeCheckpoint(), follower.node.proposeCheckpoint()]).toEqual([1, 2, null]);
+    cluster.settle();
+    cluster.wait(20);
+    for (const { node: each, applied } of cluster.members) {
+      expect(applied).toEqual([1, 2]);
+      expect([each.isCheckpoint(1), each.isCheckpoint(2)]).toEqual([false, true]);
+    }
+    expect(node.transferLeadership(follower.node.id)).toEqual({ target: follower.node.id });
+    expect(node.proposeCheckpoint()).toBeNull();
+  });
+
   test.each([
     { members: 1, acknowledged: 0 },
     { members: 2, acknowledged: 1 },

@@ -4,6 +4,7 @@ import { ClientError } from "../client/client-error.ts";
 import { bootstrapConfiguration, restoredClusterIdentity } from "../config/cluster-identity.ts";
 import { type InitialMember, parseInitialCluster } from "../config/initial-cluster.ts";
 import { parseMemberName } from "../config/member-name.ts";
+import { type Parsed, parsed, unparsed } from "../config/parsed.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { silentLogger } from "../lib/logger.ts";
 import type { BackupFacts } from "../storage/backup-format.ts";
@@ -12,7 +13,14 @@ import type { ReadBackup } from "../storage/read-backup.ts";
 import { restoreStore } from "../storage/restore-store.ts";
 import { backupPieces, verifyBackup, writeBackupFile } from "./backup-file.ts";
 import type { CliIo } from "./cli-io.ts";
-import { addClientFlags, asArgument, type ClientFlags, type ClientTarget, clientTarget } from "./client-options.ts";
+import {
+  addClientFlags,
+  asArgument,
+  type ClientFlags,
+  type ClientTarget,
+  clientTarget,
+  fromVariable,
+} from "./client-options.ts";
 import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
 import { ProgressLine } from "./progress-line.ts";
@@ -57,8 +65,8 @@ interface RestoreFlags {
   readonly dataDir: string;
   readonly name: string;
   readonly initialCluster: readonly InitialMember[];
-  readonly clusterToken: string;
-  readonly storageEngine: EngineName;
+  readonly clusterToken?: string;
+  readonly storageEngine?: EngineName;
   readonly output: string;
 }
 
@@ -78,14 +86,23 @@ function addRestore(backup: Command, io: CliIo, act: Act): void {
         .argParser((text) => asArgument(parseInitialCluster, text))
         .makeOptionMandatory(),
     )
-    .option("--cluster-token <TOKEN>", "the same for every member", "raftkv")
-    .addOption(new Option("--storage-engine <NAME>", "engine").choices(engineNames).default(engineNames[0]))
+    .option("--cluster-token <TOKEN>", "the same for every member (RAFTKV_CLUSTER_TOKEN; default raftkv)")
+    .addOption(
+      new Option(
+        "--storage-engine <NAME>",
+        `engine of the directory (RAFTKV_STORAGE_ENGINE; default ${engineNames[0]})`,
+      ).choices(engineNames),
+    )
     .addOption(outputOption())
     .action(act((file: string, flags: RestoreFlags) => restore(io, file, flags)));
 }
 
 async function restore(io: CliIo, file: string, flags: RestoreFlags): Promise<number> {
-  const { dataDir: directory, name, initialCluster, clusterToken, storageEngine: engineName, output } = flags;
+  const { dataDir: directory, name, initialCluster, output } = flags;
+  // As the member will read them that is started on the directory.
+  const clusterToken = flags.clusterToken ?? io.env["RAFTKV_CLUSTER_TOKEN"] ?? "raftkv";
+  const engineName =
+    flags.storageEngine ?? fromVariable(io.env, "RAFTKV_STORAGE_ENGINE", parseEngine) ?? engineNames[0];
   if (!initialCluster.some((member) => member.name === name)) {
     throw new RaftKvError("CONFIG_INVALID", `--name ${name} is not among the members of --initial-cluster`);
   }
@@ -110,6 +127,11 @@ async function restore(io: CliIo, file: string, flags: RestoreFlags): Promise<nu
       `${directory}: member ${name} of the new cluster ${cluster.clusterId}, revision ${facts.revision}\n`,
     );
   return exitCodes.ok;
+}
+
+function parseEngine(text: string): Parsed<EngineName> {
+  const found = engineNames.find((name) => name === text);
+  return found === undefined ? unparsed(`it must be one of ${engineNames.join(", ")}`) : parsed(found);
 }
 
 /** Asks one member after the other until one begins to answer. */

@@ -53,7 +53,8 @@ export function clientTarget(flags: ClientFlags, { env }: CliIo): ClientTarget {
   };
 }
 
-function fromVariable<T>(env: CliIo["env"], name: string, parse: (text: string) => Parsed<T>): T | undefined {
+/** What a variable of the environment says; `undefined` when it is not set. Throws `CONFIG_INVALID`, naming it, when it is wrong. */
+export function fromVariable<T>(env: CliIo["env"], name: string, parse: (text: string) => Parsed<T>): T | undefined {
   const text = env[name];
   if (text === undefined) return undefined;
   const result = parse(text);

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { isPortFree } from "../lib/free-ports.ts";
+import { engineUnderTest } from "../lib/test-engine.ts";
 import { findExamples, matchesOutput } from "./readme-examples.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -27,6 +28,8 @@ const seam = "-- next example --";
 describe("examples of docs/operations.md", () => {
   test.for(titled)("%s", { timeout: 240_000 }, async ([, section], context) => {
     context.skip(taken.length > 0, `default ports are in use: ${taken.join(", ")}`);
+    const foreign = section.includes("engine-classic-level") && engineUnderTest() !== "classic-level";
+    context.skip(foreign, "it shows files of the other engine");
     const examples = findExamples(section);
     expect(examples.length).toBeGreaterThan(0);
     const directory = mkdtempSync(join(tmpdir(), "raftkv-operations-"));

@@ -147,6 +147,17 @@ describe("trap 83: a session that is over is never opened again", () => {
     }
   });
 
+  test("nor before its time, because it was last used under a leader whose clock is behind", () => {
+    const driver = new Driver();
+    driver.timeMs = 100 * minuteMs;
+    driver.apply(put("a", "1"));
+    driver.timeMs -= hourMs;
+    driver.apply(count("c", 1));
+    driver.timeMs = 130 * minuteMs;
+    expect(driver.outcome(count("c", 1))).toBe("increment");
+    expect(driver.value("n")).toBe("1");
+  });
+
   test("nor when many are overdue at once, of which a command ends only some", () => {
     const driver = new Driver({ sessionsEndedPerCommandMax: 2 });
     for (let client = 0; client < 7; client++) driver.apply(count(`c${client}`, 1));

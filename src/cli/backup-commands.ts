@@ -162,9 +162,9 @@ async function* counted(pieces: AsyncIterable<Uint8Array>, total: number, io: Cl
   }
 }
 
-function show(io: CliIo, output: string, file: string, { facts, totals, sha256 }: ReadBackup): number {
+function show(io: CliIo, output: string, file: string, { facts, totals, sha256, stateHash }: ReadBackup): number {
   const cells = cellsOf(facts);
-  const result = { file, ...cells, rows: totals.rows, bytes: totals.bytes, sha256 };
+  const result = { file, ...cells, rows: totals.rows, bytes: totals.bytes, sha256, stateHash };
   if (output === "json") io.stdout.write(renderJson(result));
   else {
     const rows = Object.entries(result).map(([what, value]) => [what, String(value)]);

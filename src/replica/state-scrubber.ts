@@ -1,10 +1,11 @@
+import { RowHash } from "../lib/row-hash.ts";
 import { entriesSize, type Index } from "../raft/entry.ts";
 import type { MemberStore } from "../storage/member-store.ts";
 import type { StateSnapshot } from "../storage/state-snapshot.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
-import { RowHash, type StateHash } from "./state-hash.ts";
+import type { StateHash } from "./state-hash.ts";
 import type { StateMachine } from "./state-machine.ts";
 
 //   begin(snapshot) ──> rows, page by page ──> hashed(index, hash) ──> entries from the log's base to the index ──> rest

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { crc32c } from "@node-rs/crc32";
 import { RaftKvError } from "../lib/errors.ts";
+import { RowHash } from "../lib/row-hash.ts";
 import {
   type BackupFacts,
   type BackupTotals,
@@ -30,6 +31,8 @@ export interface ReadBackup {
   readonly totals: BackupTotals;
   /** Of the file but its last frame, in hexadecimal: what tells backups apart. */
   readonly sha256: string;
+  /** Of the rows: what `GetHash` tells of a member with this state. */
+  readonly stateHash: string;
 }
 
 /**
@@ -62,10 +65,10 @@ class BackupReader {
   #offset = 0;
   #magicSeen = false;
   #facts: BackupFacts | undefined;
+  readonly #state = new RowHash();
   #lastKey: Uint8Array | undefined;
-  #rows = 0;
-  #bytes = 0;
-  #sha256: string | undefined;
+  /** Once the last frame was found right. */
+  #whole: Omit<ReadBackup, "facts"> | undefined;
 
   constructor(listener: BackupListener) {
     this.#listener = listener;
@@ -87,10 +90,10 @@ class BackupReader {
   }
 
   end(): ReadBackup {
-    if (this.#waiting.length > 0 || this.#sha256 === undefined || this.#facts === undefined) {
+    if (this.#waiting.length > 0 || this.#whole === undefined || this.#facts === undefined) {
       throw corrupt(this.received, "it ends before its last frame is whole");
     }
-    return { facts: this.#facts, totals: { rows: this.#rows, bytes: this.#bytes }, sha256: this.#sha256 };
+    return { facts: this.#facts, ...this.#whole };
   }
 
   #takeMagic(): boolean {
@@ -118,7 +121,7 @@ class BackupReader {
   async #takeFrame(frame: Buffer): Promise<void> {
     const payload = frame.subarray(frameHeadBytes);
     const kind = frame[4];
-    if (this.#sha256 !== undefined) throw corrupt(this.#offset, "something follows its last frame");
+    if (this.#whole !== undefined) throw corrupt(this.#offset, "something follows its last frame");
     if (this.#facts === undefined) {
       if (kind !== frameKinds.header) throw corrupt(this.#offset, "the header is missing");
       this.#facts = this.#decoded(() => decodeHeader(payload));
@@ -133,27 +136,25 @@ class BackupReader {
   }
 
   async #takeRows(rows: readonly Row[]): Promise<void> {
-    for (const [key, value] of rows) {
+    for (const [key] of rows) {
       if (this.#lastKey !== undefined && Buffer.compare(this.#lastKey, key) >= 0) {
         throw corrupt(this.#offset, "rows are out of order");
       }
       this.#lastKey = key;
-      this.#rows += 1;
-      this.#bytes += key.length + value.length;
     }
+    this.#state.add(rows);
     await this.#listener.rows?.(rows);
   }
 
   #takeTrailer({ rows, bytes, sha256 }: BackupTotals & { readonly sha256: Uint8Array }): void {
-    const found = this.#hash.digest();
-    if (!found.equals(sha256)) throw corrupt(this.#offset, "the SHA-256 of everything before does not match");
-    if (rows !== this.#rows || bytes !== this.#bytes) {
-      throw corrupt(
-        this.#offset,
-        `it has ${this.#rows} rows of ${this.#bytes} bytes, and should have ${rows} of ${bytes}`,
-      );
+    const file = this.#hash.digest();
+    if (!file.equals(sha256)) throw corrupt(this.#offset, "the SHA-256 of everything before does not match");
+    const { hash: stateHash, ...totals } = this.#state.digest();
+    if (rows !== totals.rows || bytes !== totals.bytes) {
+      const found = `${totals.rows} rows of ${totals.bytes} bytes`;
+      throw corrupt(this.#offset, `it has ${found}, and should have ${rows} of ${bytes}`);
     }
-    this.#sha256 = found.toString("hex");
+    this.#whole = { totals, sha256: file.toString("hex"), stateHash };
   }
 
   #decoded<T>(decode: () => T): T {

@@ -12,9 +12,10 @@ import { digestOfAll } from "./state-digest.ts";
 import { startWorkload } from "./workload.ts";
 
 /** Runs a command that has to end well. */
-async function run(...line: readonly string[]): Promise<void> {
+async function run(...line: readonly string[]): Promise<string> {
   const command = await startProcess(process.execPath, [raftkvCommand, ...line]);
   expect(await command.exited, `${line.join(" ")}:\n${command.output.join("\n")}`).toMatchObject({ code: 0 });
+  return command.output.join("\n");
 }
 
 const firstPairByte = pairKey(Buffer.alloc(0))[0];
@@ -41,7 +42,7 @@ test("a backup saved under load has all that was acknowledged, and restored on t
   await run("backup", "save", before, ...endpoints);
   await workload.nextAcknowledgement();
   await workload.stop();
-  await run("backup", "verify", before);
+  const verified = JSON.parse(await run("backup", "verify", before, "--output", "json"));
 
   const initialCluster = cluster.members.map(({ name, peerAddress }) => `${name}=${peerAddress}`).join(",");
   await cluster.kill(...cluster.members.map(({ name }) => name));
@@ -51,10 +52,14 @@ test("a backup saved under load has all that was acknowledged, and restored on t
     await run("backup", "restore", before, ...target);
   }
   await cluster.start();
-  // All three hold the same rows.
+  // All three are there and hold the same rows.
   await digestOfAll(cluster);
   const found = await readAll(cluster, promised.keys());
   expect([...promised].filter(([key, value]) => found.get(key) !== value)).toEqual([]);
+  // They are those of the backup.
+  const { members } = JSON.parse(await run("check", "hash", ...endpoints, "--output", "json"));
+  const { revision, stateHash: hash } = verified;
+  expect(members).toMatchObject(cluster.members.map(({ name }) => ({ name, revision, hash })));
   await run("backup", "save", after, ...endpoints);
   expect(await contentOf(after)).toEqual(await contentOf(before));
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RowHash } from "../../src/replica/state-hash.ts";
+import { RowHash } from "../../src/lib/row-hash.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
 
 const row = (key: string, value: string): Row => [Buffer.from(key), Buffer.from(value)];

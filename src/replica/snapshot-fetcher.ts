@@ -93,8 +93,11 @@ export class SnapshotFetcher {
     // What is being installed is in use as soon as that is durable: it must not be given up. The leader announces again.
     if (this.#deps.installer.installing) return;
     const standing = this.#transfer?.installation?.source.base.index ?? snapshot.index;
-    if (this.#transfer === null) this.#transfer = this.#resume(snapshot);
-    else if (standing < snapshot.index) this.#beginAnew(snapshot);
+    if (this.#transfer === null) {
+      // How far the rows of the transfer before will be is not known until they are stored. The leader announces again.
+      if (this.#storing) return;
+      this.#transfer = this.#resume(snapshot);
+    } else if (standing < snapshot.index) this.#beginAnew(snapshot);
     this.#goOn();
   }
 

@@ -29,8 +29,8 @@ export interface Conversion {
 
 /**
  * Moves the store of a stopped member to another engine: verifies it, copies every row, and removes the old files when the
- * new ones are durable. Cut short at any point it leaves a directory that opens as before, or one for which it has to be run
- * again. `onProgress` is told the bytes copied so far.
+ * new ones are durable. Cut short at any point it leaves a directory that opens with one of the two, or one for which it has to
+ * be run again; no run removes what is the only whole one. `onProgress` is told the bytes copied so far.
  *
  * Rejects with `DIRECTORY_LOCKED`, `DIRECTORY_MISMATCH` (no store, or it has that engine already), and as opening a store does.
  */
@@ -41,16 +41,25 @@ export async function convertStore(
 ): Promise<Conversion> {
   const unlock = await lockDirectory(directory);
   try {
+    for (const name of engineNames) await rm(unfinishedDirectory(directory, name), { recursive: true, force: true });
     const from = await engineToConvert(directory, to);
     const copied = (await enginesIn(directory)).includes(to)
       ? { rows: 0, bytes: 0 }
       : await copyEngine(directory, from, to, onProgress);
-    await rm(engineDirectory(directory, from), { recursive: true });
-    await syncDirectory(directory);
+    await removeEngine(directory, from);
     return { from, ...copied };
   } finally {
     await unlock();
   }
+}
+
+/** Takes an engine's name away before its files: what has the name is always whole, whichever of two a later run keeps. */
+async function removeEngine(directory: string, name: EngineName): Promise<void> {
+  const unfinished = unfinishedDirectory(directory, name);
+  await rename(engineDirectory(directory, name), unfinished);
+  await syncDirectory(directory);
+  await rm(unfinished, { recursive: true });
+  await syncDirectory(directory);
 }
 
 async function engineToConvert(directory: string, to: EngineName): Promise<EngineName> {
@@ -66,7 +75,6 @@ async function copyEngine(directory: string, from: EngineName, to: EngineName, o
   try {
     await verify(directory, source);
     const unfinished = unfinishedDirectory(directory, to);
-    await rm(unfinished, { recursive: true, force: true });
     const target = await openEngine(to, unfinished);
     const copied = await copyAndClose(source, target, onProgress);
     await syncDirectory(unfinished);

@@ -1,4 +1,4 @@
-import { readdir, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
@@ -39,7 +39,7 @@ export async function restoreStore(pieces: AsyncIterable<Uint8Array>, options: R
   await rm(unfinished, { recursive: true, force: true });
   try {
     const restored = await fill(unfinished, pieces, options);
-    await rm(directory, { recursive: true, force: true });
+    await removeIfEmpty(directory);
     await rename(unfinished, directory);
     await syncDirectory(dirname(directory));
     return restored;
@@ -58,7 +58,23 @@ async function refuseUnlessFree(directory: string): Promise<void> {
     await makeDirectory(dirname(directory));
     return;
   }
-  throw new RaftKvError("DIRECTORY_UNUSABLE", `${directory} is not empty; a backup is restored into a new directory`);
+  throw notEmpty(directory);
+}
+
+/** Nothing is removed of what was put there while the backup was read, such as by a member that was started too early. */
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOTEMPTY" || code === "EEXIST") throw notEmpty(directory);
+    if (code !== "ENOENT") throw error;
+  }
+}
+
+function notEmpty(directory: string): RaftKvError {
+  const message = `${directory} is not empty; a backup is restored into a new directory`;
+  return new RaftKvError("DIRECTORY_UNUSABLE", message);
 }
 
 async function fill(directory: string, pieces: AsyncIterable<Uint8Array>, options: RestoreOptions) {

@@ -310,6 +310,31 @@ test("without a leader that wants it, it rests after a while, and goes on when o
   expect(member.take()).toMatchObject({ from: "l", snapshotId: "s1", after: Uint8Array.of(7, 1) });
 });
 
+test("goes on only when the rows of the transfer before are stored, so that none comes twice", async () => {
+  const stored: (() => void)[] = [];
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1]));
+  await member.pass();
+  const { installation } = member.store;
+  if (installation === undefined) throw new Error("nothing is being installed");
+  const addRows = installation.addRows.bind(installation);
+  installation.addRows = async (rows) => {
+    await new Promise<void>((resolve) => stored.push(resolve));
+    await addRows(rows);
+  };
+  member.take().answer(chunkOf([2]));
+  await member.pass();
+  member.take();
+  await member.pass(60_000);
+  member.fetcher.announced(announcement);
+  expect(member.asked).toEqual([]);
+  stored.shift()?.();
+  await member.pass();
+  member.fetcher.announced(announcement);
+  expect(member.take()).toMatchObject({ snapshotId: "s1", after: Uint8Array.of(7, 2) });
+  expect(member.failures).toEqual([]);
+});
+
 test("fetches no more bytes in a second than it may, on average", async () => {
   member = await Fetching.start({ bytesPerSecondMax: 100 });
   member.fetcher.announced(announcement);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
@@ -162,6 +162,15 @@ describe("restoring", () => {
     await writeFile(join(directory, "mine"), "");
     await expect(restoreStore(piecesOf(file), options)).rejects.toThrow(`${directory} is not empty`);
     expect(await readdir(directory)).toEqual(["mine"]);
+    await rm(directory, { recursive: true });
+    async function* usedMeanwhile(): AsyncGenerator<Uint8Array> {
+      yield* piecesOf(file.subarray(0, 100));
+      await mkdir(directory);
+      await writeFile(join(directory, "mine"), "");
+      yield* piecesOf(file.subarray(100));
+    }
+    await expect(restoreStore(usedMeanwhile(), options)).rejects.toThrow(`${directory} is not empty`);
+    expect([await readdir(parent), await readdir(directory)]).toEqual([["restored"], ["mine"]]);
   });
 });
 

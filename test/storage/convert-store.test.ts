@@ -1,9 +1,22 @@
-import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
+import type * as FileSystem from "node:fs/promises";
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { convertStore } from "../../src/storage/convert-store.ts";
-import type { EngineName } from "../../src/storage/engine-directory.ts";
+import { type EngineName, engineNames } from "../../src/storage/engine-directory.ts";
 import { batch, commands, contentOf, newDirectory, openIn } from "./store-fixture.ts";
+
+/** What a removal does instead of removing; nothing where it is to do that. */
+const removal = vi.hoisted(() => ({ cutShort: undefined as ((path: string) => Promise<void>) | undefined }));
+
+vi.mock("node:fs/promises", async (importOriginal) => {
+  const original = await importOriginal<typeof FileSystem>();
+  const rm: typeof original.rm = (path, options) =>
+    removal.cutShort === undefined || options?.force === true
+      ? original.rm(path, options)
+      : removal.cutShort(String(path));
+  return { ...original, rm };
+});
 
 const [classicLevel, rocksdb]: readonly [EngineName, EngineName] = ["classic-level", "rocksdb"];
 
@@ -72,6 +85,28 @@ describe("a conversion", () => {
     expect(await convertStore(directory, rocksdb)).toEqual({ from: classicLevel, rows: 0, bytes: 0 });
     expect(await storedIn(directory, rocksdb)).toEqual(before);
   });
+
+  test.each(engineNames)(
+    "cut short while the old files are removed loses nothing, also when %s is asked for then",
+    {
+      timeout: 60_000,
+    },
+    async (next) => {
+      const directory = await filled(classicLevel);
+      const before = await storedIn(directory, classicLevel);
+      removal.cutShort = async (path) => {
+        await rm(join(path, "CURRENT"), { force: true });
+        throw new Error("the power is cut");
+      };
+      await expect(convertStore(directory, rocksdb)).rejects.toThrow("the power is cut");
+      removal.cutShort = undefined;
+      if (next === rocksdb)
+        await expect(convertStore(directory, next)).rejects.toThrow("has storage engine rocksdb already");
+      else await convertStore(directory, next);
+      expect((await readdir(directory)).sort()).toEqual(["durable-watermark", `engine-${next}`]);
+      expect(await storedIn(directory, next)).toEqual(before);
+    },
+  );
 
   test("is refused where there is nothing to convert, and while a member runs", async () => {
     const empty = await newDirectory();

@@ -53,6 +53,16 @@ export function entriesSize(entries: readonly Entry[]): number {
   return sum;
 }
 
+/** The first of the entries: at least one, then as many as come to at most `bytesMax` by {@link entrySize}. */
+export function withinBytes(entries: readonly Entry[], bytesMax: number): readonly Entry[] {
+  let bytes = 0;
+  const end = entries.findIndex((entry, position) => {
+    bytes += entrySize(entry);
+    return position > 0 && bytes > bytesMax;
+  });
+  return end === -1 ? entries : entries.slice(0, end);
+}
+
 /** Position of an entry with the term that makes it unique: two logs that share one share everything before it. */
 export interface LogPosition {
   readonly index: Index;

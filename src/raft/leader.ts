@@ -1,6 +1,6 @@
 import { invariant } from "./assert.ts";
 import type { Configuration, MemberId } from "./configuration.ts";
-import { type Entry, entriesSize, entrySize, type Index } from "./entry.ts";
+import { type Entry, entriesSize, entrySize, type Index, withinBytes } from "./entry.ts";
 import { broadcastHeartbeats, sendHeartbeat } from "./heartbeat.ts";
 import { notePromise } from "./lease.ts";
 import type { AppendEntriesRequest, AppendEntriesResponse, HeartbeatResponse } from "./message.ts";
@@ -133,7 +133,8 @@ export function entriesRead(state: RaftState, peer: MemberId, entries: readonly 
     return;
   }
   const wanted = entries[0]?.index === progress.nextIndex && entries.every((entry) => state.log.has(entry));
-  if (wanted && progress.canSend) sendAppend(state, peer, progress, entries);
+  // A store limits what it reads by the encoded size, of which a configuration has less than it counts for here.
+  if (wanted && progress.canSend) sendAppend(state, peer, progress, withinBytes(entries, state.options.appendBytesMax));
 }
 
 function sendAppend(state: RaftState, to: MemberId, progress: Progress, entries: readonly Entry[]): void {

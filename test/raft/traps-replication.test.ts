@@ -229,6 +229,18 @@ test("trap 23: entries read in one term are not sent in a later one, in which ot
   expect(sent.map((entry) => entry.term)).toEqual([3, 3, 3, term]);
 });
 
+test("entries that were read are sent as far as the core counts them into one message, and the rest is asked for again", () => {
+  const member = new TestMember({ terms: [1, 1, 1], raft: { appendBytesMax: 80 } });
+  member.lead();
+  member.node.step(refused(2, 3, at(0, 0)), member.nowMs);
+  member.node.step(appended(2, 0), member.nowMs);
+  member.turn();
+  member.node.entriesRead("b", entriesOf([1, 1, 1]));
+  const sent = ofType(member.turn().messages, "AppendEntriesRequest").filter(({ to }) => to === "b");
+  expect(sent.map(({ prevLogIndex, entries }) => [prevLogIndex, entries.length])).toEqual([[0, 2]]);
+  expect(member.logReads.at(-1)).toMatchObject({ peer: "b", from: 3 });
+});
+
 test("trap 23: entries that could not be read are asked for again after a while, not in every turn", () => {
   const member = new TestMember({ terms: [1, 1, 1] });
   member.lead();

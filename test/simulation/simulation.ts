@@ -34,9 +34,6 @@ const eventsMax = 3_000_000;
 /** No entry is larger, bytes: configurations of a dozen members. */
 const entryBytesMax = 4096;
 
-/** Reads of the store are limited by encoded bytes; the core counts 128 for a member of a configuration, which takes 11 or more there. */
-const countedMax = 12;
-
 /** What a run came to. */
 export interface RunReport {
   readonly traceHash: string;
@@ -227,7 +224,7 @@ function limitsOf({ options }: Plan): QueueLimits {
     // Those that ask the leader, and those that wait for a revision.
     reads: 2 * pendingReadsMax,
     inflightMessages: raft.inflight.messages,
-    inflightBytes: raft.inflight.bytes + countedMax * raft.appendBytesMax + entryBytesMax,
+    inflightBytes: raft.inflight.bytes + raft.appendBytesMax + entryBytesMax,
   };
 }
 

@@ -18,6 +18,7 @@ export function becomeLeader(state: RaftState): void {
   state.leaderId = state.id;
   state.electionElapsedMs = 0;
   state.heartbeatElapsedMs = 0;
+  state.lossCheckElapsedMs = 0;
   state.uncommittedBytes = 0;
   state.round = 0;
   state.rounds.clear();
@@ -230,6 +231,7 @@ function discountCommitted(state: RaftState): void {
 /** Sends heartbeats when they are due, and steps down when no quorum answered within an election timeout (thesis, section 6.2). */
 export function tickLeader(state: RaftState, elapsedMs: number): void {
   state.heartbeatElapsedMs += elapsedMs;
+  state.lossCheckElapsedMs += elapsedMs;
   state.electionElapsedMs += elapsedMs;
   tickTransfer(state, elapsedMs);
   if (state.electionElapsedMs >= state.options.electionTimeoutMs) {
@@ -239,8 +241,12 @@ export function tickLeader(state: RaftState, elapsedMs: number): void {
     }
     checkQuorumAnew(state);
   }
-  if (state.heartbeatElapsedMs >= state.options.heartbeatIntervalMs) {
+  const { heartbeatIntervalMs } = state.options;
+  if (state.lossCheckElapsedMs >= heartbeatIntervalMs) {
+    state.lossCheckElapsedMs = 0;
     for (const progress of state.progress.values()) progress.lossCheckDue = true;
+  }
+  if (state.heartbeatElapsedMs >= heartbeatIntervalMs) {
     broadcastHeartbeats(state);
   } else {
     tellCommit(state);

@@ -112,7 +112,10 @@ export interface RaftState {
   leaderSilenceMs: number;
   /** Chosen anew for every wait, between one and two election timeouts. */
   randomizedElectionTimeoutMs: number;
+  /** Since the last heartbeats of a leader, those of reads among them. */
   heartbeatElapsedMs: number;
+  /** Since a leader last had losses looked for; reads must not put it off. */
+  lossCheckElapsedMs: number;
   /** Core time when a leader was last heard from; `null` before that. */
   leaderContactMs: number | null;
 

@@ -68,6 +68,7 @@ export function recoverState(
     leaderSilenceMs: hardState.term === 0 ? Number.POSITIVE_INFINITY : 0,
     randomizedElectionTimeoutMs: randomElectionTimeout(options, random),
     heartbeatElapsedMs: 0,
+    lossCheckElapsedMs: 0,
     leaderContactMs: null,
     votes: new Map(),
     progress: new Map(),

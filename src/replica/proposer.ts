@@ -17,6 +17,8 @@ export interface ProposerDependencies {
   readonly options: ReplicaOptions;
   readonly space: SpaceGuard;
   readonly inspect: (command: Uint8Array) => CommandNature;
+  /** Whether the state of this member is known to be wrong. */
+  readonly isDiverged: () => boolean;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
 }
@@ -118,7 +120,12 @@ export class Proposer {
   }
 
   #append(given: readonly Proposal[]): void {
-    const { node, runtime, space } = this.#deps;
+    const { node, runtime, space, isDiverged } = this.#deps;
+    if (isDiverged()) {
+      // About to hand over, it must not answer of its own state: the next leader will.
+      this.tryAgain(given);
+      return;
+    }
     if (given.length > 0) space.look();
     const proposals = given.filter((proposal) => {
       const refused = space.refuses(proposal.command);

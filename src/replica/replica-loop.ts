@@ -80,9 +80,11 @@ export class ReplicaLoop {
     const inspect = (command: Uint8Array) => deps.stateMachine.inspect(command);
     this.#forwarder = new Forwarder({ ...shared, inspect, firstBatchId: randomId(random) });
     this.space = new SpaceGuard(deps.stateMachine, view, options.quotaBytes);
+    const isDiverged = () => this.integrity.isDiverged;
     this.proposer = new Proposer({
       ...shared,
       inspect,
+      isDiverged,
       space: this.space,
       transport: deps.transport,
       forwarder: this.#forwarder,
@@ -97,13 +99,18 @@ export class ReplicaLoop {
     const { transport, stateMachine, logger } = deps;
     const guarded = (part: () => void) => this.guarded(part);
     const parts = { ...shared, transport, stateMachine, logger, random, writer, applier, proposals, guarded };
-    const isDiverged = () => this.integrity.isDiverged;
     this.reader = new Reader({ ...shared, applier, isDiverged });
     this.snapshots = new SnapshotTransfers({ ...parts, isDiverged });
     const isInstalling = () => this.snapshots.installing;
-    this.integrity = new Integrity({ ...parts, isInstalling, diverged: () => this.reader.clear("STATE_DIVERGED") });
+    this.integrity = new Integrity({ ...parts, isInstalling, diverged: () => this.#silence() });
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });
     this.stateOpener = new StateOpener({ ...shared, writer, isInstalling });
+  }
+
+  /** Lets nobody have an answer of a state that is wrong. What is in the log may be applied rightly elsewhere. */
+  #silence(): void {
+    this.reader.clear("STATE_DIVERGED");
+    this.proposer.appended.clear();
   }
 
   /** Whether the loop has ended, for whatever reason. */

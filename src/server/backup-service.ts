@@ -127,13 +127,20 @@ export class BackupService {
     for await (const data of pieces) {
       const response = create(BackupResponseSchema, { data, ...(first && { info }) });
       first = false;
-      if (isGone(stream)) return false;
+      if (isGone(stream) || this.#cutOff(stream)) return false;
       this.#metrics.backupSentBytes(data.length);
       if (!stream.write(response)) await writable(stream);
     }
-    if (isGone(stream)) return false;
+    if (isGone(stream) || this.#cutOff(stream)) return false;
     stream.end();
     return true;
+  }
+
+  /** Refuses the rest of a backup of a state that turns out to be wrong while it is sent. */
+  #cutOff(stream: BackupStream): boolean {
+    const diverged = this.#environment.replica.isDiverged();
+    if (diverged) this.#refuse(stream, divergedRefusal(this.#environment));
+    return diverged;
   }
 
   #refuse(stream: BackupStream, refusal: Refusal): void {

@@ -241,6 +241,24 @@ test("entries that were read are sent as far as the core counts them into one me
   expect(member.logReads.at(-1)).toMatchObject({ peer: "b", from: 3 });
 });
 
+test("a lost probe is repeated however often the leader is read from", () => {
+  const cluster = new TestCluster({ a: [], b: [], c: [] });
+  cluster.isolate("c");
+  const leader = cluster.elect("a");
+  cluster.heal();
+  // Each read sends heartbeats, more often than they would be due.
+  const stepMs = leader.options.heartbeatIntervalMs / 5;
+  for (let read = 1; read <= 20; read++) {
+    leader.node.readIndex(read, leader.nowMs);
+    for (const member of cluster.members) {
+      member.nowMs += stepMs;
+      member.tick();
+    }
+    cluster.settle();
+  }
+  expect(cluster.member("c").node.lastIndex).toBe(leader.node.lastIndex);
+});
+
 test("trap 23: entries that could not be read are asked for again after a while, not in every turn", () => {
   const member = new TestMember({ terms: [1, 1, 1] });
   member.lead();

@@ -22,7 +22,8 @@ export const file_raftkv_v1_maintenance_service: GenFile = /*@__PURE__*/
 export type CreateSnapshotRequest = Message<"raftkv.v1.CreateSnapshotRequest"> & {
   /**
    * Applied entries to keep for followers that are behind; as the member's settings say when absent. A follower that lacks
-   * an entry which is not kept fetches the whole state. What a follower needs that is fetching it now is kept in any case.
+   * an entry which is not kept fetches the whole state. What a follower needs that is fetching it now is kept, up to
+   * compaction-pinned-size.
    *
    * @generated from field: optional uint64 trailing_entries = 1;
    */
@@ -277,7 +278,8 @@ export const MaintenanceService: GenService<{
   },
   /**
    * GetHash answers with the hash of the answering member's state at a checkpoint: an entry of the log that changes nothing, at
-   * which every member hashes the rows that it has on disk. Without an index the leader takes a new checkpoint first. Two
+   * which every member hashes the rows that it has on disk. Without an index the leader takes a checkpoint, or shares one that
+   * is under way. Two
    * members that answer with different hashes for one index have different states; hashes of different indexes say nothing.
    *
    * @generated from rpc raftkv.v1.MaintenanceService.GetHash

@@ -7,7 +7,6 @@ import { type MemberId, votersOnly } from "../../src/raft/configuration.ts";
 import { defaultRaftOptions, type RaftOptions } from "../../src/raft/options.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { defaultReplicaOptions } from "../../src/replica/replica-options.ts";
-import { processRuntime } from "../../src/replica/runtime.ts";
 import { createServerMetrics } from "../../src/server/metrics.ts";
 import { openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
@@ -15,6 +14,7 @@ import { GrpcPeerTransport } from "../../src/transport/grpc-peer-transport.ts";
 import type { PeerTransport } from "../../src/transport/peer-transport.ts";
 import { findFreePorts } from "../lib/free-ports.ts";
 import { waitUntil } from "../lib/wait-until.ts";
+import { createSteadyRuntime } from "../replica/steady-runtime.ts";
 import { type ServerHarness, startServer } from "../server/server-harness.ts";
 import { openTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
@@ -35,6 +35,7 @@ export interface GrpcMember {
 /** Three members of one process over real connections, each of which may be cut; all of it ends with the test. */
 export class GrpcCluster {
   readonly members: GrpcMember[] = [];
+  readonly #runtime = createSteadyRuntime();
   /** By who connects and who listens. */
   readonly #proxies = new Map<string, TcpProxy>();
 
@@ -101,7 +102,7 @@ export class GrpcCluster {
       store,
       transport: this.#throughProxies(id, new GrpcPeerTransport({ identity, listenAddress })),
       stateMachine,
-      runtime: processRuntime,
+      runtime: this.#runtime,
       metrics: metrics.replica,
       logger: silentLogger,
       options: { ...defaultReplicaOptions, raft: { ...defaultRaftOptions, ...raft } },

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { defaultRaftOptions } from "../../src/raft/options.ts";
 import type { ReplicaMetrics } from "../../src/replica/replica-metrics.ts";
-import { processRuntime } from "../../src/replica/runtime.ts";
 import { openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import {
   type ClusterMember,
@@ -11,6 +10,7 @@ import {
   readTotal,
   until,
 } from "./replica-cluster.ts";
+import { createSteadyRuntime } from "./steady-runtime.ts";
 
 const raft = {
   ...defaultRaftOptions,
@@ -108,7 +108,8 @@ function readAll(member: ClusterMember, acknowledged: () => number) {
 
 test("trap 52: what was read under a lease is not current any more when the process stood still meanwhile", async () => {
   let skippedMs = 0;
-  const runtime = { ...processRuntime, now: () => processRuntime.now() + skippedMs };
+  const steady = createSteadyRuntime();
+  const runtime = { ...steady, now: () => steady.now() + skippedMs };
   const { cluster, tally } = await startCluster({ size: 1, runtime: () => runtime });
   const { replica } = await cluster.leader();
   const read = (standStillMs: number): Promise<boolean> =>
@@ -128,7 +129,8 @@ test("trap 52: what was read under a lease is not current any more when the proc
 
 test("what a round confirmed stays what it was, however long it is looked at", async () => {
   let skippedMs = 0;
-  const runtime = { ...processRuntime, now: () => processRuntime.now() + skippedMs };
+  const steady = createSteadyRuntime();
+  const runtime = { ...steady, now: () => steady.now() + skippedMs };
   const { cluster } = await startCluster({
     size: 1,
     runtime: () => runtime,

@@ -7,11 +7,12 @@ import type { ProposalOutcome, ReadOutcome } from "../../src/replica/outcome.ts"
 import { Replica } from "../../src/replica/replica.ts";
 import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-metrics.ts";
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
-import { processRuntime, type Runtime } from "../../src/replica/runtime.ts";
+import type { Runtime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { createInProcessNetwork } from "../../src/transport/in-process-network.ts";
+import { createSteadyRuntime } from "./steady-runtime.ts";
 
 const totalKey = new Uint8Array([1]);
 
@@ -53,17 +54,18 @@ export interface ClusterOptions {
   readonly engine: (id: MemberId) => StorageEngine;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
-  /** Clock and scheduling of a member. Default: those of the process. */
+  /** Clock and scheduling of a member. Default: one steady clock for all. */
   readonly runtime?: (id: MemberId) => Runtime;
   /** What all members tell their metrics. */
   readonly metrics?: Partial<ReplicaMetrics>;
 }
 
-/** Replicas of one process over an in-process network, in real time with short timeouts. */
+/** Replicas of one process over an in-process network, with short timeouts, which stalls of the process do not use up. */
 export class ReplicaCluster {
   readonly network = createInProcessNetwork();
   readonly members = new Map<MemberId, ClusterMember>();
   readonly ids: readonly MemberId[];
+  readonly #runtime = createSteadyRuntime();
   readonly #options: ClusterOptions;
   #starts = 0;
 
@@ -100,7 +102,7 @@ export class ReplicaCluster {
       store,
       transport: this.network.createTransport(identity),
       stateMachine: stateMachine ?? countingMachine,
-      runtime: this.#options.runtime?.(id) ?? processRuntime,
+      runtime: this.#options.runtime?.(id) ?? this.#runtime,
       metrics: { ...silentMetrics, ...this.#options.metrics },
       logger: silentLogger,
       options: {

@@ -6,12 +6,12 @@ import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
 import { renderBytes, renderJson, renderTable } from "./render.ts";
 
-const header = ["NAME", "ID", "INDEX", "REVISION", "HASH", "ROWS", "SIZE", "PROBLEM"];
+const header = ["NAME", "ID", "INDEX", "REVISION", "VERSION", "HASH", "ROWS", "SIZE", "PROBLEM"];
 
 /** Digits of a hash that a table shows; JSON has all. */
 const shownDigits = 16;
 
-/** Adds check hash: one row for each member; exit code 1 when two states differ, or a member could not tell. */
+/** Adds check hash: one row for each member; exit code 1 when two states differ, or not all could be compared. */
 export function addCheckCommands(program: Command, io: CliIo, act: Act): void {
   const check = program.command("check").description("look whether the cluster's data is whole");
   const hash = check.command("hash").description("compare the states of all members at one index");
@@ -27,19 +27,23 @@ export function addCheckCommands(program: Command, io: CliIo, act: Act): void {
   );
 }
 
-function problemOf({ index, members, differ }: HashComparison): string | null {
+function problemOf({ index, members, differ, stateVersions }: HashComparison): string | null {
   if (differ) return `the states of the members differ at index ${index}`;
   const silent = members.filter(({ state }) => state === null).map(({ name }) => name);
+  if (stateVersions.length > 1) {
+    const versions = stateVersions.join(" and ");
+    return `members of the state versions ${versions} are not compared with each other; those of one version have the same state`;
+  }
   return silent.length === 0 ? null : `not compared: ${silent.join(", ")}; the others have the same state`;
 }
 
-function toJson({ index, members, differ }: HashComparison) {
+function toJson({ index, members, differ, stateVersions }: HashComparison) {
   return {
     index,
-    agreed: !differ && members.every(({ state }) => state !== null),
+    agreed: !differ && stateVersions.length === 1 && members.every(({ state }) => state !== null),
     members: members.map(({ name, memberId: id, state, failure }) => {
-      const { revision = null, hash = null, rows = null, sizeBytes = null } = state ?? {};
-      return { name, id, revision, hash, rows, sizeBytes, problem: failure };
+      const { revision = null, stateVersion = null, hash = null, rows = null, sizeBytes = null } = state ?? {};
+      return { name, id, revision, stateVersion, hash, rows, sizeBytes, problem: failure };
     }),
   };
 }
@@ -52,8 +56,14 @@ function toTable({ index, members }: HashComparison): string {
 }
 
 function toCells({ name, memberId, state, failure }: HashReport, index: number): string[] {
-  if (state === null) return [name, memberId, String(index), "-", "-", "-", "-", failure];
-  const { revision, hash, rows, sizeBytes } = state;
-  const figures = [String(revision), hash.slice(0, shownDigits), String(rows), renderBytes(sizeBytes)];
+  if (state === null) return [name, memberId, String(index), "-", "-", "-", "-", "-", failure];
+  const { revision, stateVersion, hash, rows, sizeBytes } = state;
+  const figures = [
+    String(revision),
+    String(stateVersion),
+    hash.slice(0, shownDigits),
+    String(rows),
+    renderBytes(sizeBytes),
+  ];
   return [name, memberId, String(index), ...figures, "-"];
 }

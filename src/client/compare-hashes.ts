@@ -13,6 +13,8 @@ export interface MemberHash {
   readonly revision: number;
   /** SHA-256 over all rows, 64 hexadecimal digits. */
   readonly hash: string;
+  /** Version of the state machine that wrote the rows. */
+  readonly stateVersion: number;
   readonly rows: number;
   /** Bytes of keys and values. */
   readonly sizeBytes: number;
@@ -30,8 +32,10 @@ export interface HashReport extends Pick<MemberReport, "name" | "memberId" | "cl
 export interface HashComparison {
   readonly index: number;
   readonly members: readonly HashReport[];
-  /** Whether there are two that differ. */
+  /** Whether there are two of one state version that differ. */
   readonly differ: boolean;
+  /** State versions that there are, ascending; the states of members of different ones are not compared. */
+  readonly stateVersions: readonly number[];
 }
 
 /**
@@ -43,8 +47,10 @@ export async function compareHashes(endpoints: readonly string[], timeoutMs: num
   const reports = await readClusterStatus(endpoints, Math.min(timeoutMs / 3, statusMsMax));
   const index = await takeCheckpoint(reports, deadlineMs);
   const members = await Promise.all(reports.map((report) => askMember(report, index, deadlineMs)));
-  const hashes = new Set(members.flatMap(({ state }) => (state === null ? [] : [state.hash])));
-  return { index, members, differ: hashes.size > 1 };
+  const states = members.flatMap(({ state }) => (state === null ? [] : [state]));
+  const stateVersions = [...new Set(states.map(({ stateVersion }) => stateVersion))].sort((a, b) => a - b);
+  const hashes = new Set(states.map(({ stateVersion, hash }) => `${stateVersion} ${hash}`));
+  return { index, members, differ: hashes.size > stateVersions.length, stateVersions };
 }
 
 const statusMsMax = 5_000;
@@ -114,11 +120,12 @@ async function atMember<T>(address: string, ask: (endpoint: Endpoint) => Promise
   }
 }
 
-function toMemberHash({ index, revision, hash, rows, sizeBytes }: GetHashResponse): MemberHash {
+function toMemberHash({ index, revision, hash, rows, sizeBytes, stateVersion }: GetHashResponse): MemberHash {
   return {
     index: toSafeNumber(index, "index"),
     revision: toSafeNumber(revision, "revision"),
     hash,
+    stateVersion: stateVersion || 1,
     rows: toSafeNumber(rows, "rows"),
     sizeBytes: toSafeNumber(sizeBytes, "size_bytes"),
   };

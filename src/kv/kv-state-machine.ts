@@ -26,6 +26,8 @@ const pairOverheadBytes = 16;
  * Pure: what a command comes to depends on the rows, the command, its log time and the limits, and on nothing else.
  */
 class KvStateMachine implements CountingStateMachine {
+  /** A release under which a command leaves other rows than before has a higher one. */
+  readonly version = 1;
   readonly indexPrefix = expiryIndexPrefix;
   readonly #limits: KvLimits;
   readonly #gate: SessionGate;

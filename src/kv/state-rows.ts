@@ -23,6 +23,7 @@ export interface ApplyContext {
 
 /** What the log drives; mirrors the replica's port as {@link StateRows} does. */
 export interface StateMachine {
+  readonly version: number;
   readonly indexPrefix: Uint8Array;
   inspect(command: Uint8Array): "retrySafe" | "single" | "unknown";
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;

@@ -1,6 +1,5 @@
 import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
-import type { Index } from "../raft/entry.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { PeerTransport, StateHashReport } from "../transport/peer-transport.ts";
 import { judgeHashes } from "./hash-verdict.ts";
@@ -23,14 +22,18 @@ export interface HashExchangeDependencies {
 interface Comparison {
   readonly own: StateHash;
   readonly beganMs: number;
+  /** Of members with the same version of the state machine. */
   readonly hashes: Map<MemberId, string>;
+  /** Members that told a hash of another version: neither for nor against this one's. */
+  readonly otherVersions: Set<MemberId>;
   nextAskMs: number;
   ended: boolean;
 }
 
 /**
- * Tells the peers what the own state came to, hears what theirs did, and compares what stands at one index. Every member
- * decides for itself, so that none has to believe a leader whose own state may be the wrong one.
+ * Tells the peers what the own state came to, hears what theirs did, and compares what stands at one index and was
+ * written by one version of the state machine. Every member decides for itself, so that none has to believe a leader whose own
+ * state may be the wrong one.
  */
 export class HashExchange {
   readonly #deps: HashExchangeDependencies;
@@ -58,19 +61,23 @@ export class HashExchange {
     this.#giveUp();
     this.#results = [...this.#results, own].slice(-options.integrity.resultsMax);
     const hashes = new Map([[node.id, own.hash]]);
-    this.#comparison = { own, beganMs: nowMs, hashes, nextAskMs: nowMs, ended: false };
+    this.#comparison = { own, beganMs: nowMs, hashes, otherVersions: new Set(), nextAskMs: nowMs, ended: false };
     this.#judge(this.#comparison);
     this.tick(nowMs);
   }
 
   /** A peer tells its hash. One of a checkpoint that is not hashed here yet is asked for when it is. */
-  heard({ from, index, hash, wantsAnswer }: StateHashReport): void {
+  heard({ from, index, hash, stateVersion, wantsAnswer }: StateHashReport): void {
     const { node, transport } = this.#deps;
     const own = this.#results.find((result) => result.index === index);
     if (own === undefined) return;
     if (wantsAnswer) transport.send(from, [reportOf(own, { from: node.id, to: from, wantsAnswer: false })]);
     const comparison = this.#comparison;
     if (comparison?.own.index !== index || comparison.hashes.has(from)) return;
+    if (stateVersion !== own.stateVersion) {
+      this.#passOver(comparison, from, stateVersion);
+      return;
+    }
     comparison.hashes.set(from, hash);
     if (hash !== own.hash) this.#tellDifference(from, own, hash);
     this.#judge(comparison);
@@ -88,11 +95,22 @@ export class HashExchange {
     }
   }
 
-  #ask({ own, hashes }: Comparison): void {
+  #ask({ own, hashes, otherVersions }: Comparison): void {
     const { node, transport } = this.#deps;
     for (const { id: to } of node.reachableMembers) {
-      if (!hashes.has(to)) transport.send(to, [reportOf(own, { from: node.id, to, wantsAnswer: true })]);
+      if (!hashes.has(to) && !otherVersions.has(to))
+        transport.send(to, [reportOf(own, { from: node.id, to, wantsAnswer: true })]);
     }
+  }
+
+  #passOver({ own, otherVersions }: Comparison, peer: MemberId, theirs: number): void {
+    if (otherVersions.has(peer)) return;
+    otherVersions.add(peer);
+    const { index, stateVersion } = own;
+    this.#deps.logger.info(
+      { peer, index, stateVersion, theirs },
+      "not compared with a member of another state version",
+    );
   }
 
   #judge(comparison: Comparison): void {
@@ -131,8 +149,8 @@ export class HashExchange {
 }
 
 function reportOf(
-  { index, hash }: { readonly index: Index; readonly hash: string },
+  { index, hash, stateVersion }: StateHash,
   ends: Pick<StateHashReport, "from" | "to" | "wantsAnswer">,
 ): StateHashReport {
-  return { type: "StateHashReport", ...ends, index, hash };
+  return { type: "StateHashReport", ...ends, index, hash, stateVersion };
 }

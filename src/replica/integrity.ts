@@ -65,6 +65,8 @@ export class Integrity {
   #lastMs: number;
 
   constructor(deps: IntegrityDependencies) {
+    const { version = 1 } = deps.stateMachine;
+    assert(Number.isInteger(version) && version >= 1 && version < 2 ** 32, `no version of a state machine: ${version}`);
     this.#deps = deps;
     this.#divergence = deps.store.divergence ?? null;
     this.#lastMs = deps.runtime.now();

@@ -34,6 +34,13 @@ export type CommandNature = "retrySafe" | "single" | "unknown";
  * no randomness, no order of insertion. A throw stops the member; domain refusals are results.
  */
 export interface StateMachine {
+  /**
+   * Version of the rows that {@link apply} leaves, from 1 to 2^32 - 1. Members of one version that applied the same entries must
+   * have the same rows, whichever versions they ran before; so a release that writes other rows has a higher one, and brings
+   * what is there into its own form, or takes its new rules up at an entry of the log. The states of members are compared within one
+   * version only. Default 1.
+   */
+  readonly version?: number;
   /** Keys that begin with this byte string are kept in memory, in order, for {@link StateRows.firstIndexKey}. */
   readonly indexPrefix: Uint8Array;
   /** What can be said of a command without applying it. */

@@ -129,7 +129,8 @@ export class StateScrubber {
     const { snapshot } = run;
     const revision = stateMachine.revision?.(snapshot) ?? 0;
     run.nextIndex = store.logFirstIndex;
-    hashed({ index: snapshot.appliedIndex, revision, ...run.hash.digest() });
+    const stateVersion = stateMachine.version ?? 1;
+    hashed({ index: snapshot.appliedIndex, revision, stateVersion, ...run.hash.digest() });
   }
 
   async #readEntries(run: Run, from: Index, bytesMax: number): Promise<void> {

@@ -75,6 +75,7 @@ function answerWithHash(call: HashCall, environment: CallEnvironment, index: num
           hash: result.hash,
           rows: BigInt(result.rows),
           sizeBytes: BigInt(result.bytes),
+          stateVersion: result.stateVersion,
         }),
       ),
     );

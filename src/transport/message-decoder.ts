@@ -56,7 +56,8 @@ function decodeFrame(frame: Uint8Array): DeliverRequest {
   }
 }
 
-function fromWireStateHash({ index, hash, wantsAnswer }: StateHashMessage, ends: StreamEnds): PeerMessage {
+function fromWireStateHash(message: StateHashMessage, ends: StreamEnds): PeerMessage {
+  const { index, hash, stateVersion, wantsAnswer } = message;
   if (hash.length !== stateHashBytes) throw refused(`StateHashReport.hash has ${hash.length} bytes`);
   const text = Buffer.from(hash).toString("hex");
   return {
@@ -64,6 +65,8 @@ function fromWireStateHash({ index, hash, wantsAnswer }: StateHashMessage, ends:
     ...ends,
     index: toSafeNumber(index, "StateHashReport.index"),
     hash: text,
+    // A sender that tells none is of a release in which there was but one.
+    stateVersion: stateVersion || 1,
     wantsAnswer,
   };
 }

@@ -55,8 +55,8 @@ export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-function encodeStateHash({ index, hash, wantsAnswer }: StateHashReport): Uint8Array {
-  const value = { index: BigInt(index), hash: Buffer.from(hash, "hex"), wantsAnswer };
+function encodeStateHash({ index, hash, stateVersion, wantsAnswer }: StateHashReport): Uint8Array {
+  const value = { index: BigInt(index), hash: Buffer.from(hash, "hex"), stateVersion, wantsAnswer };
   return toBinary(StateHashReportSchema, { $typeName: "raftkv.raft.v1.StateHashReport", ...value });
 }
 

@@ -51,6 +51,8 @@ export interface StateHashReport {
   readonly index: Index;
   /** SHA-256 of the state's rows, 64 hexadecimal digits. */
   readonly hash: string;
+  /** Of the state machine that wrote the rows; hashes of different versions say nothing about each other. */
+  readonly stateVersion: number;
   /** Whether the sender does not know the receiver's hash yet. */
   readonly wantsAnswer: boolean;
 }

@@ -18,14 +18,14 @@ interface FakeMember {
   clientAddress: string;
 }
 
-/** Members of which each has one of the hashes given, and what was asked of them; `answer` may refuse. */
+/** Members of which each has one of the hashes given (a digit, its state version behind it), and what was asked of them; `answer` may refuse. */
 async function cluster(
   hashes: readonly string[],
   answer: (member: string, index: bigint | undefined) => void = () => {},
 ) {
   const members: FakeMember[] = [];
   const asked: string[] = [];
-  for (const [position, digit] of hashes.entries()) {
+  for (const [position, [digit = "", version = "0"]] of hashes.entries()) {
     const name = `n${position + 1}`;
     const member = { name, memberId: `${position + 1}`.repeat(16), clientAddress: "" };
     members.push(member);
@@ -35,7 +35,8 @@ async function cluster(
       on(getHash, ({ index }) => {
         asked.push(`${name} ${index ?? "new"}`);
         answer(name, index);
-        return { index: index ?? 77n, revision: 5n, hash: digit.repeat(64), rows: 9n, sizeBytes: 2048n };
+        const stateVersion = Number(version);
+        return { index: index ?? 77n, revision: 5n, stateVersion, hash: digit.repeat(64), rows: 9n, sizeBytes: 2048n };
       }),
     ]);
     member.clientAddress = address;
@@ -54,10 +55,10 @@ test("takes one checkpoint and shows what every member has there", async () => {
   expect([code, stderr]).toEqual([0, ""]);
   const rows = stdout.trimEnd().split("\n");
   expect(rows.map((row) => row.split(/ {2,}/))).toEqual([
-    ["NAME", "ID", "INDEX", "REVISION", "HASH", "ROWS", "SIZE", "PROBLEM"],
-    ["n1", "1".repeat(16), "77", "5", "a".repeat(16), "9", "2.00 KiB", "-"],
-    ["n2", "2".repeat(16), "77", "5", "a".repeat(16), "9", "2.00 KiB", "-"],
-    ["n3", "3".repeat(16), "77", "5", "a".repeat(16), "9", "2.00 KiB", "-"],
+    ["NAME", "ID", "INDEX", "REVISION", "VERSION", "HASH", "ROWS", "SIZE", "PROBLEM"],
+    ["n1", "1".repeat(16), "77", "5", "1", "a".repeat(16), "9", "2.00 KiB", "-"],
+    ["n2", "2".repeat(16), "77", "5", "1", "a".repeat(16), "9", "2.00 KiB", "-"],
+    ["n3", "3".repeat(16), "77", "5", "1", "a".repeat(16), "9", "2.00 KiB", "-"],
   ]);
   expect(given.asked.toSorted()).toEqual(["n1 77", "n1 new", "n2 77", "n3 77"]);
 });
@@ -71,6 +72,22 @@ test("exits with 1 when two states differ", async () => {
     1,
     { index: 77, agreed: false, members: [{ hash: "a".repeat(64) }, { hash: "b".repeat(64) }, { name: "n3" }] },
   ]);
+});
+
+test("calls no difference between two state versions one, and says that they are not compared", async () => {
+  const upgrading = await cluster(["a", "a1", "b2"]);
+  const { code, stderr } = await check(upgrading);
+  expect([code, stderr]).toEqual([
+    1,
+    "raftkv: members of the state versions 1 and 2 are not compared with each other; those of one version have the same state\n",
+  ]);
+  const json = await check(upgrading, "-o", "json");
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    agreed: false,
+    members: [{ stateVersion: 1 }, { stateVersion: 1 }, { stateVersion: 2 }],
+  });
+  const wrong = await check(await cluster(["a", "a1", "b2", "c2"]));
+  expect([wrong.code, wrong.stderr]).toEqual([1, "raftkv: the states of the members differ at index 77\n"]);
 });
 
 test("exits with 1 when a member cannot be asked, and names it", async () => {

@@ -12,8 +12,8 @@ const { getHash } = MaintenanceService.method;
 const { get, put } = KvService.method;
 const { getStatus, listMembers } = ClusterService.method;
 
-const result = { index: 40, revision: 7, hash: "ab".repeat(32), rows: 12, bytes: 3456 };
-const told = { index: 40n, revision: 7n, hash: "ab".repeat(32), rows: 12n, sizeBytes: 3456n };
+const result = { index: 40, revision: 7, stateVersion: 3, hash: "ab".repeat(32), rows: 12, bytes: 3456 };
+const told = { index: 40n, revision: 7n, stateVersion: 3, hash: "ab".repeat(32), rows: 12n, sizeBytes: 3456n };
 const divergence = { index: 40, hash: "a".repeat(64), majorityHash: "b".repeat(64) };
 
 describe("GetHash", () => {

@@ -44,4 +44,10 @@ export const integrityMutations: readonly Mutation[] = [
     ],
     tests: ["replica/applier.test.ts"],
   },
+  {
+    number: 215,
+    fault: "hashes of different versions of the state machine are compared",
+    edits: [edit("replica/hash-exchange.ts", "if (stateVersion !== own.stateVersion) {", "if (stateVersion < 1) {")],
+    tests: ["replica/hash-exchange.test.ts"],
+  },
 ];

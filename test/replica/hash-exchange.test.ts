@@ -36,11 +36,15 @@ beforeEach(() => {
 });
 
 function publish(index: number, hash: string, nowMs = 0): void {
-  exchange.publish({ index, hash, revision: index, rows: 1, bytes: 1 }, nowMs);
+  exchange.publish({ index, hash, stateVersion: 1, revision: index, rows: 1, bytes: 1 }, nowMs);
 }
 
 function hear(from: string, index: number, hash: string, wantsAnswer = false): void {
-  exchange.heard({ type: "StateHashReport", from, to: "a", index, hash, wantsAnswer });
+  exchange.heard({ type: "StateHashReport", from, to: "a", index, hash, stateVersion: 1, wantsAnswer });
+}
+
+function hearOtherVersion(from: string, index: number, hash: string): void {
+  exchange.heard({ type: "StateHashReport", from, to: "a", index, hash, stateVersion: 2, wantsAnswer: false });
 }
 
 /** What was sent since the last time, in short. */
@@ -113,6 +117,21 @@ describe("hashes of others", () => {
     expect([compared, exchange.split]).toEqual([[], false]);
     exchange.tick(100);
     expect([compared, exchange.split, outvoted]).toEqual([["split"], true, []]);
+  });
+
+  test("of another state version count neither for nor against, and are not asked for again", () => {
+    publish(7, "mine");
+    sent.splice(0);
+    for (const peer of ["b", "c"]) hearOtherVersion(peer, 7, "theirs");
+    exchange.tick(10);
+    expect([outvoted, compared, takeSent()]).toEqual([[], [], []]);
+    exchange.tick(100);
+    expect([compared, exchange.split]).toEqual([["unfinished"], false]);
+    publish(8, "mine");
+    hearOtherVersion("b", 8, "mine");
+    expect(compared).toEqual(["unfinished"]);
+    hear("c", 8, "mine");
+    expect(compared).toEqual(["unfinished", "agreed"]);
   });
 
   test("count once for each peer, the first time", () => {

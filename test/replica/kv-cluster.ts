@@ -7,6 +7,7 @@ import { type CompactionOptions, defaultCompactionOptions } from "../../src/repl
 import type { ReplicaMetrics } from "../../src/replica/replica-metrics.ts";
 import type { ReplicaOptions } from "../../src/replica/replica-options.ts";
 import { defaultSnapshotOptions, type SnapshotOptions } from "../../src/replica/snapshot-options.ts";
+import type { StateMachine } from "../../src/replica/state-machine.ts";
 import { readBase } from "../../src/storage/base-row.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { firstGeneration, generationRange, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
@@ -22,6 +23,8 @@ export interface KvClusterOptions {
   readonly metrics?: Partial<ReplicaMetrics>;
   readonly replica?: Partial<ReplicaOptions>;
   readonly kvLimits?: Partial<KvLimits>;
+  /** The state machine of a member. Default: one for all. */
+  readonly stateMachineOf?: (id: MemberId) => StateMachine;
   /** Over a member's disk. Default: {@link openMemoryEngine}. */
   readonly openEngine?: (id: MemberId, rows: MemoryRows) => StorageEngine;
 }
@@ -33,7 +36,16 @@ const smallLog: Partial<CompactionOptions> = { logEntriesMax: 40, trailingEntrie
 export class KvCluster extends ReplicaCluster {
   readonly disks: Map<MemberId, MemoryRows>;
 
-  constructor({ size, compaction, snapshot, metrics, replica, kvLimits, openEngine }: KvClusterOptions = {}) {
+  constructor({
+    size,
+    compaction,
+    snapshot,
+    metrics,
+    replica,
+    kvLimits,
+    stateMachineOf,
+    openEngine,
+  }: KvClusterOptions = {}) {
     const open = openEngine ?? ((_id: MemberId, rows: MemoryRows) => openMemoryEngine(rows));
     const disks = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryRows()] as const));
     super({
@@ -41,6 +53,7 @@ export class KvCluster extends ReplicaCluster {
       ...(size !== undefined && { size }),
       ...(metrics !== undefined && { metrics }),
       stateMachine: createKvStateMachine(kvLimits),
+      ...(stateMachineOf !== undefined && { stateMachineOf }),
       options: {
         // Longer than usual: on a machine that is busy with other tests nobody is to be elected by mistake.
         raft: { ...defaultRaftOptions, electionTimeoutMs: 250, heartbeatIntervalMs: 20 },

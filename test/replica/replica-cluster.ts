@@ -54,6 +54,8 @@ export interface ClusterOptions {
   readonly engine: (id: MemberId) => StorageEngine;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
+  /** The state machine of a member, where they differ. Default: `stateMachine`. */
+  readonly stateMachineOf?: (id: MemberId) => StateMachine;
   /** Clock and scheduling of a member. Default: one steady clock for all. */
   readonly runtime?: (id: MemberId) => Runtime;
   /** What all members tell their metrics. */
@@ -101,7 +103,7 @@ export class ReplicaCluster {
     const replica = await Replica.open({
       store,
       transport: this.network.createTransport(identity),
-      stateMachine: stateMachine ?? countingMachine,
+      stateMachine: this.#options.stateMachineOf?.(id) ?? stateMachine ?? countingMachine,
       runtime: this.#options.runtime?.(id) ?? this.#runtime,
       metrics: { ...silentMetrics, ...this.#options.metrics },
       logger: silentLogger,

@@ -130,6 +130,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     type: fc.constant("StateHashReport" as const),
     index: number,
     hash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((hash) => Buffer.from(hash).toString("hex")),
+    stateVersion: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     wantsAnswer: fc.boolean(),
   }),
   fc.record({

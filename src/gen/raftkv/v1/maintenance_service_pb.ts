@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/v1/maintenance_service.proto.
  */
 export const file_raftkv_v1_maintenance_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQiLgoOR2V0SGFzaFJlcXVlc3QSEgoFaW5kZXgYASABKARIAIgBAUIICgZfaW5kZXgijQEKD0dldEhhc2hSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDQoFaW5kZXgYAiABKAQSEAoIcmV2aXNpb24YAyABKAQSDAoEaGFzaBgEIAEoCRIMCgRyb3dzGAUgASgEEhIKCnNpemVfYnl0ZXMYBiABKAQiHgoNQmFja3VwUmVxdWVzdBINCgVzdGFsZRgBIAEoCCJDCg5CYWNrdXBSZXNwb25zZRIjCgRpbmZvGAEgASgLMhUucmFmdGt2LnYxLkJhY2t1cEluZm8SDAoEZGF0YRgCIAEoDCJsCgpCYWNrdXBJbmZvEikKBmhlYWRlchgBIAEoCzIZLnJhZnRrdi52MS5SZXNwb25zZUhlYWRlchIQCghyZXZpc2lvbhgCIAEoBBINCgVpbmRleBgDIAEoBBISCgpzaXplX2J5dGVzGAQgASgEMu4BChJNYWludGVuYW5jZVNlcnZpY2USVQoOQ3JlYXRlU25hcHNob3QSIC5yYWZ0a3YudjEuQ3JlYXRlU25hcHNob3RSZXF1ZXN0GiEucmFmdGt2LnYxLkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USPwoGQmFja3VwEhgucmFmdGt2LnYxLkJhY2t1cFJlcXVlc3QaGS5yYWZ0a3YudjEuQmFja3VwUmVzcG9uc2UwARJACgdHZXRIYXNoEhkucmFmdGt2LnYxLkdldEhhc2hSZXF1ZXN0GhoucmFmdGt2LnYxLkdldEhhc2hSZXNwb25zZWIGcHJvdG8z", [file_raftkv_v1_common]);
+  fileDesc("CiNyYWZ0a3YvdjEvbWFpbnRlbmFuY2Vfc2VydmljZS5wcm90bxIJcmFmdGt2LnYxIksKFUNyZWF0ZVNuYXBzaG90UmVxdWVzdBIdChB0cmFpbGluZ19lbnRyaWVzGAEgASgESACIAQFCEwoRX3RyYWlsaW5nX2VudHJpZXMihAEKFkNyZWF0ZVNuYXBzaG90UmVzcG9uc2USKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhMKC2ZpcnN0X2luZGV4GAIgASgEEhIKCmxhc3RfaW5kZXgYAyABKAQSFgoObG9nX3NpemVfYnl0ZXMYBCABKAQiLgoOR2V0SGFzaFJlcXVlc3QSEgoFaW5kZXgYASABKARIAIgBAUIICgZfaW5kZXgipAEKD0dldEhhc2hSZXNwb25zZRIpCgZoZWFkZXIYASABKAsyGS5yYWZ0a3YudjEuUmVzcG9uc2VIZWFkZXISDQoFaW5kZXgYAiABKAQSEAoIcmV2aXNpb24YAyABKAQSDAoEaGFzaBgEIAEoCRIMCgRyb3dzGAUgASgEEhIKCnNpemVfYnl0ZXMYBiABKAQSFQoNc3RhdGVfdmVyc2lvbhgHIAEoDSIeCg1CYWNrdXBSZXF1ZXN0Eg0KBXN0YWxlGAEgASgIIkMKDkJhY2t1cFJlc3BvbnNlEiMKBGluZm8YASABKAsyFS5yYWZ0a3YudjEuQmFja3VwSW5mbxIMCgRkYXRhGAIgASgMImwKCkJhY2t1cEluZm8SKQoGaGVhZGVyGAEgASgLMhkucmFmdGt2LnYxLlJlc3BvbnNlSGVhZGVyEhAKCHJldmlzaW9uGAIgASgEEg0KBWluZGV4GAMgASgEEhIKCnNpemVfYnl0ZXMYBCABKAQy7gEKEk1haW50ZW5hbmNlU2VydmljZRJVCg5DcmVhdGVTbmFwc2hvdBIgLnJhZnRrdi52MS5DcmVhdGVTbmFwc2hvdFJlcXVlc3QaIS5yYWZ0a3YudjEuQ3JlYXRlU25hcHNob3RSZXNwb25zZRI/CgZCYWNrdXASGC5yYWZ0a3YudjEuQmFja3VwUmVxdWVzdBoZLnJhZnRrdi52MS5CYWNrdXBSZXNwb25zZTABEkAKB0dldEhhc2gSGS5yYWZ0a3YudjEuR2V0SGFzaFJlcXVlc3QaGi5yYWZ0a3YudjEuR2V0SGFzaFJlc3BvbnNlYgZwcm90bzM", [file_raftkv_v1_common]);
 
 /**
  * Request of CreateSnapshot.
@@ -147,6 +147,14 @@ export type GetHashResponse = Message<"raftkv.v1.GetHashResponse"> & {
    * @generated from field: uint64 size_bytes = 6;
    */
   sizeBytes: bigint;
+
+  /**
+   * Version of the state machine that wrote the rows. Members of different versions may have different hashes of one and the
+   * same state, which says nothing. 0, from a member that knows no versions, is 1.
+   *
+   * @generated from field: uint32 state_version = 7;
+   */
+  stateVersion: number;
 };
 
 /**
@@ -279,8 +287,8 @@ export const MaintenanceService: GenService<{
   /**
    * GetHash answers with the hash of the answering member's state at a checkpoint: an entry of the log that changes nothing, at
    * which every member hashes the rows that it has on disk. Without an index the leader takes a checkpoint, or shares one that
-   * is under way. Two
-   * members that answer with different hashes for one index have different states; hashes of different indexes say nothing.
+   * is under way. Two members that answer with different hashes for one index and one state version have different states;
+   * hashes of different indexes, or of different versions, say nothing.
    *
    * @generated from rpc raftkv.v1.MaintenanceService.GetHash
    */

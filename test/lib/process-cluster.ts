@@ -186,8 +186,8 @@ export class ProcessCluster {
     return stopProcess(this.process(name), 15_000);
   }
 
-  /** What a member tells of itself; throws when it does not answer within `timeoutMs` (2 000 by default). */
-  async status(member: ClusterMember, timeoutMs = 2_000): Promise<MemberStatus> {
+  /** What a member tells of itself; throws when it does not answer within `timeoutMs` (10 000 by default). */
+  async status(member: ClusterMember, timeoutMs = 10_000): Promise<MemberStatus> {
     return answerOf(await member.client.call(ClusterService.method.getStatus, {}, timeoutMs));
   }
 

@@ -5,7 +5,7 @@ import { type ClusterMember, type ProcessCluster, raftkvCommand } from "../lib/p
 import { answerOf } from "../lib/rpc-client.ts";
 import { waitUntil } from "../lib/wait-until.ts";
 import { findDifferences } from "./read-all.ts";
-import { report, startCluster } from "./start-cluster.ts";
+import { patientFlags, report, startCluster } from "./start-cluster.ts";
 import { sharedCounter, startWorkload, type Workload } from "./workload.ts";
 
 /** Runs the command against one member and tells what it wrote as JSON; throws unless it ends with 0. */
@@ -139,7 +139,7 @@ test("a member that was down while all the others were replaced finds the cluste
 });
 
 test("members restarted one after the other by SIGTERM hand leadership over first", async () => {
-  const cluster = await startCluster();
+  const cluster = await startCluster({ serveFlags: patientFlags });
   const workload = startWorkload(cluster, 2);
   await workload.nextAcknowledgement();
   workload.takeLongestStallMs();

@@ -1,6 +1,6 @@
 import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
 import type { ProcessCluster } from "../lib/process-cluster.ts";
-import { answerOf } from "../lib/rpc-client.ts";
+import { callUntilAnswered } from "./retrying-client.ts";
 import type { Acknowledged } from "./workload.ts";
 
 const readsInFlight = 64;
@@ -14,7 +14,8 @@ export async function readAll(cluster: ProcessCluster, keys: Iterable<string>): 
     for (let key = left.pop(); key !== undefined; key = left.pop()) {
       const member = members[(position + left.length) % members.length];
       if (member === undefined) throw new Error("no member runs");
-      const { kv } = answerOf(await member.client.call(KvService.method.get, { key }));
+      const { response } = await callUntilAnswered([member], 0, KvService.method.get, { key });
+      const { kv } = response;
       found.set(key, kv?.payload.case === "value" ? kv.payload.value : null);
     }
   };

@@ -7,10 +7,11 @@ import { startCluster } from "./start-cluster.ts";
 
 const id = (sequence: bigint) => ({ clientId: "retry-once", sequence, firstPendingSequence: 1n });
 
-const increment = async (member: ClusterMember, key: string, sequence: bigint) =>
-  answerOf(
-    await member.client.call(KvService.method.increment, { key, requestId: id(sequence), returnPrevious: true }),
-  );
+/** Asks one member until it answers: an attempt may come between two leaders. */
+const increment = async (member: ClusterMember, key: string, sequence: bigint) => {
+  const request = { key, requestId: id(sequence), returnPrevious: true };
+  return (await callUntilAnswered([member], 0, KvService.method.increment, request)).response;
+};
 
 /** What must not differ between the answers to two attempts: all but where the answer came from. */
 const substance = ({ applied, value, previous, header }: IncrementResponse) => ({

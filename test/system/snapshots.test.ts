@@ -7,14 +7,14 @@ import { waitUntil } from "../lib/wait-until.ts";
 import { findDifferences, readAll } from "./read-all.ts";
 import { callUntilAnswered } from "./retrying-client.ts";
 import { runRaftkv } from "./run-raftkv.ts";
-import { report, startCluster } from "./start-cluster.ts";
+import { patientFlags, report, startCluster } from "./start-cluster.ts";
 import { startWorkload } from "./workload.ts";
 
 const valueBytes = 16 * 1024;
 const logEntriesMax = 200;
 const smallLog = ["--compaction-log-entries", String(logEntriesMax), "--compaction-trailing-entries", "40"];
-/** Far slower than any time-out: some seconds for what {@link fill} writes. */
-const slowTransfer = ["--snapshot-rate-limit", "1MiB", "--snapshot-chunk-size", "64KiB"];
+/** Far slower than any time-out: ten seconds for what {@link fill} writes. */
+const slowTransfer = ["--snapshot-rate-limit", "512KiB", "--snapshot-chunk-size", "64KiB"];
 
 /** Values that {@link fill} writes: several times what a log may hold. */
 const filled = 300;
@@ -53,6 +53,17 @@ async function waitUntilCompactedBeyond(cluster: ProcessCluster, index: bigint):
   });
 }
 
+/** Until a member's log is within its limit again, now that nobody fetches what it kept. */
+async function waitUntilLogIsShort(cluster: ProcessCluster, member: ClusterMember): Promise<void> {
+  await waitUntil(
+    async () => {
+      const { firstIndex, lastIndex } = await cluster.status(member);
+      return Number(lastIndex - firstIndex) < 2 * logEntriesMax;
+    },
+    { what: `the log of ${member.name} is short`, timeoutMs: 30_000 },
+  );
+}
+
 /** How much of a snapshot is durable at a member that fetches one; `undefined` while it fetches none. */
 async function receivedBytes(cluster: ProcessCluster, member: ClusterMember): Promise<number | undefined> {
   const transfer = (await cluster.statusIfAnswered(member))?.receivingSnapshot;
@@ -60,7 +71,7 @@ async function receivedBytes(cluster: ProcessCluster, member: ClusterMember): Pr
 }
 
 test("a follower that was down while the log was compacted catches up by snapshot, slowly, under writes and without an election", async () => {
-  const cluster = await startCluster({ serveFlags: [...smallLog, ...slowTransfer] });
+  const cluster = await startCluster({ serveFlags: [...smallLog, ...slowTransfer, ...patientFlags] });
   const workload = startWorkload(cluster, 1);
   await workload.nextAcknowledgement();
   const leader = await cluster.waitForLeader();
@@ -88,7 +99,7 @@ test("a follower that was down while the log was compacted catches up by snapsho
     timeoutMs: 60_000,
   });
   report(
-    `a snapshot of ${(filled * valueBytes) / 2 ** 20} MiB at 1 MiB/s: ${Math.round(performance.now() - startedAt)} ms`,
+    `a snapshot of ${(filled * valueBytes) / 2 ** 20} MiB at 0.5 MiB/s: ${Math.round(performance.now() - startedAt)} ms`,
   );
 
   const acknowledged = await workload.stop();
@@ -98,7 +109,7 @@ test("a follower that was down while the log was compacted catches up by snapsho
   for (const member of cluster.members) {
     const status = await cluster.status(member);
     expect(status.header?.raftTerm).toBe(header?.raftTerm);
-    expect(Number(status.lastIndex - status.firstIndex)).toBeLessThan(2 * logEntriesMax);
+    await waitUntilLogIsShort(cluster, member);
   }
   const transfers = { direction: "receive", result: "installed" };
   expect(sumSamples(await metricsOf(cluster, follower), "raftkv_snapshot_transfers_total", transfers)).toBe(1);
@@ -119,7 +130,8 @@ test("a follower killed in the middle of a snapshot, again and again, goes on wh
 
   const totalBytes = filled * valueBytes;
   let durable = 0;
-  for (const share of [0.2, 0.5, 0.8]) {
+  // The last kill leaves seconds of the transfer, so that it comes in the middle however late it is.
+  for (const share of [0.1, 0.25, 0.4]) {
     await cluster.start(follower.name);
     durable = await waitUntil(
       async () => {
@@ -136,7 +148,7 @@ test("a follower killed in the middle of a snapshot, again and again, goes on wh
   const metrics = await metricsOf(cluster, follower);
   const bytes = sumSamples(metrics, "raftkv_snapshot_transfer_bytes_total", { direction: "receive" });
   expect(bytes).toBeGreaterThan(0);
-  expect(bytes).toBeLessThan(0.3 * totalBytes);
+  expect(bytes).toBeLessThan(0.7 * totalBytes);
   expect(cluster.process(follower.name).output.some((line) => line.includes("fetching the rest of a snapshot"))).toBe(
     true,
   );
@@ -179,7 +191,8 @@ test("newcomers join a compacted cluster, one of them in the place of a member t
 });
 
 test("logs are compacted on request, of every member or of one, and found again after a restart", async () => {
-  const cluster = await startCluster();
+  // The entry of another term would lengthen the logs.
+  const cluster = await startCluster({ serveFlags: patientFlags });
   await fill(cluster, 50);
   await cluster.waitUntilCaughtUp();
   const leader = await cluster.waitForLeader();

@@ -1,6 +1,9 @@
 import { onTestFailed, onTestFinished } from "vitest";
 import { type ClusterOptions, createProcessCluster, type ProcessCluster } from "../lib/process-cluster.ts";
 
+/** Flags with which nobody calls an election because a process stood still for a second or two; the first election takes longer. */
+export const patientFlags: readonly string[] = ["--election-timeout", "3s"];
+
 /** Lays out a cluster for the running test: its processes end with the test, and what they printed is shown if it fails. */
 export async function layOutCluster(options: ClusterOptions = {}): Promise<ProcessCluster> {
   const cluster = await createProcessCluster(options);

@@ -2,7 +2,8 @@ import { type Configuration, isJoint, isVoter } from "../../src/raft/configurati
 import type { Term } from "../../src/raft/entry.ts";
 import { check } from "./broken-rule.ts";
 import type { Client } from "./client.ts";
-import { diceFor } from "./dice.ts";
+import { type Dice, diceFor } from "./dice.ts";
+import { readAllAlong } from "./leader-probe.ts";
 import { describe as describeConfiguration, impatientLearners, type MembershipRules } from "./membership-rules.ts";
 import type { Operator } from "./operator.ts";
 import type { SimMember } from "./sim-member.ts";
@@ -34,12 +35,18 @@ export class Aftermath {
 
   /** Throws a {@link BrokenRule} unless everything comes to rest, serves and is equal. */
   async check(): Promise<void> {
+    // Reads bring heartbeats of their own: in half of the runs, because what only these would bring about is to be missed in the others.
+    const dice = diceFor(this.#world.plan.seed, "readers");
+    const isRead = dice.chance(0.5);
+    const stopReading = isRead ? readAllAlong(this.#world, this.#surroundings.members) : () => {};
     await this.#converge("after the faults");
     await this.#findAltered();
     await this.#replaceLost();
     await this.#converge("after the lost members were replaced");
     for (const member of this.#configured()) await this.#probe(member);
     await this.#converge("after a write");
+    if (isRead) await this.#restartFollower(dice);
+    stopReading();
     await this.#compareStates();
     await this.#findShortLogs();
     this.#surroundings.operator.checkRefused();
@@ -149,6 +156,24 @@ export class Aftermath {
       if (answer !== "served") await runUntil(() => false, queue.nowMs + timeoutMs);
     }
     check(answer === "served", "service after the faults", () => `${member.id}: ${answer}; ${this.#describe()}`);
+  }
+
+  /** A follower that restarts while its leader is read from all the time lacks a write, and gets it no later than without the reads. */
+  async #restartFollower(dice: Dice): Promise<void> {
+    const { runUntil } = this.#surroundings;
+    const { queue, plan, coverage } = this.#world;
+    const { electionTimeoutMs } = plan.options.raft;
+    const leader = this.#leader();
+    const followers = this.#configured().filter((member) => member !== leader);
+    // The others have to be a quorum without it.
+    if (leader === undefined || followers.length < 2) return;
+    const follower = dice.pick(followers);
+    follower.crash();
+    await this.#probe(leader);
+    await runUntil(() => false, queue.nowMs + 2 * electionTimeoutMs);
+    follower.start();
+    await this.#converge("after a restart while the leader was read from");
+    coverage.saw("restartedWhileRead");
   }
 
   /** The durable state is the same, byte for byte, once all rows are written. */

@@ -41,6 +41,8 @@ const anywhere = [
   "queueOverflowed",
   "readConfirmedByLease",
   "readConfirmedByRound",
+  "readAtTheEnd",
+  "restartedWhileRead",
   "retriedAtAnotherMember",
   "revisionNotReached",
   "sessionExpired",

@@ -12,7 +12,8 @@ export type Purpose =
   | "election"
   | "identity"
   | "integrity"
-  | "engine";
+  | "engine"
+  | "readers";
 
 /** Random choices from one stream. */
 export class Dice {

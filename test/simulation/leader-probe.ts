@@ -1,5 +1,6 @@
 import type { Index } from "../../src/raft/entry.ts";
 import { check } from "./broken-rule.ts";
+import type { MemberProcess } from "./member-process.ts";
 import type { SimMember } from "./sim-member.ts";
 import type { World } from "./world.ts";
 
@@ -16,18 +17,65 @@ export function probeLeaders(world: World, members: readonly SimMember[]): void 
   let committedIndex: Index = 0;
   const probe = (): void => {
     if (queue.nowMs > plan.faultsMs) return;
-    for (const { replica } of members) committedIndex = Math.max(committedIndex, replica?.core.commitIndex ?? 0);
-    const leaders = members.filter(({ replica }) => replica?.core.role === "leader");
-    for (const member of leaders) member.process?.run(() => readAt(member, electionTimeoutMs, () => committedIndex));
+    committedIndex = Math.max(committedIndex, committedAmong(members));
+    for (const member of leadersAmong(members)) {
+      member.process?.run(() => readAt(member, electionTimeoutMs, committedIndex));
+    }
     queue.after(electionTimeoutMs / 12, probe);
   };
   queue.after(electionTimeoutMs, probe);
 }
 
-function readAt({ id, replica }: SimMember, timeoutMs: number, committedIndex: () => Index): void {
+/**
+ * Reads at whoever leads, more often than heartbeats go out by themselves, until it is told to stop by what it returns: whoever is
+ * behind has to catch up while reads go on.
+ */
+export function readAllAlong(world: World, members: readonly SimMember[]): () => void {
+  const { queue, plan, coverage } = world;
+  const { electionTimeoutMs, heartbeatIntervalMs } = plan.options.raft;
+  let stopped = false;
+  const intervalMs = heartbeatIntervalMs / 5;
+  // One read at a time of each leader: where few may wait, others have room.
+  const asked = new Set<MemberProcess>();
+  const read = (): void => {
+    if (stopped) return;
+    for (const member of leadersAmong(members)) {
+      const { process } = member;
+      if (process === undefined || asked.has(process)) continue;
+      asked.add(process);
+      process.run(() =>
+        readAt(member, electionTimeoutMs, committedAmong(members), (served) => {
+          asked.delete(process);
+          if (served) coverage.saw("readAtTheEnd");
+        }),
+      );
+    }
+    queue.after(intervalMs, read);
+  };
+  read();
+  return () => {
+    stopped = true;
+  };
+}
+
+function leadersAmong(members: readonly SimMember[]): SimMember[] {
+  return members.filter(({ replica }) => replica?.core.role === "leader");
+}
+
+function committedAmong(members: readonly SimMember[]): Index {
+  return Math.max(...members.map(({ replica }) => replica?.core.commitIndex ?? 0));
+}
+
+/** `ended` learns whether the read was served. */
+function readAt(
+  { id, replica }: SimMember,
+  timeoutMs: number,
+  atLeast: Index,
+  ended: (served: boolean) => void = () => {},
+): void {
   if (replica === undefined) return;
-  const atLeast = committedIndex();
   replica.readIndex({ deadlineMs: replica.now() + timeoutMs, forward: false }, (failure) => {
+    ended(failure === undefined);
     if (failure !== undefined) return;
     check(
       replica.appliedIndex >= atLeast,

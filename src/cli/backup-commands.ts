@@ -22,6 +22,7 @@ import {
   fromVariable,
 } from "./client-options.ts";
 import { exitCodes } from "./exit-code.ts";
+import { commandAdvice, explainDiskFailure } from "./explain-disk-failure.ts";
 import type { Act } from "./kv-commands.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { renderJson, renderTable } from "./render.ts";
@@ -118,6 +119,7 @@ async function restore(io: CliIo, file: string, flags: RestoreFlags): Promise<nu
     configuration: bootstrapConfiguration(cluster),
     logger: silentLogger,
     onProgress: (bytes) => progress.update(bytes),
+    explain: (error) => explainDiskFailure(error, directory, commandAdvice),
   }).finally(() => progress.end());
   if (restored.sha256 !== sha256) throw new RaftKvError("BACKUP_CORRUPT", `${file} was changed while it was read`);
   const result = { directory, clusterId: cluster.clusterId, memberId, revision: facts.revision };

@@ -14,11 +14,30 @@ interface DiskSpace {
   readonly capacityBytes: number;
 }
 
+/** What to do about a disk that is nearly full, and about one that has room. */
+export interface DiskAdvice {
+  readonly scarce: string;
+  readonly other: string;
+}
+
+/** For a member that stops. */
+const memberAdvice: DiskAdvice = {
+  scarce: "make room there and start the member again, nothing that it acknowledged is lost",
+  other: "look after the disk and start the member again, it checks then that all it acknowledged is there",
+};
+
+/** For a command on the directory of a member that is stopped, which removes what it has made in vain. */
+export const commandAdvice: DiskAdvice = {
+  scarce: "what was made there is removed again; make room and run the command again",
+  other: "what was made there is removed again; look after the disk and run the command again",
+};
+
 /**
  * The same error with the data directory, the room on its disk and what to do, where the disk may be the cause: of
  * `WRITE_FAILED`, and of `DIRECTORY_UNUSABLE` on a disk that is nearly full. Any other error as it is. Never rejects.
+ * `advice` is by default that for a member.
  */
-export async function explainDiskFailure(error: unknown, directory: string): Promise<unknown> {
+export async function explainDiskFailure(error: unknown, directory: string, advice = memberAdvice): Promise<unknown> {
   if (!(error instanceof RaftKvError)) return error;
   if (error.code !== "WRITE_FAILED" && error.code !== "DIRECTORY_UNUSABLE") return error;
   const space = await readSpace(directory);
@@ -27,10 +46,8 @@ export async function explainDiskFailure(error: unknown, directory: string): Pro
   const scarce = availableBytes < scarceBytes;
   if (error.code === "DIRECTORY_UNUSABLE" && !scarce) return error;
   const room = `the disk of ${resolve(directory)} has ${availableBytes} of ${capacityBytes} bytes left`;
-  const advice = scarce
-    ? "make room there and start the member again, nothing that it acknowledged is lost"
-    : "look after the disk and start the member again, it checks then that all it acknowledged is there";
-  return new RaftKvError(error.code, `${error.message}; ${room}: ${advice}`, { cause: error });
+  const todo = scarce ? advice.scarce : advice.other;
+  return new RaftKvError(error.code, `${error.message}; ${room}: ${todo}`, { cause: error });
 }
 
 async function readSpace(directory: string): Promise<DiskSpace | undefined> {

@@ -6,6 +6,7 @@ import { type EngineName, engineNames } from "../storage/engine-directory.ts";
 import type { CliIo } from "./cli-io.ts";
 import { describeRow } from "./describe-row.ts";
 import { exitCodes } from "./exit-code.ts";
+import { commandAdvice, explainDiskFailure } from "./explain-disk-failure.ts";
 import type { Act } from "./kv-commands.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { renderJson } from "./render.ts";
@@ -95,9 +96,10 @@ function addConvert(storage: Command, io: CliIo, act: Act): void {
     .action(
       act(async (directory: string, { engine, output }: OutputFlag & { readonly engine: EngineName }) => {
         const progress = new ProgressLine(io.stderr, "copied");
-        const { from, rows, bytes } = await convertStore(directory, engine, (done) => progress.update(done)).finally(
-          () => progress.end(),
-        );
+        const { from, rows, bytes } = await convertStore(directory, engine, {
+          onProgress: (done) => progress.update(done),
+          explain: (error) => explainDiskFailure(error, directory, commandAdvice),
+        }).finally(() => progress.end());
         io.stdout.write(
           output === "json"
             ? renderJson({ directory, from, to: engine, rows, bytes })

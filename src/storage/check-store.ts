@@ -8,7 +8,7 @@ import { type RecoveredStore, recoverBase, recoverStore } from "./recover-store.
 import { metaKeys, peerRange, stateRange } from "./row-keys.ts";
 import { withStoppedStore } from "./stopped-store.ts";
 import type { RowReader, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt } from "./watermark-file.ts";
+import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 /** What a check of a data directory found. */
 export interface StoreCheck {
@@ -57,7 +57,7 @@ async function attempt<T>(listener: CheckListener, part: () => Promise<T>): Prom
 
 async function recover(directory: string, rows: StorageEngine): Promise<NonNullable<StoreCheck["store"]>> {
   const identity = readIdentity(identityOf(rows));
-  const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
   try {
     const watermark = await watermarkFile.read();
     if (watermark === undefined) throw new Error("the watermark file is missing");

@@ -1,6 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
+import { closeAfter } from "./close-after.ts";
 import { syncDirectory } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import {
@@ -11,11 +12,12 @@ import {
   openEngine,
   unfinishedDirectory,
 } from "./engine-directory.ts";
+import { type ExplainFailure, failAfter } from "./fail-after.ts";
 import { identityRow, readIdentity } from "./meta-rows.ts";
 import { recoverStore } from "./recover-store.ts";
 import { everyRow, metaKeys } from "./row-keys.ts";
 import type { Row, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt } from "./watermark-file.ts";
+import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 const pageBytes = 1024 * 1024;
 
@@ -27,17 +29,25 @@ export interface Conversion {
   readonly bytes: number;
 }
 
+/** How {@link convertStore} goes about it. */
+export interface ConvertOptions {
+  /** Told the bytes copied so far. Default: nothing. */
+  readonly onProgress?: (bytes: number) => void;
+  /** Default: an error stays as it is. */
+  readonly explain?: ExplainFailure;
+}
+
 /**
  * Moves the store of a stopped member to another engine: verifies it, copies every row, and removes the old files when the
  * new ones are durable. Cut short at any point it leaves a directory that opens with one of the two, or one for which it has to
- * be run again; no run removes what is the only whole one. `onProgress` is told the bytes copied so far.
+ * be run again; no run removes what is the only whole one. What it copied in vain it removes before it rejects.
  *
  * Rejects with `DIRECTORY_LOCKED`, `DIRECTORY_MISMATCH` (no store, or it has that engine already), and as opening a store does.
  */
 export async function convertStore(
   directory: string,
   to: EngineName,
-  onProgress: (bytes: number) => void = () => {},
+  options: ConvertOptions = {},
 ): Promise<Conversion> {
   const unlock = await lockDirectory(directory);
   try {
@@ -45,7 +55,7 @@ export async function convertStore(
     const from = await engineToConvert(directory, to);
     const copied = (await enginesIn(directory)).includes(to)
       ? { rows: 0, bytes: 0 }
-      : await copyEngine(directory, from, to, onProgress);
+      : await copyEngine(directory, from, to, options);
     await removeEngine(directory, from);
     return { from, ...copied };
   } finally {
@@ -70,20 +80,33 @@ async function engineToConvert(directory: string, to: EngineName): Promise<Engin
   throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} ${what}`);
 }
 
-async function copyEngine(directory: string, from: EngineName, to: EngineName, onProgress: (bytes: number) => void) {
+async function copyEngine(directory: string, from: EngineName, to: EngineName, options: ConvertOptions) {
   const source = await openEngine(from, engineDirectory(directory, from));
   try {
     await verify(directory, source);
-    const unfinished = unfinishedDirectory(directory, to);
+    return await copyVerified(directory, source, to, options);
+  } finally {
+    await source.close();
+  }
+}
+
+async function copyVerified(
+  directory: string,
+  source: StorageEngine,
+  to: EngineName,
+  { onProgress = () => {}, explain }: ConvertOptions,
+) {
+  const unfinished = unfinishedDirectory(directory, to);
+  try {
     const target = await openEngine(to, unfinished);
-    const copied = await copyAndClose(source, target, onProgress);
+    const copied = await closeAfter(target, () => copyRows(source, target, onProgress));
     await syncDirectory(unfinished);
     // From here on the directory has both, and each of them is whole.
     await rename(unfinished, engineDirectory(directory, to));
     await syncDirectory(directory);
     return copied;
-  } finally {
-    await source.close();
+  } catch (error) {
+    throw await failAfter(error, directory, () => rm(unfinished, { recursive: true, force: true }), explain);
   }
 }
 
@@ -91,19 +114,11 @@ async function copyEngine(directory: string, from: EngineName, to: EngineName, o
 async function verify(directory: string, source: StorageEngine): Promise<void> {
   const row = source.get(metaKeys.identity);
   if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
-  const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
   try {
     await recoverStore(source, readIdentity(row), await watermarkFile.read());
   } finally {
     await watermarkFile.close();
-  }
-}
-
-async function copyAndClose(source: StorageEngine, target: StorageEngine, onProgress: (bytes: number) => void) {
-  try {
-    return await copyRows(source, target, onProgress);
-  } finally {
-    await target.close();
   }
 }
 

@@ -18,7 +18,7 @@ import { type RecoveredStore, recoverStore } from "./recover-store.ts";
 import { logKey, metaKeys } from "./row-keys.ts";
 import { withStoppedStore } from "./stopped-store.ts";
 import type { RowChange, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt } from "./watermark-file.ts";
+import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 /** How far the store of a member has come: of those that are left, the one with the greatest (lastTerm, lastIndex) knows most. */
 export interface StorePosition {
@@ -68,7 +68,7 @@ async function recover(directory: string, engine: StorageEngine): Promise<[Store
   const row = engine.get(metaKeys.identity);
   if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
   const identity = readIdentity(row);
-  const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
   try {
     return [identity, await recoverStore(engine, identity, await watermarkFile.read())];
   } finally {

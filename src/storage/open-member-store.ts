@@ -8,8 +8,9 @@ import { type EngineName, engineDirectory, openEngine, refuseOtherEngine } from 
 import type { DirectoryIdentity, MemberStore } from "./member-store.ts";
 import { readIdentity } from "./meta-rows.ts";
 import { openStoreOver } from "./open-store-over.ts";
+import { refuseCutRestore } from "./restoring-directory.ts";
 import { metaKeys } from "./row-keys.ts";
-import { watermarkFileAt } from "./watermark-file.ts";
+import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 /** Whose a directory is to be. */
 export type StoreOwner = Omit<DirectoryIdentity, "dataDirectoryId">;
@@ -40,9 +41,10 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
   await makeDirectory(directory);
   const unlock = await lockDirectory(directory);
   try {
+    await refuseCutRestore(directory);
     await refuseOtherEngine(directory, engineName);
     const engine = await openEngine(engineName, engineDirectory(directory, engineName));
-    const watermarkFile = watermarkFileAt(join(directory, "durable-watermark"));
+    const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
     try {
       // The engine made names in there, some of them without a sync of their own.
       await syncDirectory(engineDirectory(directory, engineName));

@@ -1,19 +1,22 @@
-import { readdir, rename, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { RaftKvError } from "../lib/errors.ts";
+import { rmdir, stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Logger } from "../lib/logger.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
 import type { BackupFacts } from "./backup-format.ts";
-import { makeDirectory, syncDirectory, systemCode } from "./data-directory.ts";
+import { closeAfter } from "./close-after.ts";
+import { makeDirectory, systemCode } from "./data-directory.ts";
+import { lockDirectory } from "./directory-lock.ts";
 import type { EngineName } from "./engine-directory.ts";
+import { type ExplainFailure, failAfter } from "./fail-after.ts";
 import type { Installation } from "./installation.ts";
 import type { MemberStore } from "./member-store.ts";
 import { openMemberStore } from "./open-member-store.ts";
 import { type BackupListener, type ReadBackup, readBackup } from "./read-backup.ts";
+import { moveRestored, refuseUnlessFree, removeRestored, restoringDirectory } from "./restoring-directory.ts";
 
 /** What {@link restoreStore} makes. */
 export interface RestoreOptions {
-  /** Data directory to make; must not exist, or be empty. */
+  /** Data directory to make; must not exist, or be empty, and may be a mount point. */
   readonly directory: string;
   readonly engineName: EngineName;
   /** Cluster and member that the directory is to be of, and the new cluster's first configuration. */
@@ -23,58 +26,55 @@ export interface RestoreOptions {
   readonly logger: Logger;
   /** Told bytes of the backup read so far. Default: nothing. */
   readonly onProgress?: (bytes: number) => void;
+  /** Default: an error stays as it is. */
+  readonly explain?: ExplainFailure;
 }
 
 /**
  * Makes the data directory of one member of a new cluster from a backup: its state, and a log that begins where the backup
  * stands, so that revisions and indexes go on from there and nobody with an empty directory counts as up to date. The
- * directory appears whole, when all of the backup was read and found whole, or not at all.
+ * directory has its store when all of the backup was read and found whole, or has none; no member starts on one that was cut
+ * short, and another restore replaces it.
  *
- * Rejects with `BACKUP_CORRUPT`, `FORMAT_UNSUPPORTED`, `DIRECTORY_UNUSABLE`, and as opening a store does.
+ * Rejects with `BACKUP_CORRUPT`, `FORMAT_UNSUPPORTED`, `DIRECTORY_LOCKED`, `DIRECTORY_UNUSABLE`, and as opening a store does.
  */
 export async function restoreStore(pieces: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<ReadBackup> {
   const directory = resolve(options.directory);
-  await refuseUnlessFree(directory);
-  const unfinished = `${directory}.restoring`;
-  await rm(unfinished, { recursive: true, force: true });
+  const wasThere = await isThere(directory);
+  await makeDirectory(directory);
+  const unlock = await lockDirectory(directory);
   try {
-    const restored = await fill(unfinished, pieces, options);
-    await removeIfEmpty(directory);
-    await rename(unfinished, directory);
-    await syncDirectory(dirname(directory));
+    await refuseUnlessFree(directory);
+    return await restoreInto(directory, pieces, options);
+  } catch (error) {
+    // Not what was there before, nor what somebody else has put into it since.
+    if (!wasThere) await rmdir(directory).catch(() => {});
+    throw error;
+  } finally {
+    await unlock();
+  }
+}
+
+async function restoreInto(directory: string, pieces: AsyncIterable<Uint8Array>, options: RestoreOptions) {
+  const { engineName, explain } = options;
+  try {
+    await removeRestored(directory, engineName);
+    const restored = await fill(restoringDirectory(directory), pieces, options);
+    await moveRestored(directory, engineName);
     return restored;
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
-    throw error;
+    throw await failAfter(error, directory, () => removeRestored(directory, engineName), explain);
   }
 }
 
-async function refuseUnlessFree(directory: string): Promise<void> {
+async function isThere(path: string): Promise<boolean> {
   try {
-    const names = (await stat(directory)).isDirectory() ? await readdir(directory) : ["it is a file"];
-    if (names.length === 0) return;
+    await stat(path);
+    return true;
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
-    await makeDirectory(dirname(directory));
-    return;
+    return false;
   }
-  throw notEmpty(directory);
-}
-
-/** Nothing is removed of what was put there while the backup was read, such as by a member that was started too early. */
-async function removeIfEmpty(directory: string): Promise<void> {
-  try {
-    await rmdir(directory);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === "ENOTEMPTY" || code === "EEXIST") throw notEmpty(directory);
-    if (code !== "ENOENT") throw error;
-  }
-}
-
-function notEmpty(directory: string): RaftKvError {
-  const message = `${directory} is not empty; a backup is restored into a new directory`;
-  return new RaftKvError("DIRECTORY_UNUSABLE", message);
 }
 
 async function fill(directory: string, pieces: AsyncIterable<Uint8Array>, options: RestoreOptions) {
@@ -83,7 +83,7 @@ async function fill(directory: string, pieces: AsyncIterable<Uint8Array>, option
   const bootstrapConfiguration = { ...configuration, voters: [] };
   const chooseOwner = async () => ({ clusterId, memberId, bootstrapConfiguration });
   const store = await openMemberStore({ directory, engineName, chooseOwner, logger });
-  try {
+  return closeAfter(store, async () => {
     let installation: Installation | undefined;
     const listener: BackupListener = {
       header: async (facts) => {
@@ -95,9 +95,7 @@ async function fill(directory: string, pieces: AsyncIterable<Uint8Array>, option
     const backup = await readBackup(pieces, listener);
     await installation?.finish(() => {});
     return backup;
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 async function beginRestore(

@@ -2,6 +2,9 @@ import { type FileHandle, open } from "node:fs/promises";
 import { createFile, systemCode } from "./data-directory.ts";
 import { decodeSlot, encodeSlot, lost, slotBytes, type Watermark, type WatermarkFile } from "./watermark.ts";
 
+/** Name of the watermark's file in a data directory. */
+export const watermarkFileName = "durable-watermark";
+
 /** Slots lie this far apart, so that no torn sector or page takes both. */
 const slotDistance = 4096;
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
@@ -165,13 +165,53 @@ describe("restoring", () => {
     await rm(directory, { recursive: true });
     async function* usedMeanwhile(): AsyncGenerator<Uint8Array> {
       yield* piecesOf(file.subarray(0, 100));
-      await mkdir(directory);
+      await expect(openIn(directory)).rejects.toMatchObject({ code: "DIRECTORY_LOCKED" });
       await writeFile(join(directory, "mine"), "");
-      yield* piecesOf(file.subarray(100));
+      yield* piecesOf(file.subarray(100, file.length - 1));
     }
-    await expect(restoreStore(usedMeanwhile(), options)).rejects.toThrow(`${directory} is not empty`);
+    await expect(restoreStore(usedMeanwhile(), options)).rejects.toMatchObject({ code: "BACKUP_CORRUPT" });
     expect([await readdir(parent), await readdir(directory)]).toEqual([["restored"], ["mine"]]);
   });
+
+  test.each(engines)(
+    "cut short is refused at a start, and replaced by another run (%s)",
+    { timeout: 60_000 },
+    async (engineName) => {
+      const directory = await newDirectory();
+      const options = { directory, engineName, ...owner, configuration: restored, logger: silentLogger };
+      const bootstrapped = { ...owner, bootstrapConfiguration: { ...restored, voters: [] } };
+      const file = await backupOf(50);
+      // A new file system has one of these, and it is nobody's store.
+      await mkdir(join(directory, "lost+found"));
+      const [engine, watermark] = [`engine-${engineName}`, "durable-watermark"];
+      const [staged, placed] = [
+        (name: string) => join(directory, "restoring", name),
+        (name: string) => join(directory, name),
+      ];
+      // The steps of moving a store into its place, undone from the end.
+      const undo = [() => rename(placed(engine), staged(engine)), () => rename(placed(watermark), staged(watermark))];
+      for (let undone = 0; undone <= undo.length; undone++) {
+        await restoreStore(piecesOf(file), options);
+        await mkdir(staged(""));
+        for (const step of undo.slice(0, undone)) await step();
+        if (undone === 0) {
+          // It has its place already: only the empty directory was left.
+          await expect(restoreStore(piecesOf(file), options)).rejects.toThrow(`${directory} is not empty`);
+          const store = await openIn(directory, { engineName, ...bootstrapped });
+          expect(String(store.stateRow(Buffer.from("key 7")))).toBe("value 7");
+          await store.close();
+          for (const name of [engine, watermark, "restoring"]) await rm(placed(name), { recursive: true });
+        } else {
+          await expect(openIn(directory, { engineName, ...bootstrapped })).rejects.toMatchObject({
+            code: "DIRECTORY_MISMATCH",
+            message: `${directory} holds part of a restore that was cut short; run it again`,
+          });
+        }
+      }
+      await restoreStore(piecesOf(file), options);
+      expect((await readdir(directory)).sort()).toEqual([watermark, engine, "lost+found"]);
+    },
+  );
 });
 
 describe("forcing a new cluster", () => {

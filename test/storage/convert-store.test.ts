@@ -53,7 +53,7 @@ describe("a conversion", () => {
     const directory = await filled(from);
     const before = await storedIn(directory, from);
     const seen: number[] = [];
-    const { bytes, rows } = await convertStore(directory, to, (done) => seen.push(done));
+    const { bytes, rows } = await convertStore(directory, to, { onProgress: (done) => seen.push(done) });
     expect(seen.at(-1)).toBe(bytes);
     expect(rows).toBeGreaterThan(600);
     expect((await readdir(directory)).sort()).toEqual(["durable-watermark", `engine-${to}`]);

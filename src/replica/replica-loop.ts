@@ -290,6 +290,7 @@ export class ReplicaLoop {
   /** Stops for good: the state can no longer be trusted, and the process must end. */
   fail(error: unknown): void {
     if (this.#stopped) return;
+    this.writer.abandon();
     this.stop();
     this.#deps.logger.error({ err: error }, "the replica cannot go on");
     this.#deps.onFatal(error);

@@ -213,9 +213,13 @@ export class Replica {
     });
   }
 
-  /** Stops for good: what is under way ends as unknown, the write under way is awaited, the store is closed; idempotent. */
+  /**
+   * Stops for good: what is under way ends as unknown, what was applied becomes durable, the store is closed; idempotent. After
+   * a failure nothing more is written.
+   */
   async close(): Promise<void> {
     this.#loop.stop();
+    await this.#loop.writer.finish();
     await this.#deps.transport.close();
     await this.#deps.store.close();
   }

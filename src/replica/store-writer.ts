@@ -29,10 +29,13 @@ export interface StoreWriterDependencies {
 export class StoreWriter {
   readonly #deps: StoreWriterDependencies;
   #busy = false;
+  /** Resolves when the last write has ended, well or not. */
+  #writing: Promise<void> = Promise.resolve();
   /** Applied index that the store has, or will have when the write under way is done. */
   #writtenAppliedIndex: Index;
   #durableAppliedIndex: Index;
   #rowsWaitSinceMs: number | null = null;
+  #abandoned = false;
 
   /** `recoveredIndex` is the applied index that the store has at the start. */
   constructor(deps: StoreWriterDependencies, recoveredIndex: Index) {
@@ -69,6 +72,21 @@ export class StoreWriter {
     this.#start({ entries: [], ...this.#takeRows() }, undefined);
   }
 
+  /**
+   * Writes the rows that wait, behind the write under way: a member that ends in order applies nothing again when it starts.
+   * Leaves them while something else writes to the store, and after {@link StoreWriter.abandon}.
+   */
+  async finish(): Promise<void> {
+    await this.#writing;
+    if (!this.#abandoned) this.flushRows("now");
+    await this.#writing;
+  }
+
+  /** The rows that wait must not be written any more, since they may be of an entry that was applied by half. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
   /** Runs something else that writes to the store, when no write is under way. */
   async exclusively(task: () => Promise<void>): Promise<void> {
     assert(!this.#busy, "one write at a time");
@@ -101,7 +119,7 @@ export class StoreWriter {
     assert(!this.#busy, "one write at a time");
     this.#busy = true;
     const startedMs = runtime.now();
-    store.write(batch).then(() => {
+    this.#writing = store.write(batch).then(() => {
       metrics.writeDuration((runtime.now() - startedMs) / 1000);
       this.#busy = false;
       this.#durableAppliedIndex = batch.appliedIndex ?? this.#durableAppliedIndex;

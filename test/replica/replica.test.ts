@@ -219,6 +219,18 @@ describe("a cluster of replicas", () => {
     expect(await propose(await cluster.follower())).toMatchObject({ type: "applied" });
   });
 
+  test("a member that ended in order has nothing to apply again", async () => {
+    const disk = new MemoryRows();
+    const cluster = await startCluster({ size: 1, engine: () => openMemoryEngine(disk) });
+    const { id, replica } = await cluster.leader();
+    const member = cluster.members.get(id) ?? expect.fail("no member");
+    for (let i = 0; i < 20; i++) await propose(member);
+    const { appliedIndex } = replica.status();
+    await cluster.stop(id);
+    const restarted = await cluster.start(id);
+    expect(restarted.replica.status().appliedIndex).toBe(appliedIndex);
+  });
+
   test("a member that missed thousands of entries catches up from the store", async () => {
     const disks = new Map(["a", "b", "c"].map((id) => [id, new MemoryRows()] as const));
     const raft = {

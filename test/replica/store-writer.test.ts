@@ -68,3 +68,24 @@ test("what a snapshot brought is durable and need not be written", async () => {
   writer.flushRows("now");
   expect([writer.durableAppliedIndex, batches]).toEqual([40, []]);
 });
+
+test("an orderly end writes the rows that wait, behind the write under way", async () => {
+  const { view, batches, writer, apply } = await openWriter();
+  apply(1);
+  writer.flushRows("now");
+  view.put(Buffer.from("row"), Buffer.of(2));
+  apply(2);
+  await writer.finish();
+  expect(batches.map(({ appliedIndex }) => appliedIndex)).toEqual([1, 2]);
+  await writer.finish();
+  expect([writer.durableAppliedIndex, batches.length]).toEqual([2, 2]);
+});
+
+test("rows that may be of an entry applied by half are never written", async () => {
+  const { view, batches, writer, apply } = await openWriter();
+  view.put(Buffer.from("row"), Buffer.of(1));
+  apply(1);
+  writer.abandon();
+  await writer.finish();
+  expect(batches).toEqual([]);
+});

@@ -16,9 +16,16 @@ export function wrapRow(key: Uint8Array, content: Uint8Array): Uint8Array {
  * The key is part of the checksum, so that a row under a wrong key is noticed.
  */
 export function unwrapRow(key: Uint8Array, value: Uint8Array, what: string): Uint8Array {
-  const content = value.subarray(checksumBytes);
-  const stored = value.length < checksumBytes ? undefined : new DataView(value.buffer, value.byteOffset).getUint32(0);
-  if (stored === crc32c(content, crc32c(key))) return content;
+  if (value.length >= checksumBytes) {
+    // Plain views and bytes by hand: this runs for every row of a snapshot, and takes half the time of Buffer and DataView.
+    const content = new Uint8Array(value.buffer, value.byteOffset + checksumBytes, value.length - checksumBytes);
+    if (storedChecksum(value) === crc32c(content, crc32c(key))) return content;
+  }
   const name = `${what} (key ${Buffer.from(key).toString("hex")})`;
   throw damaged("STATE_CORRUPT", `${name} is damaged: its checksum does not match`);
+}
+
+function storedChecksum(value: Uint8Array): number {
+  const [first, second, third, fourth] = [value[0] ?? 0, value[1] ?? 0, value[2] ?? 0, value[3] ?? 0];
+  return ((first << 24) | (second << 16) | (third << 8) | fourth) >>> 0;
 }

@@ -5,6 +5,9 @@ import type { EngineSnapshot, IterateOptions, KeyRange, Row } from "./storage-en
 /** Rows that one step fetches at most. */
 const pageRowsMax = 1024;
 
+/** Rows that the first step of an iteration fetches, before it is known how large they are. */
+const firstPageRows = 64;
+
 /** What a snapshot is made of. */
 export interface RocksdbSnapshotParts {
   /** Makes an iterator over all of a column family; every call of one construction must see the same moment. */
@@ -32,9 +35,9 @@ export class RocksdbSnapshot implements EngineSnapshot {
   constructor(parts: RocksdbSnapshotParts, closed: () => void) {
     this.#parts = parts;
     const all = (column: ColumnName): ColumnIterators => [
-      new MovedIterator(parts.iterator(column, false)),
-      new MovedIterator(parts.iterator(column, true)),
-      new MovedIterator(parts.iterator(column, false)),
+      new MovedIterator(parts.iterator(column, false), false),
+      new MovedIterator(parts.iterator(column, true), true),
+      new MovedIterator(parts.iterator(column, false), false),
     ];
     this.#iterators = { default: all("default"), log: all("log"), state: all("state") };
     this.#closed = closed;
@@ -73,20 +76,19 @@ export class RocksdbSnapshot implements EngineSnapshot {
 
   async *#pages({ column, range }: Segment, reverse: boolean, pageBytes: number): AsyncGenerator<readonly Row[]> {
     const iterator = this.#iterators[column][reverse ? 1 : 0];
-    let from = reverse ? range.end : range.start;
+    let last: Uint8Array | undefined;
+    let rowsMax = firstPageRows;
     for (;;) {
-      const found = await iterator.rowsFrom(from, !reverse).catch((error: unknown) => {
+      const found = await iterator.rows(range, last, rowsMax).catch((error: unknown) => {
         this.#parts.check();
         throw this.#parts.unreadable(error);
       });
       this.#parts.check();
-      const page = firstBytes(
-        found.filter(([key]) => isWithin(key, range)),
-        pageBytes,
-      );
-      const last = page.at(-1);
+      const within = found.filter(([key]) => isWithin(key, range));
+      const page = firstBytes(within, pageBytes);
+      last = page.at(-1)?.[0].slice();
       if (last === undefined) return;
-      from = reverse ? Uint8Array.from(last[0]) : keyAfter(last[0]);
+      rowsMax = rowsOfPage(page, pageBytes);
       yield page;
     }
   }
@@ -95,13 +97,17 @@ export class RocksdbSnapshot implements EngineSnapshot {
 /** An iterator that several readers move about, one at a time. */
 class MovedIterator {
   readonly #iterator: RocksIterator;
+  readonly #reverse: boolean;
+  /** Key of the row that it stands behind; `undefined` when it must be moved before it is read. */
+  #last: Uint8Array | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(iterator: RocksIterator) {
+  constructor(iterator: RocksIterator, reverse: boolean) {
     this.#iterator = iterator;
+    this.#reverse = reverse;
   }
 
-  /** The value under `key`; not to be mixed with {@link MovedIterator.rowsFrom}. */
+  /** The value under `key`; not to be mixed with {@link MovedIterator.rows}. */
   valueAt(key: Uint8Array): Uint8Array | undefined {
     this.#seek(key);
     const { rows } = this.#iterator._nextvSync(1, {});
@@ -109,14 +115,18 @@ class MovedIterator {
     return found !== undefined && Buffer.compare(found, key) === 0 ? value : undefined;
   }
 
-  /** The next rows from `key` on, itself `included` or not; none at the end. */
-  rowsFrom(key: Uint8Array, included: boolean): Promise<readonly Row[]> {
+  /** The rows that come next after the one under `after`, or the first of the range; some may lie beyond it. */
+  rows(range: KeyRange, after: Uint8Array | undefined, rowsMax: number): Promise<readonly Row[]> {
     const rows = this.#turn.then(async () => {
-      this.#seek(key);
-      const page = await this.#iterator.nextv(pageRowsMax);
-      const [first] = page;
-      if (included || first === undefined || Buffer.compare(first[0], key) !== 0) return page;
-      return page.length > 1 ? page.slice(1) : this.#iterator.nextv(pageRowsMax);
+      const moved = after === undefined || this.#last === undefined || Buffer.compare(after, this.#last) !== 0;
+      this.#last = undefined;
+      if (moved) this.#seek(after ?? (this.#reverse ? range.end : range.start));
+      let page = await this.#iterator.nextv(rowsMax);
+      // A seek finds the key itself, which is read already, or, going down, is where the range ends.
+      const bound = moved ? (after ?? (this.#reverse ? range.end : undefined)) : undefined;
+      if (isKey(page[0]?.[0], bound)) page = page.length > 1 ? page.slice(1) : await this.#iterator.nextv(rowsMax);
+      this.#last = page.at(-1)?.[0].slice();
+      return page;
     });
     this.#turn = rows.catch(() => {});
     return rows;
@@ -131,11 +141,8 @@ class MovedIterator {
   }
 }
 
-/** The smallest key behind `key`; a copy, since what is yielded belongs to the caller. */
-function keyAfter(key: Uint8Array): Uint8Array {
-  const after = new Uint8Array(key.length + 1);
-  after.set(key);
-  return after;
+function isKey(found: Uint8Array | undefined, key: Uint8Array | undefined): boolean {
+  return found !== undefined && key !== undefined && Buffer.compare(found, key) === 0;
 }
 
 /** The binding seeks to no empty key; it is the only key before this one, and no row of a store has it. */
@@ -145,6 +152,12 @@ function seekable(key: Uint8Array): Buffer {
 
 function isWithin(key: Uint8Array, { start, end }: KeyRange): boolean {
   return Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0;
+}
+
+/** About how many rows like these make a page: what is fetched beyond it would have to be fetched again. */
+function rowsOfPage(page: readonly Row[], pageBytes: number): number {
+  const bytes = page.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  return Math.max(1, Math.min(pageRowsMax, Math.ceil((pageBytes * page.length) / bytes)));
 }
 
 function firstBytes(rows: readonly Row[], pageBytes: number): readonly Row[] {

@@ -90,7 +90,7 @@ export function stateKey(generation: number, key: Uint8Array): Uint8Array {
 
 /** The state machine's own key, a view into the row's. */
 export function stateKeyOf(rowKey: Uint8Array): Uint8Array {
-  return rowKey.subarray(statePrefixBytes);
+  return new Uint8Array(rowKey.buffer, rowKey.byteOffset + statePrefixBytes, rowKey.length - statePrefixBytes);
 }
 
 /** Generation of a state row; `undefined` when the key is no such row's. */

@@ -18,7 +18,7 @@ test("lines are JSON with level, time and member, from the configured level up",
   log.info({}, "unseen");
   log.warn({ term: 3 }, "seen");
   log.fatal({ err: new Error("why") }, "last");
-  await log.close(1000);
+  await log.close(9_000);
   const lines = readFileSync(path, "utf8")
     .trimEnd()
     .split("\n")

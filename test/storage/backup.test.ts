@@ -136,7 +136,7 @@ describe("restoring", () => {
         lastIndex: 20,
         appliedIndex: 20,
       });
-      expect(String(store.stateRow(Buffer.from("key 7")))).toBe("value 7");
+      expect(Buffer.from(store.stateRow(Buffer.from("key 7")) ?? []).toString()).toBe("value 7");
       await store.write(
         batch({ hardState: { term: 4, votedFor: null, commitIndex: 20 }, entries: commands(21, 22, 4) }),
       );

@@ -119,7 +119,8 @@ describe("a dump of a store", () => {
       ...["log", "log", "state", "state", "state"],
     ]);
     expect(rows.at(4)).toMatchObject({ entry: { kind: "command", index: 18, term: 2 } });
-    expect(rows.at(-1)).toMatchObject({ generation: 0, key: Buffer.from("c"), value: Buffer.from("3") });
+    const [key, value] = ["c", "3"].map((each) => new TextEncoder().encode(each));
+    expect(rows.at(-1)).toMatchObject({ generation: 0, key, value });
   });
 
   test("tells what is damaged in its place, and goes on", async () => {

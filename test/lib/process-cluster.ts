@@ -180,10 +180,10 @@ export class ProcessCluster {
     this.#paused.delete(name);
   }
 
-  /** Sends SIGTERM and tells how the process ended; it is killed after 15 s. */
+  /** Sends SIGTERM and tells how the process ended; it is killed after 60 s. */
   terminate(name: string): Promise<ProcessExit> {
     this.#stopped.add(name);
-    return stopProcess(this.process(name), 15_000);
+    return stopProcess(this.process(name), 60_000);
   }
 
   /** What a member tells of itself; throws when it does not answer within `timeoutMs` (10 000 by default). */
@@ -192,7 +192,7 @@ export class ProcessCluster {
   }
 
   /** Waits until a running member leads in the highest term and every other running member follows it. */
-  waitForLeader(timeoutMs = 15_000): Promise<ClusterMember> {
+  waitForLeader(timeoutMs = 60_000): Promise<ClusterMember> {
     return waitUntil(() => this.#agreedLeader(), { what: "a leader that all running members follow", timeoutMs });
   }
 
@@ -218,7 +218,7 @@ export class ProcessCluster {
   }
 
   /** Waits until every running member has applied all that the leader's log holds at the time of the call. */
-  async waitUntilCaughtUp(timeoutMs = 30_000): Promise<void> {
+  async waitUntilCaughtUp(timeoutMs = 60_000): Promise<void> {
     const leader = await this.waitForLeader(timeoutMs);
     const { lastIndex } = await this.status(leader);
     for (const member of this.running()) {

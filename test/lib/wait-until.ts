@@ -2,7 +2,7 @@
 export interface WaitOptions {
   /** What is waited for, for the message of the failure. */
   readonly what: string;
-  /** Milliseconds after which it fails; 15 000 by default. */
+  /** Milliseconds after which it fails; 45 000 by default: long enough for the start of processes on a machine that has other work. */
   readonly timeoutMs?: number;
   /** Milliseconds between two looks; 20 by default. */
   readonly intervalMs?: number;
@@ -16,7 +16,7 @@ export async function waitUntil<T>(
   look: () => T | Promise<T>,
   options: WaitOptions,
 ): Promise<Exclude<T, undefined | false>> {
-  const { what, timeoutMs = 15_000, intervalMs = 20 } = options;
+  const { what, timeoutMs = 45_000, intervalMs = 20 } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const seen = await look();

@@ -71,7 +71,7 @@ export async function churn(
     await harm(cluster, strike, dice);
     totals.strikes[strike]++;
     await workload.nextAcknowledgement();
-    await cluster.waitUntilCaughtUp(60_000);
+    await cluster.waitUntilCaughtUp();
     await lookAtLogs(cluster, totals);
     if (performance.now() - lastSaidAt > 10_000) {
       lastSaidAt = performance.now();
@@ -79,7 +79,7 @@ export async function churn(
     }
   } while (performance.now() < endAt);
   const acknowledged = await workload.stop();
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   const lost = await findDifferences(cluster, acknowledged);
   if (lost.length > 0) throw new Error(`${lost.length} differ: ${lost.slice(0, 5).join("; ")}`);
   const increments = [...acknowledged.counters.values()].reduce((total, sum) => total + sum, 0);
@@ -98,7 +98,7 @@ function shuffled(dice: Dice): Strike[] {
 }
 
 async function harm(cluster: ProcessCluster, strike: Strike, dice: Dice): Promise<void> {
-  const leader = await cluster.waitForLeader(30_000);
+  const leader = await cluster.waitForLeader();
   const follower = dice.pick(cluster.others(leader.name));
   switch (strike) {
     case "killLeader":
@@ -126,7 +126,7 @@ async function wipeAndReplace(cluster: ProcessCluster, name: string): Promise<vo
   await cluster.start(name);
   await waitUntil(() => cluster.process(name).output.some((line) => line.includes("member replace")), {
     what: `${name}, which is empty, tells that it has to be replaced`,
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
   const [witness] = cluster.others(name);
   if (witness === undefined) throw new Error(`nobody is there but ${name}`);

@@ -36,7 +36,7 @@ test("the local cluster serves every verb, stops on Ctrl-C, and finds its data w
     });
     await waitUntil(async () => (await raftkv("status", ...endpoints)).code === 0, {
       what: "raftkv status finds all members well",
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
     return dev;
   };

@@ -116,7 +116,7 @@ export class KillRounds {
   }
 
   async #endRound(workload: Workload): Promise<void> {
-    await this.#cluster.waitUntilCaughtUp(60_000);
+    await this.#cluster.waitUntilCaughtUp();
     const { puts, counters, retries } = await workload.stop();
     for (const [counter, sum] of counters) this.#counters.set(counter, (this.#counters.get(counter) ?? 0) + sum);
     const increments = [...counters.values()].reduce((total, sum) => total + sum, 0);
@@ -163,7 +163,7 @@ export class KillRounds {
         if (status?.receivingSnapshot !== undefined) return "transfer";
         return (status?.firstIndex ?? 0n) > missedFrom + 1n && "installed";
       },
-      { what: `${member.name} fetches a snapshot`, timeoutMs: 30_000, intervalMs: 5 },
+      { what: `${member.name} fetches a snapshot`, timeoutMs: 60_000, intervalMs: 5 },
     );
     return seen === "transfer";
   }

@@ -38,7 +38,7 @@ async function waitUntilAllVote(cluster: ProcessCluster, witness: ClusterMember)
 async function expectNothingLost(cluster: ProcessCluster, workload: Workload): Promise<void> {
   await workload.nextAcknowledgement();
   const acknowledged = await workload.stop();
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   expect(await findDifferences(cluster, acknowledged)).toEqual([]);
   const increments = [...acknowledged.counters.values()].reduce((sum, count) => sum + count, 0);
   report(`${acknowledged.puts.size} puts, ${increments} increments, ${acknowledged.retries} retries`);
@@ -60,7 +60,7 @@ test("three members become five and three others under load, the leader among th
     await raftkv(witness, "member", "add", name, "--peer-address", added.peerAddress);
   }
   await waitUntilAllVote(cluster, witness);
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   report(`3 to 5: longest write stall ${workload.takeLongestStallMs().toFixed(0)} ms`);
 
   for (let removed = 0; removed < 2; removed++) {
@@ -101,7 +101,7 @@ test("a member that lost its data comes back under another id, which alone votes
   const after = (await listMembers(witness)).find(({ name }) => name === lost.name);
   expect(after?.memberId).toMatch(/^[0-9a-f]{16}$/);
   expect(after?.memberId).not.toBe(before?.memberId);
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
 
   // With one of the others down, the newcomer is needed for every write; restarted, it is who its directory says.
   await cluster.terminate(lost.name);
@@ -132,7 +132,7 @@ test("a member that was down while all the others were replaced finds the cluste
 
   // It knows two members, both gone, and the others are strangers to it until it has their log.
   await cluster.start("n3");
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   await cluster.kill((await cluster.waitForLeader()).name);
   await cluster.waitForLeader();
   await expectNothingLost(cluster, workload);

@@ -66,7 +66,7 @@ async function waitUntilLed(): Promise<void> {
   };
   await waitUntil(async () => (await Promise.all(clients.map(isLed))).every(Boolean), {
     what: "the three members of `raftkv dev` have a leader",
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
   for (const client of clients) client.close();
 }

@@ -13,7 +13,7 @@ async function startInVain(cluster: ProcessCluster, member: ClusterMember, chang
 }
 
 async function outcomeOf(started: StartedProcess) {
-  const timer = setTimeout(() => started.signal("SIGKILL"), 20_000);
+  const timer = setTimeout(() => started.signal("SIGKILL"), 60_000);
   onTestFinished(() => stopProcess(started).then(() => {}));
   const { code } = await started.exited;
   clearTimeout(timer);

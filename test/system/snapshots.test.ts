@@ -49,7 +49,7 @@ async function waitUntilCompactedBeyond(cluster: ProcessCluster, index: bigint):
   const leader = await cluster.waitForLeader();
   await waitUntil(async () => (await cluster.status(leader)).firstIndex > index + 1n, {
     what: `the log of ${leader.name} begins after ${index}`,
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
 }
 
@@ -60,7 +60,7 @@ async function waitUntilLogIsShort(cluster: ProcessCluster, member: ClusterMembe
       const { firstIndex, lastIndex } = await cluster.status(member);
       return Number(lastIndex - firstIndex) < 2 * logEntriesMax;
     },
-    { what: `the log of ${member.name} is short`, timeoutMs: 30_000 },
+    { what: `the log of ${member.name} is short`, timeoutMs: 60_000 },
   );
 }
 
@@ -103,7 +103,7 @@ test("a follower that was down while the log was compacted catches up by snapsho
   );
 
   const acknowledged = await workload.stop();
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   expect(await findDifferences(cluster, acknowledged)).toEqual([]);
   await expectFilled(cluster, filled);
   for (const member of cluster.members) {
@@ -139,12 +139,12 @@ test("a follower killed in the middle of a snapshot, again and again, goes on wh
         if (bytes > 0) expect(bytes).toBeGreaterThanOrEqual(durable);
         return bytes >= share * totalBytes && bytes;
       },
-      { what: `${share} of the snapshot are there`, timeoutMs: 30_000 },
+      { what: `${share} of the snapshot are there`, timeoutMs: 60_000 },
     );
     await cluster.kill(follower.name);
   }
   await cluster.start(follower.name);
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   const metrics = await metricsOf(cluster, follower);
   const bytes = sumSamples(metrics, "raftkv_snapshot_transfer_bytes_total", { direction: "receive" });
   expect(bytes).toBeGreaterThan(0);
@@ -180,7 +180,7 @@ test("newcomers join a compacted cluster, one of them in the place of a member t
     { what: "four members vote", timeoutMs: 60_000 },
   );
   const acknowledged = await workload.stop();
-  await cluster.waitUntilCaughtUp(60_000);
+  await cluster.waitUntilCaughtUp();
   expect(await findDifferences(cluster, acknowledged)).toEqual([]);
   // Without the other two, each newcomer has to serve what only a snapshot brought it.
   for (const member of [added, lost]) {

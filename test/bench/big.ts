@@ -81,7 +81,7 @@ function renderBigTable(measurements: readonly BigMeasurement[], machine: Machin
     row("restart after SIGKILL, to ready", ({ restartAfterKill }) => ms(restartAfterKill.readyMs)),
     row("entries applied again by that", ({ restartAfterKill }) => String(restartAfterKill.appliedAgain)),
     row("snapshot for an empty follower", ({ catchUp }) => mib(catchUp.bytes)),
-    row("from asking for it to having it", ({ catchUp }) => `${ms(catchUp.transferMs)}, ${rate(catchUp)}`),
+    row("from asking for it to running on it", ({ catchUp }) => `${ms(catchUp.transferMs)}, ${rate(catchUp)}`),
     row("until it has all that was written meanwhile", ({ catchUp }) => ms(catchUp.caughtUpMs)),
     row("writes meanwhile", ({ catchUp }) => `${Math.round(catchUp.writesPerSecond)}/s, ${catchUp.retries} refused`),
     row("elections meanwhile", ({ catchUp }) => String(catchUp.elections)),

@@ -1,51 +1,32 @@
-import { afterEach, expect, test } from "vitest";
-import { ClusterService } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import { expect, test } from "vitest";
 import { MaintenanceService } from "../../src/gen/raftkv/v1/maintenance_service_pb.ts";
-import { deadAddress, on, refusal, startFakeMember } from "../client/fake-member.ts";
+import { type FakeClusterMember, startFakeCluster } from "../client/fake-cluster.ts";
+import { deadAddress, on, refusal } from "../client/fake-member.ts";
 import { cli } from "./fake-cli.ts";
 
-const { getStatus, listMembers } = ClusterService.method;
 const { getHash } = MaintenanceService.method;
-const stops: (() => void)[] = [];
-
-afterEach(() => {
-  for (const stop of stops.splice(0)) stop();
-});
-
-interface FakeMember {
-  readonly name: string;
-  readonly memberId: string;
-  clientAddress: string;
-}
 
 /** Members of which each has one of the hashes given (a digit, its state version behind it), and what was asked of them; `answer` may refuse. */
 async function cluster(
   hashes: readonly string[],
   answer: (member: string, index: bigint | undefined) => void = () => {},
 ) {
-  const members: FakeMember[] = [];
   const asked: string[] = [];
-  for (const [position, [digit = "", version = "0"]] of hashes.entries()) {
-    const name = `n${position + 1}`;
-    const member = { name, memberId: `${position + 1}`.repeat(16), clientAddress: "" };
-    members.push(member);
-    const { address, stop } = await startFakeMember([
-      on(getStatus, () => ({ header: { memberId: member.memberId }, ...member })),
-      on(listMembers, () => ({ members })),
+  const members = await startFakeCluster(hashes.length, ({ name }, position) => {
+    const [digit = "", version = "0"] = hashes[position] ?? "";
+    const stateVersion = Number(version);
+    return [
       on(getHash, ({ index }) => {
         asked.push(`${name} ${index ?? "new"}`);
         answer(name, index);
-        const stateVersion = Number(version);
         return { index: index ?? 77n, revision: 5n, stateVersion, hash: digit.repeat(64), rows: 9n, sizeBytes: 2048n };
       }),
-    ]);
-    member.clientAddress = address;
-    stops.push(stop);
-  }
+    ];
+  });
   return { members, asked };
 }
 
-function check({ members }: { readonly members: readonly FakeMember[] }, ...more: string[]) {
+function check({ members }: { readonly members: readonly FakeClusterMember[] }, ...more: string[]) {
   return cli(["check", "hash", "--endpoints", members[0]?.clientAddress ?? "", "--timeout", "2s", ...more]);
 }
 

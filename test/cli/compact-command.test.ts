@@ -1,41 +1,20 @@
-import { afterEach, expect, test } from "vitest";
-import { ClusterService } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import { expect, test } from "vitest";
 import { MaintenanceService } from "../../src/gen/raftkv/v1/maintenance_service_pb.ts";
-import { deadAddress, on, startFakeMember } from "../client/fake-member.ts";
+import { startFakeCluster } from "../client/fake-cluster.ts";
+import { deadAddress, on } from "../client/fake-member.ts";
 import { cli } from "./fake-cli.ts";
 
-const { getStatus, listMembers } = ClusterService.method;
 const { createSnapshot } = MaintenanceService.method;
-const stops: (() => void)[] = [];
-
-afterEach(() => {
-  for (const stop of stops.splice(0)) stop();
-});
-
-interface FakeMember {
-  readonly name: string;
-  readonly memberId: string;
-  clientAddress: string;
-}
 
 /** Members that know each other, and what each was asked to keep. */
 async function cluster(size: number) {
-  const members: FakeMember[] = [];
   const asked: (bigint | undefined)[] = [];
-  for (let n = 1; n <= size; n++) {
-    const member = { name: `n${n}`, memberId: `${n}`.repeat(16), clientAddress: "" };
-    members.push(member);
-    const { address, stop } = await startFakeMember([
-      on(getStatus, () => ({ header: { memberId: member.memberId }, ...member })),
-      on(listMembers, () => ({ members })),
-      on(createSnapshot, ({ trailingEntries }) => {
-        asked.push(trailingEntries);
-        return { firstIndex: BigInt(100 * n), lastIndex: 900n, logSizeBytes: 2n ** 21n };
-      }),
-    ]);
-    member.clientAddress = address;
-    stops.push(stop);
-  }
+  const members = await startFakeCluster(size, (_, position) => [
+    on(createSnapshot, ({ trailingEntries }) => {
+      asked.push(trailingEntries);
+      return { firstIndex: BigInt(100 * (position + 1)), lastIndex: 900n, logSizeBytes: 2n ** 21n };
+    }),
+  ]);
   return { members, asked };
 }
 

@@ -4,34 +4,15 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openClassicLevelEngine } from "../../src/storage/classic-level-engine.ts";
 import { generationRange, stateKey } from "../../src/storage/row-keys.ts";
-import { batch, commands, newDirectory, openIn, put, term } from "./store-fixture.ts";
+import { filledDirectory, writeAheadLog } from "./engine-files.ts";
+import { newDirectory, openIn } from "./store-fixture.ts";
+
+const engineName = "classic-level";
 
 describe("LevelDB files", () => {
-  /** A closed store whose last writes are in LevelDB's own log; a step on the way was turned into tables. */
-  async function filledDirectory(): Promise<string> {
-    const directory = join(await newDirectory(), "filled");
-    const store = await openIn(directory);
-    await store.write(batch({ hardState: term(1), entries: commands(1, 20, 1) }));
-    await store.write(batch({ stateChanges: [put("a", "1"), put("b", "2")], appliedIndex: 2 }));
-    await store.close();
-    const again = await openIn(directory);
-    for (let index = 21; index <= 40; index += 1) {
-      await again.write(batch({ entries: commands(index, index, 1) }));
-      await again.write(batch({ stateChanges: [put(`k${index}`, "v")], appliedIndex: index }));
-    }
-    await again.close();
-    return directory;
-  }
-
-  async function writeAheadLog(directory: string): Promise<string> {
-    const engine = join(directory, "engine-classic-level");
-    const name = (await readdir(engine)).find((file) => file.endsWith(".log"));
-    return join(engine, name ?? "no log");
-  }
-
   test("a lost end of LevelDB's log is refused, naming what was durable and what is left", async () => {
-    const directory = await filledDirectory();
-    const log = await writeAheadLog(directory);
+    const directory = await filledDirectory(engineName);
+    const log = await writeAheadLog(directory, engineName);
     const { size } = await stat(log);
     await truncate(log, Math.floor(size / 2));
     await expect(openIn(directory)).rejects.toMatchObject({
@@ -41,20 +22,20 @@ describe("LevelDB files", () => {
   });
 
   test("a lost log file is refused", async () => {
-    const directory = await filledDirectory();
-    await rm(await writeAheadLog(directory));
+    const directory = await filledDirectory(engineName);
+    await rm(await writeAheadLog(directory, engineName));
     await expect(openIn(directory)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
   });
 
   test("a lost engine directory is refused: an empty member must not vote again under its old name", async () => {
-    const directory = await filledDirectory();
+    const directory = await filledDirectory(engineName);
     await rename(join(directory, "engine-classic-level"), join(directory, "gone"));
     await expect(openIn(directory)).rejects.toMatchObject({ code: "LOG_CORRUPT" });
   });
 
   test("trap 65: a flipped bit in the middle of LevelDB's log is refused, where LevelDB alone passes over it", async () => {
-    const directory = await filledDirectory();
-    const log = await writeAheadLog(directory);
+    const directory = await filledDirectory(engineName);
+    const log = await writeAheadLog(directory, engineName);
     const content = await readFile(log);
     for (const part of [0.1, 0.35, 0.6, 0.85]) {
       const bad = Buffer.from(content);

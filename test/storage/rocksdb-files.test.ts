@@ -1,38 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openRocksdbEngine } from "../../src/storage/open-rocksdb-engine.ts";
-import { batch, commands, newDirectory, openIn, put, term } from "./store-fixture.ts";
+import { filledDirectory, writeAheadLog } from "./engine-files.ts";
+import { newDirectory, openIn } from "./store-fixture.ts";
 
 const engineName = "rocksdb";
-/** A closed store whose last writes are in RocksDB's own log; a step on the way was turned into tables. */
-async function filledDirectory(): Promise<string> {
-  const directory = join(await newDirectory(), "filled");
-  const store = await openIn(directory, { engineName });
-  await store.write(batch({ hardState: term(1), entries: commands(1, 20, 1) }));
-  await store.write(batch({ stateChanges: [put("a", "1"), put("b", "2")], appliedIndex: 2 }));
-  await store.close();
-  const again = await openIn(directory, { engineName });
-  for (let index = 21; index <= 40; index += 1) {
-    await again.write(batch({ entries: commands(index, index, 1) }));
-    await again.write(batch({ stateChanges: [put(`k${index}`, "v")], appliedIndex: index }));
-  }
-  await again.close();
-  return directory;
-}
-
-async function writeAheadLog(directory: string): Promise<string> {
-  const engine = join(directory, "engine-rocksdb");
-  const name = (await readdir(engine)).find((file) => file.endsWith(".log"));
-  return join(engine, name ?? "no log");
-}
 
 describe("RocksDB files", () => {
   test("a lost end of RocksDB's log is refused, naming what was durable and what is left", async () => {
-    const directory = await filledDirectory();
-    const log = await writeAheadLog(directory);
+    const directory = await filledDirectory(engineName);
+    const log = await writeAheadLog(directory, engineName);
     await truncate(log, Math.floor((await stat(log)).size / 2));
     await expect(openIn(directory, { engineName })).rejects.toMatchObject({
       code: "LOG_CORRUPT",
@@ -41,8 +21,8 @@ describe("RocksDB files", () => {
   });
 
   test("a flipped bit in the middle of RocksDB's log is refused, where RocksDB alone drops what was synced behind it", async () => {
-    const directory = await filledDirectory();
-    const log = await writeAheadLog(directory);
+    const directory = await filledDirectory(engineName);
+    const log = await writeAheadLog(directory, engineName);
     const content = await readFile(log);
     for (const part of [0.1, 0.35, 0.6, 0.85]) {
       const bad = Buffer.from(content);

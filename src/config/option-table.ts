@@ -164,7 +164,7 @@ export const optionTable = {
   storageQuota: option(
     byteSizeBetween("1KiB", "1024GiB"),
     "8GiB",
-    "Bytes of keys and values over which nothing may be added; deletes and reads go on; the same on all members",
+    "Bytes of keys, values and what sessions hold over which nothing may be added; deletes and reads go on; the same on all members",
   ),
   storageReserve: option(
     byteSizeBetween("0B", "1024GiB"),

@@ -1,5 +1,6 @@
 import { type DecodedCommand, decodeCommand, fingerprintOf, type Operation, UnknownCommandError } from "./command.ts";
 import { mayGrow } from "./growth.ts";
+import { endedSessionBytes, type HeldBytes, surveyHeldBytes } from "./held-bytes.ts";
 import { defaultKvLimits, type KvLimits } from "./kv-limits.ts";
 import { executeOperation } from "./operations.ts";
 import { encodeResult } from "./result.ts";
@@ -7,7 +8,7 @@ import { expiryIndexPrefix, summaryKey } from "./row-keys.ts";
 import { RowMemo } from "./row-memo.ts";
 import { tidySessions } from "./session-end.ts";
 import { SessionGate } from "./session-gate.ts";
-import type { ApplyContext, StateMachine, StateRows } from "./state-rows.ts";
+import type { ApplyContext, RowSurvey, StateMachine, StateRows } from "./state-rows.ts";
 import { decodeSummary, encodeSummary, type Summary } from "./summary.ts";
 import type { Turn } from "./turn.ts";
 
@@ -31,6 +32,7 @@ class KvStateMachine implements CountingStateMachine {
   readonly indexPrefix = expiryIndexPrefix;
   readonly #limits: KvLimits;
   readonly #gate: SessionGate;
+  readonly #held: HeldBytes = { bytes: 0 };
   #duplicateRequests = 0;
   readonly #summaries = new RowMemo<Readonly<Summary>>(decodeSummary, 1);
 
@@ -64,7 +66,7 @@ class KvStateMachine implements CountingStateMachine {
     const decoded = decodeCommand(command);
     const summary = { ...this.#readSummary(rows) };
     summary.timeMs = Math.max(summary.timeMs, context.timeMs);
-    const turn: Turn = { rows, limits: this.#limits, summary };
+    const turn: Turn = { rows, limits: this.#limits, summary, held: this.#held };
     tidySessions(turn);
     const result = this.#run(turn, decoded);
     const row = encodeSummary(summary);
@@ -78,10 +80,15 @@ class KvStateMachine implements CountingStateMachine {
     return mayGrow(command, rows);
   }
 
-  /** About how many bytes the rows come to; sessions, which are small, are not counted. */
+  /** About how many bytes the rows come to: pairs, what sessions hold, and the memory of those that ended. */
   stateBytes(rows: Pick<StateRows, "get">): number {
-    const { sizeBytes, keys } = decodeSummary(rows.get(summaryKey));
-    return sizeBytes + keys * pairOverheadBytes;
+    const { sizeBytes, keys, endedSessions } = decodeSummary(rows.get(summaryKey));
+    return sizeBytes + keys * pairOverheadBytes + this.#held.bytes + endedSessions * endedSessionBytes;
+  }
+
+  /** See {@link surveyHeldBytes}. */
+  survey(): RowSurvey {
+    return surveyHeldBytes(this.#held);
   }
 
   /** Revision of the last change. */

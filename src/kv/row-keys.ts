@@ -1,12 +1,14 @@
 // One byte tells what a row is; what follows it orders rows of a kind.
 const summaryPrefix = 0x6d; // m
 const pairPrefix = 0x6b; // k
-const sessionPrefix = 0x73; // s
+/** Begins the keys of live sessions. */
+export const sessionPrefix = 0x73; // s
 const answerPrefix = 0x61; // a
 const expiryPrefix = 0x78; // x
 const endedSessionPrefix = 0x65; // e
 const endedPlacePrefix = 0x6f; // o
-const leftoverPrefix = 0x6c; // l
+/** Begins the keys of what ended sessions left behind. */
+export const leftoverPrefix = 0x6c; // l
 
 const uint64Bytes = 8;
 const twoTo32 = 4_294_967_296;

@@ -4,6 +4,7 @@ import {
   EndedSessionRowSchema,
   LeftoverAnswersRowSchema,
 } from "../gen/raftkv/storage/v1/storage_pb.ts";
+import { heldByAnswers, heldBySession } from "./held-bytes.ts";
 import {
   answerKey,
   clientIdOfExpiryKey,
@@ -16,7 +17,7 @@ import {
   leftoverKey,
   sessionKey,
 } from "./row-keys.ts";
-import { type SequenceRuns, takeBelow } from "./sequence-runs.ts";
+import { countSequences, type SequenceRuns, takeBelow } from "./sequence-runs.ts";
 import { decodeSessionRow, overdueBound, sequenceRuns } from "./session.ts";
 import { BrokenStateError, existingRow, type StateRows } from "./state-rows.ts";
 import type { Turn } from "./turn.ts";
@@ -60,6 +61,7 @@ function endSession(turn: Turn, clientId: Uint8Array): void {
   rows.delete(sessionKey(clientId));
   rows.delete(expiryKey(session.lastUsedMs, clientId));
   summary.sessions--;
+  turn.held.bytes += heldByAnswers(countSequences(session.answers)) - heldBySession(session);
 
   const endedMs = BigInt(summary.timeMs);
   rows.put(endedSessionKey(clientId), toBinary(EndedSessionRowSchema, create(EndedSessionRowSchema, { endedMs })));
@@ -109,6 +111,7 @@ function removeLeftovers(turn: Turn): void {
     const number = Number(row.sessionNumber);
     const { taken, left } = takeBelow(sequenceRuns(row.runFirstSequence, row.runAnswers), beyondAll, budget);
     for (const sequence of taken) rows.delete(answerKey(number, sequence));
+    turn.held.bytes -= heldByAnswers(taken.length);
     budget -= taken.length;
     if (left.length > 0) {
       putLeftovers(rows, place, number, left);

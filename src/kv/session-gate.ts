@@ -1,6 +1,7 @@
 import { CommandFailureReason } from "../gen/raftkv/storage/v1/storage_pb.ts";
 import { encodeClientId } from "./client-id.ts";
 import type { RequestId } from "./command.ts";
+import { heldBySession } from "./held-bytes.ts";
 import type { KvLimits } from "./kv-limits.ts";
 import { type Failure, failure } from "./result.ts";
 import { answerKey, endedSessionKey, expiryKey, sessionKey } from "./row-keys.ts";
@@ -70,6 +71,7 @@ export class SessionGate {
     if (result.length >= turn.limits.largeAnswerBytes) largeAnswers.push({ sequence, bytes: result.length });
     const answers = addSequence(admitted.answers.left, sequence);
     const kept = { ...session, firstPendingSequence, answers, largeAnswers };
+    turn.held.bytes += heldBySession(kept) - heldBySession(session);
     this.#save(turn, requestId.clientId, clientId, session, kept);
   }
 
@@ -137,7 +139,7 @@ function tooManyPending(
 }
 
 function openSession(turn: Turn, requestId: RequestId, fingerprint: bigint, clientId: Uint8Array): Admission {
-  const { rows, summary, limits } = turn;
+  const { rows, summary, limits, held } = turn;
   const { firstPendingSequence, sequence } = requestId;
   if (rows.get(endedSessionKey(clientId)) !== undefined || firstPendingSequence > 1n) return expired(requestId);
   if (sequence < firstPendingSequence) return answeredBefore(requestId, firstPendingSequence);
@@ -150,6 +152,7 @@ function openSession(turn: Turn, requestId: RequestId, fingerprint: bigint, clie
   const lastUsedMs = expiryBucket(summary.timeMs, limits);
   rows.put(expiryKey(lastUsedMs, clientId), noValue);
   const session: Session = { number, firstPendingSequence, lastUsedMs, answers: [], largeAnswers: [] };
+  held.bytes += heldBySession(session);
   const answers = { taken: [], left: [] };
   return { kind: "admitted", requestId, fingerprint, clientId, session, firstPending: firstPendingSequence, answers };
 }

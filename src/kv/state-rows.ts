@@ -21,6 +21,16 @@ export interface ApplyContext {
   readonly timeMs: number;
 }
 
+/** Shows rows to a state machine before they come into use; mirrors the replica's port as {@link StateRows} does. */
+export interface RowSurvey {
+  /** Begin the keys of the rows that are shown; no two of them overlap. */
+  readonly prefixes: readonly Uint8Array[];
+  /** Shows one row. */
+  add(key: Uint8Array, value: Uint8Array): void;
+  /** The rows are those of the state from now on. */
+  takeUp(): void;
+}
+
 /** What the log drives; mirrors the replica's port as {@link StateRows} does. */
 export interface StateMachine {
   readonly version: number;
@@ -28,6 +38,7 @@ export interface StateMachine {
   inspect(command: Uint8Array): "retrySafe" | "single" | "unknown";
   apply(command: Uint8Array, context: ApplyContext, rows: StateRows): Uint8Array;
   stateBytes(rows: Pick<StateRows, "get">): number;
+  survey(): RowSurvey;
 }
 
 /** The rows contradict each other or cannot be read: the member does not know its own state and must stop. */

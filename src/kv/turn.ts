@@ -1,3 +1,4 @@
+import type { HeldBytes } from "./held-bytes.ts";
 import type { KvLimits } from "./kv-limits.ts";
 import type { StateRows } from "./state-rows.ts";
 import type { Summary } from "./summary.ts";
@@ -8,4 +9,6 @@ export interface Turn {
   readonly limits: KvLimits;
   /** The state's summary, written back when the command is done. Its `timeMs` is the time of the command. */
   readonly summary: Summary;
+  /** What sessions hold, kept up by whoever changes it. No part of the state: what a command comes to must not depend on it. */
+  readonly held: HeldBytes;
 }

@@ -16,4 +16,4 @@ export type { ReplicaStatus } from "./replica-status.ts";
 export { processRuntime, type Runtime } from "./runtime.ts";
 export type { SnapshotOptions } from "./snapshot-options.ts";
 export type { StateHash } from "./state-hash.ts";
-export type { ApplyContext, CommandNature, StateMachine, StateRows } from "./state-machine.ts";
+export type { ApplyContext, CommandNature, RowSurvey, StateMachine, StateRows } from "./state-machine.ts";

@@ -10,6 +10,7 @@ import type { ProposalOutcome, ReadDone } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
 import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
+import { surveyRows } from "./row-survey.ts";
 import type { StateAt } from "./state-opener.ts";
 import { StateView } from "./state-view.ts";
 
@@ -33,7 +34,10 @@ export class Replica {
 
   /** Recovers the state from the store and begins to take part in the cluster. Rejects when an address cannot be bound. */
   static async open(deps: ReplicaDependencies): Promise<Replica> {
-    const view = await StateView.load(deps.store, deps.stateMachine.indexPrefix);
+    const { store, stateMachine } = deps;
+    const view = await StateView.load(store, stateMachine.indexPrefix);
+    const takeUp = await surveyRows(stateMachine, (range) => store.iterateState(range));
+    takeUp();
     const replica = new Replica(deps, view);
     await replica.#loop.start();
     return replica;

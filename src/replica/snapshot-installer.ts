@@ -3,6 +3,8 @@ import type { RaftNode } from "../raft/raft-node.ts";
 import type { Installation } from "../storage/installation.ts";
 import type { Applier } from "./applier.ts";
 import type { AppendedProposals } from "./proposal.ts";
+import { surveyRows } from "./row-survey.ts";
+import type { StateMachine } from "./state-machine.ts";
 import type { PreparedState, StateView } from "./state-view.ts";
 import type { StoreWriter } from "./store-writer.ts";
 
@@ -10,6 +12,7 @@ import type { StoreWriter } from "./store-writer.ts";
 export interface SnapshotInstallerDependencies {
   readonly node: RaftNode;
   readonly view: StateView;
+  readonly stateMachine: StateMachine;
   readonly writer: StoreWriter;
   readonly applier: Applier;
   readonly proposals: AppendedProposals;
@@ -21,13 +24,21 @@ export interface SnapshotInstallerDependencies {
   readonly installed: () => void;
 }
 
+/** A snapshot, and what is kept in memory of its rows. */
+interface Prepared {
+  readonly installation: Installation;
+  readonly state: PreparedState;
+  /** Tells the state machine that the rows are its own now. */
+  readonly takeUp: () => void;
+}
+
 /**
  * Puts a snapshot that is here in whole in the place of log and state: when nothing is being written or applied, in one
  * durable step of the store, with core, rows in memory and waiting callers following at once.
  */
 export class SnapshotInstaller {
   readonly #deps: SnapshotInstallerDependencies;
-  #prepared: { readonly installation: Installation; readonly state: PreparedState } | null = null;
+  #prepared: Prepared | null = null;
   #preparing: Installation | null = null;
   #installing = false;
 
@@ -42,13 +53,14 @@ export class SnapshotInstaller {
 
   /** Takes on a snapshot of which all rows are here. */
   prepare(installation: Installation): void {
-    const { view, guarded, wake, fail } = this.#deps;
+    const { view, stateMachine, guarded, wake, fail } = this.#deps;
     this.#preparing = installation;
-    view.prepare(installation).then(
-      (state) =>
+    const survey = surveyRows(stateMachine, (range) => installation.iterate(range));
+    Promise.all([view.prepare(installation), survey]).then(
+      ([state, takeUp]) =>
         guarded(() => {
           if (this.#preparing !== installation) return;
-          this.#prepared = { installation, state };
+          this.#prepared = { installation, state, takeUp };
           wake();
         }),
       fail,
@@ -65,18 +77,24 @@ export class SnapshotInstaller {
   tryInstall(): void {
     const { node, writer } = this.#deps;
     if (this.#prepared === null || this.#installing || writer.busy) return;
-    const { installation, state } = this.#prepared;
+    const prepared = this.#prepared;
+    const { installation } = prepared;
     const start = node.beginInstall(installation.source.base);
     if (start === "later") return;
     this.forget();
-    if (start === "begun") this.#install(installation, state);
+    if (start === "begun") this.#install(prepared);
   }
 
-  #install(installation: Installation, state: PreparedState): void {
+  #install({ installation, state, takeUp }: Prepared): void {
     const { view, writer, guarded, fail } = this.#deps;
     this.#installing = true;
     writer
-      .exclusively(() => installation.finish(() => view.replace(state)))
+      .exclusively(() =>
+        installation.finish(() => {
+          view.replace(state);
+          takeUp();
+        }),
+      )
       .then(() => guarded(() => this.#installed(installation)), fail);
   }
 

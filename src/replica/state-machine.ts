@@ -29,6 +29,16 @@ export interface ApplyContext {
  */
 export type CommandNature = "retrySafe" | "single" | "unknown";
 
+/** What a state machine is shown of rows before they come into use. */
+export interface RowSurvey {
+  /** Begin the keys of the rows that it wants to see; no two of them overlap. Reading the rows delays every start. */
+  readonly prefixes: readonly Uint8Array[];
+  /** Shows one row. */
+  add(key: Uint8Array, value: Uint8Array): void;
+  /** The rows are those of the state from now on; the next command is applied to them. Not called when they are given up. */
+  takeUp(): void;
+}
+
 /**
  * What the log drives. The same commands in the same order must give the same rows and results on every member: no clock,
  * no randomness, no order of insertion. A throw stops the member; domain refusals are results.
@@ -51,6 +61,12 @@ export interface StateMachine {
   mayGrow?(command: Uint8Array, rows: Pick<StateRows, "get">): boolean;
   /** About how many bytes the keys and values of all rows come to, for progress and for the quota. Default: not known. */
   stateBytes?(rows: Pick<StateRows, "get">): number;
+  /**
+   * Begins to look at rows that are to take the place of all others: at a start, and when a snapshot is installed, while commands
+   * are applied to the rows before. For what the machine keeps in memory about its rows; nothing that a command comes to may
+   * depend on it. Default: nothing is kept.
+   */
+  survey?(): RowSurvey;
   /** Revision of the state, for people who compare members. Default: not known. */
   revision?(rows: Pick<StateRows, "get">): number;
 }

@@ -142,7 +142,7 @@ function toLatin1(bytes: Uint8Array): string {
 }
 
 /** First key after every key that begins with `prefix`. The prefix must not consist of 0xff bytes only. */
-function prefixEnd(prefix: Uint8Array): Uint8Array {
+export function prefixEnd(prefix: Uint8Array): Uint8Array {
   const end = Uint8Array.from(prefix);
   for (let last = end.length - 1; last >= 0; last--) {
     const byte = end[last] ?? 0;

@@ -50,4 +50,22 @@ export const integrityMutations: readonly Mutation[] = [
     edits: [edit("replica/hash-exchange.ts", "if (stateVersion !== own.stateVersion) {", "if (stateVersion < 1) {")],
     tests: ["replica/hash-exchange.test.ts"],
   },
+  {
+    number: 216,
+    fault: "what an ended session held counts against the quota for ever",
+    edits: [
+      edit(
+        "kv/session-end.ts",
+        "turn.held.bytes += heldByAnswers(countSequences(session.answers)) - heldBySession(session);",
+        "turn.held.bytes += heldByAnswers(countSequences(session.answers));",
+      ),
+    ],
+    tests: ["kv/held-bytes.test.ts"],
+  },
+  {
+    number: 217,
+    fault: "a member that fetched its state does not count what sessions hold in it",
+    edits: [edit("replica/snapshot-installer.ts", "          takeUp();\n", "")],
+    tests: ["replica/space.test.ts"],
+  },
 ];

@@ -223,8 +223,7 @@ describe("a member whose state differs", () => {
   test("because it is of another version is not compared; of the same version it is cut off", async () => {
     for (const version of [1, 2]) {
       compared.length = 0;
-      const usual = createKvStateMachine();
-      const stateMachineOf = (id: string) => (id === "c" ? machineWithOtherRows(version) : usual);
+      const stateMachineOf = (id: string) => (id === "c" ? machineWithOtherRows(version) : createKvStateMachine());
       const cluster = await startCluster({}, 3, { stateMachineOf });
       await putKeys(await cluster.leader(), "k", 30);
       const { index } = await nextCheckpoint(cluster);
@@ -243,9 +242,7 @@ describe("a member whose state differs", () => {
   });
 
   test("is cut off during an upgrade too, and the upgraded member is not", async () => {
-    const usual = createKvStateMachine();
-    const upgraded = machineWithOtherRows(2);
-    const stateMachineOf = (id: string) => (id === "e" ? upgraded : usual);
+    const stateMachineOf = (id: string) => (id === "e" ? machineWithOtherRows(2) : createKvStateMachine());
     const cluster = await startCluster({}, 5, { stateMachineOf });
     await putKeys(await cluster.leader(), "k", 30);
     await cluster.leader();

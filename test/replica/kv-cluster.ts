@@ -52,8 +52,7 @@ export class KvCluster extends ReplicaCluster {
       engine: (id) => open(id, disks.get(id) ?? new MemoryRows()),
       ...(size !== undefined && { size }),
       ...(metrics !== undefined && { metrics }),
-      stateMachine: createKvStateMachine(kvLimits),
-      ...(stateMachineOf !== undefined && { stateMachineOf }),
+      stateMachineOf: stateMachineOf ?? (() => createKvStateMachine(kvLimits)),
       options: {
         // Longer than usual: on a machine that is busy with other tests nobody is to be elected by mistake.
         raft: { ...defaultRaftOptions, electionTimeoutMs: 250, heartbeatIntervalMs: 20 },

@@ -53,6 +53,38 @@ test("a request that was applied before is answered, however full the state is",
   expect(await propose(leader, next)).toMatchObject({ type: "dropped", reason: "NO_SPACE" });
 });
 
+test("what sessions hold counts, and is the same at the leader and at a member that started anew or fetched the state", async () => {
+  const cluster = await started({ size: 3, replica: { quotaBytes: 200_000 } });
+  const sleeper = await cluster.follower();
+  await cluster.stop(sleeper.id);
+  const leader = await cluster.leader();
+  const large = "v".repeat(2_000);
+  const swap = (sequence: number) => put("key", large, { previous: true, id: requestId("client", sequence) });
+  let sequence = 0;
+  for (let outcome = "applied"; outcome === "applied"; ) {
+    const proposed = await propose(leader, [...encodeCommand(swap(++sequence))]);
+    outcome = proposed.type === "dropped" ? proposed.reason : proposed.type;
+    expect(["applied", "NO_SPACE"]).toContain(outcome);
+  }
+  const { usedBytes } = leader.replica.status().space;
+  expect(sequence).toBeLessThan(110);
+  const fetched = await cluster.start(sleeper.id);
+  await until(() =>
+    fetched.replica.status().appliedIndex === leader.replica.status().appliedIndex ? true : undefined,
+  );
+  expect(fetched.replica.status().firstIndex).toBeGreaterThan(1);
+  await until(() => (fetched.replica.status().space.usedBytes === usedBytes ? true : undefined));
+  await cluster.stop(sleeper.id);
+  const restarted = await cluster.start(sleeper.id);
+  expect(restarted.replica.status().space.usedBytes).toBeGreaterThan(190_000);
+  await until(() => (restarted.replica.status().space.usedBytes === usedBytes ? true : undefined));
+  // Given up, they leave room.
+  expect(
+    await propose(leader, [...encodeCommand(del("none", { id: requestId("client", sequence, sequence) }))]),
+  ).toMatchObject({ type: "applied" });
+  await until(() => (leader.replica.status().space.problem === null ? true : undefined));
+});
+
 test("a disk with little space left refuses what adds, until there is room again", async () => {
   const cluster = await started({ size: 1 });
   const { replica } = await cluster.leader();

@@ -47,8 +47,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/store-writer.ts",
-        "    store.write(batch).then(() => {\n",
-        "    store.write(batch).catch(() => fail).then(() => {\n",
+        "    this.#writing = store.write(batch).then(() => {\n",
+        "    this.#writing = store.write(batch).catch(() => fail).then(() => {\n",
       ),
       edit("replica/replica-loop.ts", "    void store.failure.then((error) => this.fail(error));\n", ""),
     ],
@@ -171,8 +171,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "storage/checksummed-row.ts",
-        "if (stored === crc32c(content, crc32c(key))) return content;",
-        "if (stored !== undefined && key.length > 0) return content;",
+        "if (storedChecksum(value) === crc32c(content, crc32c(key))) return content;",
+        "if (storedChecksum(value) >= 0 && key.length > 0) return content;",
       ),
     ],
     tests: ["storage/damage.test.ts"],

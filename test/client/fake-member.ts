@@ -7,7 +7,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type handleUnaryCall,
   Metadata,
@@ -46,7 +46,7 @@ export function refusal(code: keyof typeof status, reason?: string, retryDelayMs
   const metadata = new Metadata();
   if (reason !== undefined) {
     const info = create(ErrorInfoSchema, { reason, domain: "raftkv.v1", metadata: { limit: "7" } });
-    const retry = create(RetryInfoSchema, { retryDelay: { seconds: 0n, nanos: retryDelayMs * 1e6 } });
+    const retry = create(RetryInfoSchema, { retryDelay: durationFromMs(retryDelayMs) });
     const details = [anyPack(ErrorInfoSchema, info), anyPack(RetryInfoSchema, retry)];
     const encoded = toBinary(StatusSchema, create(StatusSchema, { code: status[code], details }));
     metadata.set("grpc-status-details-bin", Buffer.from(encoded));

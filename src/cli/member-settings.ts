@@ -26,6 +26,8 @@ export function replicaOptions(config: MemberConfig): ReplicaOptions {
       ...defaultReplicaOptions.snapshot,
       chunkBytes: config.snapshotChunkBytes,
       bytesPerSecondMax: config.snapshotBytesPerSecondMax,
+      // A snapshot takes the place of a state: it may have part of what is kept from data that is added.
+      spareBytes: config.storageReserveBytes / 2,
     },
     integrity: {
       ...defaultReplicaOptions.integrity,

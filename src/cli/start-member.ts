@@ -23,6 +23,7 @@ import { grpcLeaderProxy } from "./leader-proxy.ts";
 import { replicaOptions, serverLimits, transportLimits } from "./member-settings.ts";
 import { readVersion } from "./read-version.ts";
 import type { RunningMember } from "./running-member.ts";
+import { type DiskWatcher, watchDisk } from "./watch-disk.ts";
 
 // The composition root of a member. What stands below is opened first and closed last:
 //
@@ -93,12 +94,14 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
     limits: transportLimits(config),
   });
   opened.push(transport);
-  const replica = await openReplica({ config, logger, store, transport, stateMachine, metrics, fail });
+  const disk = watchDisk(config, logger);
+  opened.push(disk);
+  const replica = await openReplica({ config, logger, store, transport, stateMachine, metrics, disk, fail });
   opened.push(replica);
+  disk.tell((low) => replica.noteDiskSpace(low));
   const server = createServer({ config, identity, logger, replica, transport, stateMachine, metrics });
   opened.push(server);
   const { metricsPort } = await server.start();
-  opened.push(watchDisk(config, replica, logger));
   const handOverLeadership = () => handOver(replica, config.electionTimeoutMs, metrics, logger);
   return runningMember(config, { store, transport, replica, server, handOverLeadership }, metricsPort, fatal);
 }
@@ -125,6 +128,7 @@ interface ReplicaParts extends Pick<Parts, "store" | "transport"> {
   readonly config: MemberConfig;
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
+  readonly disk: DiskWatcher;
   readonly fail: (error: unknown) => void;
   readonly stateMachine: CountingStateMachine;
 }
@@ -136,6 +140,7 @@ function openReplica({
   transport,
   stateMachine,
   metrics,
+  disk,
   fail,
 }: ReplicaParts): Promise<Replica> {
   return Replica.open({
@@ -148,28 +153,8 @@ function openReplica({
     options: replicaOptions(config),
     seed: randomInt(2 ** 32),
     onFatal: fail,
+    availableBytes: disk.availableBytes,
   });
-}
-
-/** How often the space that is left on the disk is looked at, milliseconds. */
-const diskIntervalMs = 2_000;
-
-/** Tells the replica when the disk has too little space left; what cannot be found out counts as room. */
-function watchDisk({ dataDir, storageReserveBytes }: MemberConfig, replica: Replica, logger: Logger): Closable {
-  if (storageReserveBytes === 0) return { close: async () => {} };
-  let low = false;
-  const look = async (): Promise<void> => {
-    const { bavail, bsize } = await statfs(dataDir);
-    const isLow = bavail * bsize < storageReserveBytes;
-    if (isLow !== low)
-      logger.warn({ availableBytes: bavail * bsize, storageReserveBytes }, isLow ? "NO_SPACE" : "room again");
-    low = isLow;
-    replica.noteDiskSpace(low);
-  };
-  const fail = (error: unknown): void => logger.warn({ err: error }, "the space left on the disk is not known");
-  const timer = setInterval(() => void look().catch(fail), diskIntervalMs).unref();
-  void look().catch(fail);
-  return { close: async () => clearInterval(timer) };
 }
 
 interface ServerParts extends Pick<Parts, "transport" | "replica"> {

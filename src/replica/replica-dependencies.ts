@@ -19,6 +19,8 @@ export interface ReplicaDependencies {
   readonly seed: number;
   /** Called once when the replica's state can no longer be trusted, such as after a failed write: the process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** Bytes left on the disk of the store, as far as known; `null` when not. Default: not known. */
+  readonly availableBytes?: () => number | null;
 }
 
 /** How a caller wants an operation handled. */

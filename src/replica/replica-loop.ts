@@ -96,11 +96,11 @@ export class ReplicaLoop {
     this.#changes = new ChangeDetector(this.node);
     this.#strangers = new Strangers(this.node);
     const { writer, applier } = this;
-    const { transport, stateMachine, logger } = deps;
+    const { transport, stateMachine, logger, availableBytes = () => null } = deps;
     const guarded = (part: () => void) => this.guarded(part);
     const parts = { ...shared, transport, stateMachine, logger, random, writer, applier, proposals, guarded };
     this.reader = new Reader({ ...shared, applier, isDiverged });
-    this.snapshots = new SnapshotTransfers({ ...parts, isDiverged });
+    this.snapshots = new SnapshotTransfers({ ...parts, isDiverged, availableBytes });
     const isInstalling = () => this.snapshots.installing;
     this.integrity = new Integrity({ ...parts, isInstalling, diverged: () => this.#silence() });
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });

@@ -13,6 +13,7 @@ import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts"
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SnapshotInstaller } from "./snapshot-installer.ts";
+import { SnapshotSpace } from "./snapshot-space.ts";
 
 //   core: fetch a snapshot                    core: beginInstall, installed
 //            |                                              ^
@@ -30,6 +31,8 @@ export interface SnapshotFetcherDependencies {
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
   readonly logger: Logger;
+  /** Bytes left on the disk of the store; `null` when not known. */
+  readonly availableBytes: () => number | null;
   /** Runs what follows on an answer or a write; see {@link ReplicaLoop.guarded}. */
   readonly guarded: (part: () => void) => void;
   readonly fail: (error: unknown) => void;
@@ -44,6 +47,8 @@ export interface SnapshotReceived {
   readonly bytes: number;
   /** About what the whole comes to; 0 when not known. */
   readonly totalBytes: number;
+  /** Whether it is not gone on with before the disk has room for the rest. */
+  readonly waitsForSpace: boolean;
 }
 
 /** One way through a snapshot, from where it was begun or resumed. */
@@ -65,6 +70,7 @@ interface Transfer {
 /** Fetches the snapshot that the leader wants this member to have, row by row, and goes on where it broke off. */
 export class SnapshotFetcher {
   readonly #deps: SnapshotFetcherDependencies;
+  readonly #space: SnapshotSpace;
   #announced: SnapshotToFetch | null = null;
   #announcedAtMs = 0;
   #transfer: Transfer | null = null;
@@ -77,13 +83,13 @@ export class SnapshotFetcher {
 
   constructor(deps: SnapshotFetcherDependencies) {
     this.#deps = deps;
+    const { availableBytes, options, logger } = deps;
+    this.#space = new SnapshotSpace({ availableBytes, spareBytes: options.snapshot.spareBytes, logger });
   }
 
   /** What is being fetched; `null` when nothing is. */
   get receiving(): SnapshotReceived | null {
-    if (this.#transfer === null) return null;
-    const { from, installation, totalBytes } = this.#transfer;
-    return { from, index: installation?.source.base.index ?? 0, bytes: installation?.bytes ?? 0, totalBytes };
+    return this.#transfer && { ...figuresOf(this.#transfer), waitsForSpace: this.#space.lacking };
   }
 
   /** The leader's log does not have any more what this member lacks. Repeated announcements change nothing. */
@@ -149,6 +155,7 @@ export class SnapshotFetcher {
     const { metrics, runtime } = this.#deps;
     if (this.#transfer !== null) metrics.snapshotReceived(result, (runtime.now() - this.#transfer.beganMs) / 1000);
     this.#transfer = null;
+    this.#space.forget();
   }
 
   #dropOutdated(): void {
@@ -170,6 +177,8 @@ export class SnapshotFetcher {
   #goOn(): void {
     const transfer = this.#transfer;
     if (transfer === null) return;
+    const isStored = transfer.ended && transfer.arrived === undefined;
+    if (isStored || !this.#space.hasRoomFor(figuresOf(transfer))) return;
     const { arrived } = transfer;
     if (arrived !== undefined && !this.#storing) {
       transfer.arrived = undefined;
@@ -260,6 +269,10 @@ export class SnapshotFetcher {
       });
     }, fail);
   }
+}
+
+function figuresOf({ from, installation, totalBytes }: Transfer): Omit<SnapshotReceived, "waitsForSpace"> {
+  return { from, index: installation?.source.base.index ?? 0, bytes: installation?.bytes ?? 0, totalBytes };
 }
 
 /** Failures in a row after which rows are no longer asked of a member that does not lead any more. */

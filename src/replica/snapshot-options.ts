@@ -14,6 +14,8 @@ export interface SnapshotOptions {
   readonly retryMaxMs: number;
   /** How long rows are fetched without a leader that says so, milliseconds. Default 60,000. */
   readonly announcedMs: number;
+  /** Bytes that the disk has to have left when all of a snapshot is there; it is not fetched before. Default 0. */
+  readonly spareBytes: number;
 }
 
 /** The limits where nothing else is said. */
@@ -25,4 +27,5 @@ export const defaultSnapshotOptions: SnapshotOptions = {
   retryMinMs: 100,
   retryMaxMs: 5_000,
   announcedMs: 60_000,
+  spareBytes: 0,
 };

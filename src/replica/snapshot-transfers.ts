@@ -36,6 +36,8 @@ export interface SnapshotTransfersDependencies {
   readonly logger: Logger;
   /** Whether the state is known to be wrong. */
   readonly isDiverged: () => boolean;
+  /** Bytes left on the disk of the store; `null` when not known. */
+  readonly availableBytes: () => number | null;
   readonly guarded: (part: () => void) => void;
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;

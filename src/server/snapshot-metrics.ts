@@ -101,6 +101,14 @@ export function registerSnapshotGauges(registry: Registry, replica: ReplicaPort)
     },
   });
   new Gauge({
+    name: "raftkv_snapshot_waits_for_space",
+    help: "Whether a snapshot is not fetched because the disk has no room for it (1) or not (0).",
+    registers: [registry],
+    collect() {
+      this.set(replica.status().snapshotReceived?.waitsForSpace === true ? 1 : 0);
+    },
+  });
+  new Gauge({
     name: "raftkv_snapshot_receive_progress_ratio",
     help: "How much of the snapshot that is being received is here, from 0 to 1, as far as known; 1 when none is.",
     registers: [registry],

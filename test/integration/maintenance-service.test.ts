@@ -40,7 +40,7 @@ describe("CreateSnapshot", () => {
 });
 
 describe("snapshots on their way", () => {
-  const snapshotReceived = { from: otherId, index: 40, bytes: 300, totalBytes: 1200 };
+  const snapshotReceived = { from: otherId, index: 40, bytes: 300, totalBytes: 1200, waitsForSpace: true };
   const snapshotsSent = [{ to: otherId, index: 41, bytes: 7, totalBytes: 0 }];
 
   test("are told by GetStatus", async () => {
@@ -59,6 +59,7 @@ describe("snapshots on their way", () => {
     const read = async (name: string, labels: Record<string, string> = {}) =>
       sumSamples(parseMetrics(await metrics.expose("prometheus")), name, labels);
     expect(await read("raftkv_snapshot_receive_progress_ratio")).toBe(1);
+    expect(await read("raftkv_snapshot_waits_for_space")).toBe(0);
     replica.become({ snapshotReceived, snapshotsSent, firstIndex: 5, lastIndex: 14 });
     metrics.replica.compaction("bytes", 30, 0.01);
     metrics.replica.snapshotSentBytes(100);
@@ -67,6 +68,7 @@ describe("snapshots on their way", () => {
     metrics.replica.snapshotReceived("installed", 2);
     expect(await read("raftkv_raft_log_entries")).toBe(10);
     expect(await read("raftkv_snapshot_receive_progress_ratio")).toBe(0.25);
+    expect(await read("raftkv_snapshot_waits_for_space")).toBe(1);
     expect(await read("raftkv_log_compactions_total", { reason: "bytes" })).toBe(1);
     expect(await read("raftkv_log_compactions_total", { reason: "interval" })).toBe(0);
     expect(await read("raftkv_log_compacted_entries_total")).toBe(30);

@@ -35,6 +35,8 @@ class Fetching {
   nowMs = 1000;
   forgotten = 0;
   installing = false;
+  availableBytes: number | null = null;
+  readonly logged: string[] = [];
 
   constructor(rows: MemoryRows, store: MemberStore, options: Partial<SnapshotOptions>) {
     this.rows = rows;
@@ -62,7 +64,8 @@ class Fetching {
       },
       metrics: { ...silentMetrics, snapshotReceived: (result) => void this.ended.push(result) },
       runtime: { ...processRuntime, now: () => this.nowMs },
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: (_fields, message) => void this.logged.push(message) },
+      availableBytes: () => this.availableBytes,
       guarded: (part) => part(),
       fail: (error) => void this.failures.push(error),
     });
@@ -109,7 +112,7 @@ test("asks for row after row, one chunk ahead of what is durable, and hands the 
   await member.pass();
   const second = member.take();
   expect(second).toMatchObject({ snapshotId: "s1", after: Uint8Array.of(7, 2) });
-  expect(member.fetcher.receiving).toEqual({ from: "l", index: 40, bytes: 7, totalBytes: 1234 });
+  expect(member.fetcher.receiving).toEqual({ from: "l", index: 40, bytes: 7, totalBytes: 1234, waitsForSpace: false });
   second.answer(chunkOf([3], { done: true }));
   await member.pass();
   expect(member.asked).toEqual([]);
@@ -347,6 +350,40 @@ test("fetches no more bytes in a second than it may, on average", async () => {
   expect(member.take().after).toEqual(Uint8Array.of(7, 100));
 });
 
+test("trap 70: waits while the disk has no room for the rest of a snapshot, and says so once", async () => {
+  member = await Fetching.start({ spareBytes: 50 });
+  // A tenth more than the 1000 bytes, and what has to be left.
+  member.availableBytes = 1149;
+  member.fetcher.announced(announcement);
+  member.take().answer(chunkOf([1, 2], { totalBytes: 1000 }));
+  await member.pass();
+  expect([member.asked, member.store.installation]).toEqual([[], undefined]);
+  expect(member.fetcher.receiving).toMatchObject({ bytes: 0, totalBytes: 1000, waitsForSpace: true });
+  await member.pass(59_000);
+  expect(member.logged).toEqual(["the disk has no room for a snapshot; it is fetched when there is"]);
+
+  member.availableBytes = 1150;
+  member.fetcher.announced(announcement);
+  await member.pass();
+  expect(member.fetcher.receiving).toMatchObject({ bytes: 7, waitsForSpace: false });
+  // What is here needs no more room: 993 bytes are left to fetch.
+  member.availableBytes = 1142;
+  const second = member.take();
+  second.answer(chunkOf([3], { totalBytes: 1000 }));
+  await member.pass();
+  expect(member.store.installation?.bytes).toBe(7);
+  member.availableBytes = 1143;
+  await member.pass();
+  expect(member.store.installation?.bytes).toBe(12);
+  // A disk that cannot be asked counts as one that has room.
+  member.availableBytes = null;
+  const third = member.take();
+  third.answer(chunkOf([4], { totalBytes: 1000, done: true }));
+  await member.pass();
+  expect(member.prepared).toHaveLength(1);
+  expect(member.logged).toHaveLength(2);
+});
+
 test("an error that the links never give stops the member", async () => {
   const broken = new Error("a bug");
   const guarded: unknown[] = [];
@@ -360,6 +397,7 @@ test("an error that the links never give stops the member", async () => {
     metrics: silentMetrics,
     runtime: processRuntime,
     logger: silentLogger,
+    availableBytes: () => null,
     guarded: (part) => {
       try {
         part();

@@ -239,6 +239,7 @@ function drawSnapshot(dice: Dice, electionTimeoutMs: number): SnapshotOptions {
     retryMinMs: dice.whole(1, 30),
     retryMaxMs: dice.whole(30, 200),
     announcedMs: dice.real(2, 30) * electionTimeoutMs,
+    spareBytes: 0,
   };
 }
 

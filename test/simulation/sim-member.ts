@@ -281,6 +281,7 @@ export class SimMember implements WatchedMember {
         scrubEnded: () => this.#world.coverage.saw("stateScrubbed"),
         hashCompared: (result) => this.#compared(result),
       },
+      availableBytes: () => (this.disk.full ? 0 : null),
       logger: this.#logger(),
       options: plan.options,
       seed: diceFor(plan.seed, "election", this.machine.number * 1000 + this.incarnation).whole(0, 2 ** 32 - 1),

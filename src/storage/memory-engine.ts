@@ -24,7 +24,7 @@ export class MemoryRows {
   apply(change: RowChange): void {
     if (this.#shared) this.#rows = this.#rows.slice();
     this.#shared = false;
-    const at = lowerBound(this.#rows, change.key);
+    const at = firstRowFrom(this.#rows, change.key);
     const found = this.#rows[at];
     const present = found !== undefined && compareBytes(found[0], change.key) === 0 ? 1 : 0;
     if (change.type === "delete") this.#rows.splice(at, present);
@@ -85,15 +85,17 @@ async function* readPages(
   check: () => void,
 ): AsyncGenerator<readonly Row[]> {
   check();
-  for (const page of pagesOf(rowsIn(rows(), range), options)) {
+  for (const page of pagesOf(rowsWithin(rows(), range), options)) {
     check();
     yield page;
   }
   check();
 }
 
-function rowsIn(rows: readonly Row[], { start, end }: KeyRange): Row[] {
-  return rows.slice(lowerBound(rows, start), Math.max(lowerBound(rows, start), lowerBound(rows, end)));
+/** Those of some rows, ordered by key, that lie within a range. */
+export function rowsWithin(rows: readonly Row[], { start, end }: KeyRange): Row[] {
+  const first = firstRowFrom(rows, start);
+  return rows.slice(first, Math.max(first, firstRowFrom(rows, end)));
 }
 
 function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 65_536 }: IterateOptions) {
@@ -112,12 +114,12 @@ function* pagesOf(rows: Row[], { reverse = false, limit = Infinity, pageBytes = 
 }
 
 function valueIn(rows: readonly Row[], key: Uint8Array): Uint8Array | undefined {
-  const row = rows[lowerBound(rows, key)];
+  const row = rows[firstRowFrom(rows, key)];
   return row !== undefined && compareBytes(row[0], key) === 0 ? row[1] : undefined;
 }
 
-/** Position of the first row whose key is not below `key`. */
-function lowerBound(rows: readonly Row[], key: Uint8Array): number {
+/** Position of the first row, of rows ordered by key, whose key is not below `key`. */
+export function firstRowFrom(rows: readonly Row[], key: Uint8Array): number {
   let low = 0;
   let high = rows.length;
   while (low < high) {

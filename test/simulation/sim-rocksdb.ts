@@ -1,8 +1,10 @@
 import type { Column, RangeOptions, RocksIterator } from "@nxtedition/rocksdb";
+import { firstRowFrom, rowsWithin } from "../../src/storage/memory-engine.ts";
 import { packBatch, unpackBatch } from "../../src/storage/rocksdb-batch.ts";
-import { columnNames, columnOf, type Segment } from "../../src/storage/rocksdb-columns.ts";
+import { columnNames, columnOf, type Segment, segmentsOf } from "../../src/storage/rocksdb-columns.ts";
 import type { RocksdbReads, RocksdbWrites } from "../../src/storage/rocksdb-engine.ts";
-import type { KeyRange, Row, RowChange } from "../../src/storage/storage-engine.ts";
+import { everyRow } from "../../src/storage/row-keys.ts";
+import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { SimDisk } from "./sim-disk.ts";
 
 // What the engine for RocksDB stands on, over a simulated disk: its layout of rows, its batches, its removal of ranges and its
@@ -45,11 +47,14 @@ export function openSimDatabase(ports: SimDatabasePorts): {
     get sequence() {
       return sequence;
     },
-    iterator: (options: RangeOptions) => new SimIterator(ports, columnRows(disk, options), options),
+    iterator(options: RangeOptions) {
+      const rows = disk.rows.snapshot();
+      return new SimIterator(ports, () => columnRows(rows, options), options);
+    },
     _getManySync: (keys: readonly Uint8Array[], { column }: { readonly column: Column }) =>
       keys.map((key) => {
         const value = columns[columnOf(key)] === column ? disk.rows.get(key) : undefined;
-        return value === undefined ? undefined : misread(Uint8Array.from(value));
+        return value === undefined ? undefined : misread(new Uint8Array(value));
       }),
     close: async () => {},
   };
@@ -64,9 +69,10 @@ export function openSimDatabase(ports: SimDatabasePorts): {
     },
   };
 
-  function columnRows(from: SimDisk, { column, gte, lt, reverse = false }: RangeOptions): Row[] {
-    const rows = from.rows.snapshot().filter(([key]) => columns[columnOf(key)] === column && isWithin(key, gte, lt));
-    return reverse ? rows.reverse() : rows;
+  function columnRows(rows: readonly Row[], { column, gte, lt }: RangeOptions): readonly Row[] {
+    return segmentsOf({ start: gte ?? everyRow.start, end: lt ?? everyRow.end })
+      .filter((segment) => columns[segment.column] === column)
+      .flatMap((segment) => rowsWithin(rows, segment.range));
   }
 }
 
@@ -91,28 +97,21 @@ function removalOf(disk: SimDisk, { column, range }: Segment): RowChange[] {
     .map(([key]) => ({ type: "delete", key }));
 }
 
-function rowsWithin(rows: readonly Row[], { start, end }: KeyRange): readonly Row[] {
-  return rows.filter(([key]) => isWithin(key, start, end));
-}
-
-function isWithin(key: Uint8Array, start: Uint8Array | undefined, end: Uint8Array | undefined): boolean {
-  return (
-    (start === undefined || Buffer.compare(key, start) >= 0) && (end === undefined || Buffer.compare(key, end) < 0)
-  );
-}
-
 /** An iterator over the rows of one moment, in its own order. */
 class SimIterator implements RocksIterator {
   readonly #ports: SimDatabasePorts;
-  readonly #rows: readonly Row[];
+  readonly #load: () => readonly Row[];
   readonly #options: RangeOptions;
-  #at = 0;
+  /** In the order of their keys; not looked for until they are asked for, since of a snapshot's iterators few ever are. */
+  #loaded: readonly Row[] | undefined;
+  /** Rows that lie behind, in the iterator's own order. */
+  #passed = 0;
   #left: number;
   #closed = false;
 
-  constructor(ports: SimDatabasePorts, rows: readonly Row[], options: RangeOptions) {
+  constructor(ports: SimDatabasePorts, load: () => readonly Row[], options: RangeOptions) {
     this.#ports = ports;
-    this.#rows = rows;
+    this.#load = load;
     this.#options = options;
     this.#left = options.limit ?? Number.POSITIVE_INFINITY;
   }
@@ -125,30 +124,38 @@ class SimIterator implements RocksIterator {
 
   _nextvSync(count: number): { readonly rows: readonly Uint8Array[]; readonly finished: boolean } {
     const rows = this.#next(count);
-    return { rows: rows.flat(), finished: this.#at >= this.#rows.length };
+    return { rows: rows.flat(), finished: this.#passed >= this.#rows.length };
   }
 
   seek(target: Uint8Array): void {
-    const sign = this.#options.reverse === true ? -1 : 1;
-    const at = this.#rows.findIndex(([key]) => sign * Buffer.compare(key, target) >= 0);
-    this.#at = at < 0 ? this.#rows.length : at;
+    const rows = this.#rows;
+    const at = firstRowFrom(rows, target);
+    const found = rows[at];
+    const upTo = found !== undefined && Buffer.compare(found[0], target) === 0 ? at + 1 : at;
+    this.#passed = this.#options.reverse === true ? rows.length - upTo : at;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
   }
 
+  get #rows(): readonly Row[] {
+    this.#loaded ??= this.#load();
+    return this.#loaded;
+  }
+
   #next(count: number): [Uint8Array, Uint8Array][] {
-    const { highWaterMarkBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const { highWaterMarkBytes = Number.POSITIVE_INFINITY, reverse = false } = this.#options;
+    const rows = this.#rows;
     const page: [Uint8Array, Uint8Array][] = [];
     let bytes = 0;
     while (page.length < count && bytes <= highWaterMarkBytes && this.#left > 0) {
-      const row = this.#rows[this.#at];
+      const row = rows[reverse ? rows.length - 1 - this.#passed : this.#passed];
       if (row === undefined) break;
       const [key, value] = row;
-      page.push([Uint8Array.from(key), this.#ports.misread(Uint8Array.from(value))]);
+      page.push([new Uint8Array(key), this.#ports.misread(new Uint8Array(value))]);
       bytes += key.length + value.length;
-      this.#at++;
+      this.#passed++;
       this.#left--;
     }
     return page;

@@ -170,10 +170,12 @@ function withAlteredState(plan: Plan): Plan {
 /** Checkpoints in most runs, as often as makes a difference; from a stream of their own. */
 function drawIntegrity(seed: number, electionTimeoutMs: number): IntegrityOptions {
   const dice = diceFor(seed, "integrity");
+  // A few rows at a time, which takes turns and reads without end, in a part of the runs; several pages in more of them.
+  const pageBytes = dice.chance(0.3) ? dice.whole(1, 500) : dice.whole(500, 8000);
   return {
     checkIntervalMs: dice.chance(0.8) ? dice.real(1, 12) * electionTimeoutMs : defaultIntegrityOptions.checkIntervalMs,
     bytesPerSecondMax: dice.chance(0.3) ? dice.whole(2000, 50_000) : 0,
-    pageBytes: dice.chance(0.5) ? dice.whole(1, 500) : defaultIntegrityOptions.pageBytes,
+    pageBytes: dice.chance(0.5) ? pageBytes : defaultIntegrityOptions.pageBytes,
     resultsMax: dice.whole(1, 8),
     askIntervalMs: dice.real(0.5, 3) * electionTimeoutMs,
     askForMs: dice.real(2, 20) * electionTimeoutMs,
@@ -260,7 +262,8 @@ function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): N
     duplicateShare: calm ? 0 : orOff(0.4, dice.real(0, 0.15)),
     codecShare: dice.pick([0, 0.1, 0.5]),
     keepaliveMs: dice.real(0.5, 4) * electionTimeoutMs,
-    queueMessagesMax: dice.chance(0.15) ? dice.whole(4, 20) : 65_536,
+    // Never below the small windows: a queue that no window fits into lets nothing through, and the leader sends it again and again.
+    queueMessagesMax: dice.chance(0.15) ? dice.whole(8, 24) : 65_536,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Entry, HardState, Index, Term } from "../../src/raft/entry.ts";
+import type { Divergence } from "../../src/storage/divergence.ts";
 import type { Installation } from "../../src/storage/installation.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { text } from "./snapshot-fixture.ts";
@@ -18,6 +19,8 @@ export interface Content {
   readonly installation: { readonly snapshotId: string; readonly rows: readonly string[] } | null;
   /** Members whose directory is known. */
   readonly peers: readonly string[];
+  /** How the state was found to be wrong. */
+  readonly divergence: Divergence | null;
 }
 
 /** What a new store holds. */
@@ -29,6 +32,7 @@ export const nothing: Content = {
   state: [],
   installation: null,
   peers: [],
+  divergence: null,
 };
 
 /** Reads everything from a store that was just opened. */
@@ -44,6 +48,7 @@ export async function contentOf(store: MemberStore, peers: readonly string[]): P
     state: await rowsIn(store.iterateState(everything)),
     installation: await installationOf(store.installation),
     peers: peers.filter((id) => store.peerDirectory(id) !== undefined),
+    divergence: store.divergence ?? null,
   };
 }
 

@@ -122,6 +122,15 @@ const abandon: Part = {
   apply: (before) => ({ ...before, installation: null }),
 };
 
+/** The state is found to be wrong at an index. */
+function markDiverged(index: Index): Part {
+  const divergence = { index, hash: "a".repeat(64), majorityHash: "b".repeat(64) };
+  return {
+    run: (store) => store.markDiverged(divergence),
+    apply: (before) => ({ ...before, divergence }),
+  };
+}
+
 function under({ installation }: MemberStore): Installation {
   assert(installation !== undefined, "an installation is under way");
   return installation;
@@ -169,6 +178,7 @@ export const scenario: readonly Step[] = [
   step("add rows, and append more", add("a = fourth", "c = fourth"), write({ entries: [command(51, 7)] })),
   step("flip, and keep the log", finish(47, 7, true)),
   step("append to what was kept", write({ entries: [command(52, 7)], rows: ["h = 1"], appliedIndex: 48 })),
+  step("find the state wrong, and append", markDiverged(48), write({ entries: [command(53, 7)] })),
   step("begin with a snapshot that goes away", begin("fifth", 90, 7)),
   step("add rows that go away", add("a = fifth", "b = fifth", "c = fifth")),
   step("give it up, and compact", abandon, compact(48, 7, 3)),

@@ -2,6 +2,7 @@ import { cp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
+import type { Divergence } from "../../src/storage/divergence.ts";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { openMemberStore } from "../../src/storage/open-member-store.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
@@ -10,7 +11,16 @@ import { MemoryRows } from "../kv/memory-rows.ts";
 import { batch, command, newDirectory } from "./store-fixture.ts";
 
 const folder = join(import.meta.dirname, "golden");
-const names = ["format-1", "compacted", "installed", "installing", "rocksdb-compacted", "rocksdb-installing"];
+const names = [
+  "format-1",
+  "compacted",
+  "installed",
+  "installing",
+  "diverged",
+  "rocksdb-compacted",
+  "rocksdb-installing",
+  "rocksdb-diverged",
+];
 const everything = { start: Buffer.of(), end: Buffer.of(0xff) };
 
 /** What expected.json says of a directory; bytes are hexadecimal digits. */
@@ -21,6 +31,7 @@ interface Expected {
   readonly entries: readonly { readonly index: number; readonly kind: string }[];
   readonly state: readonly (readonly [key: string, value: string])[];
   readonly installation: { readonly snapshotId: string; readonly rows: readonly (readonly [string, string])[] } | null;
+  readonly divergence?: Divergence;
 }
 
 /** A copy of a golden directory, and what it has to hold. */
@@ -71,6 +82,7 @@ async function expectContent(store: MemberStore, expected: Expected): Promise<vo
   expect(plain).toEqual(entries);
   expect(await rowsIn(store.iterateState(everything))).toEqual(expected.state);
   expect(store.peerDirectory("00000000000000b1")).toBe("b".repeat(32));
+  expect(store.divergence).toEqual(expected.divergence);
   expect(store.installation?.source.snapshotId).toBe(installation?.snapshotId);
   if (store.installation === undefined || installation === null) return;
   expect(await rowsIn(store.installation.iterate(everything))).toEqual(installation.rows);
@@ -104,7 +116,10 @@ describe.each(names)("golden directory %s", (name) => {
     await installation.addRows([[Buffer.from("z"), Buffer.from("last")]]);
     await installation.finish(() => {});
     await again.close();
-    const installed = await rowsIn((await open(directory)).iterateState(everything));
+    const installedStore = await open(directory);
+    const installed = await rowsIn(installedStore.iterateState(everything));
+    // Once found to be wrong, a member is never trusted again, whatever state it has got since.
+    expect(installedStore.divergence).toEqual(expected.divergence);
     expect(installed).toEqual([
       ...(expected.installation?.rows ?? []),
       [hex(Buffer.from("z")), hex(Buffer.from("last"))],

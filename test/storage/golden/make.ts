@@ -9,6 +9,7 @@ import { silentLogger } from "../../../src/lib/logger.ts";
 import { votersOnly } from "../../../src/raft/configuration.ts";
 import type { Entry, HardState } from "../../../src/raft/entry.ts";
 import type { LogBase } from "../../../src/raft/log-base.ts";
+import type { Divergence } from "../../../src/storage/divergence.ts";
 import type { EngineName } from "../../../src/storage/engine-directory.ts";
 import type { MemberStore } from "../../../src/storage/member-store.ts";
 import { openMemberStore } from "../../../src/storage/open-member-store.ts";
@@ -81,6 +82,8 @@ interface Expected {
   readonly entries: readonly Entry[];
   readonly state: readonly Row[];
   readonly installation: { readonly snapshotId: string; readonly rows: readonly Row[] } | null;
+  /** Only where the state was found to be wrong. */
+  readonly divergence?: Divergence;
 }
 
 const hardState = (commitIndex: number): HardState => ({ term: 3, votedFor: "00000000000000b1", commitIndex });
@@ -136,6 +139,12 @@ const makers: Readonly<Record<string, (directory: string) => Promise<[MemberStor
     await store.write({ entries: entries(21, 23), stateChanges: [] });
     const held = { hardState: hardState(20), appliedIndex: 20, state: stateAt(20), entries: entries(21, 23) };
     return [store, { ...held, base: { index: 20, term: 3, configurationIndex: 3 } }];
+  },
+  diverged: async (directory) => {
+    const store = await fill(directory);
+    const divergence = { index: 8, hash: "a".repeat(64), majorityHash: "b".repeat(64) };
+    await store.markDiverged(divergence);
+    return [store, { divergence }];
   },
   installing: async (directory) => {
     const store = await fill(directory);

@@ -13,6 +13,8 @@ export const exitCodes = {
   preconditionFailed: 4,
   /** Nobody answered, nobody leads, or time was up; trying again may help. */
   unavailable: 5,
+  /** The member's directory does not hold what the member has acknowledged: it has to be replaced, another start would not help. */
+  dataLost: 6,
   /** A broken invariant, as in sysexits(3). */
   software: 70,
   /** The member killed itself: a disk write did not end, and a process that exits waits for its threads. 128 + SIGKILL. */

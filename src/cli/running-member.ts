@@ -21,6 +21,8 @@ export interface RunningMember {
   readonly fatal: Promise<never>;
   /** Hands leadership over if the member leads others; takes an election timeout at most. Requests are still taken. */
   handOver(): Promise<void>;
+  /** How many requests of clients have not been answered. */
+  requestsUnderWay(): number;
   /** Turns new requests away and waits for those under way, for the drain timeout at most. */
   drain(): Promise<void>;
   /** Gives up everything that the member holds; idempotent. */

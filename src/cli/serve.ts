@@ -7,7 +7,7 @@ import type { RunningMember, StartMember } from "./running-member.ts";
 import { withTimeout } from "./with-timeout.ts";
 
 // start ──> serve ──SIGTERM, SIGINT, parent gone──> hand over ──> drain ──> close ──> 0
-//   └────────┴──── cannot start, or fatal ─────────────────────────────> log ──> 1, or 70 when an invariant broke
+//   └────────┴──── cannot start, or fatal ─────────────────────────────> log ──> 1, 6 when data is gone, 70 when an invariant broke
 //
 // 137 stands for SIGKILL, which the caller sends: a thread hangs at the disk, and an exit would wait for it.
 
@@ -59,8 +59,12 @@ async function stopMember(member: RunningMember, config: MemberConfig, log: Proc
   const { electionTimeoutMs, drainTimeoutMs } = config;
   // While calls are still taken, so that what arrives meanwhile waits for the next leader; however short the drain may be.
   await withTimeout(Promise.race([member.handOver(), member.fatal]), electionTimeoutMs);
+  const begun = member.requestsUnderWay();
   const drained = await withTimeout(Promise.race([member.drain(), member.fatal]), drainTimeoutMs);
-  if (!drained) log.warn({ drainTimeoutMs }, "requests were still under way when the drain time was up");
+  // Without a drain time all of them are cut at once, and not counted any more.
+  const requests = drainTimeoutMs === 0 ? begun : member.requestsUnderWay();
+  if (!drained && requests > 0)
+    log.warn({ drainTimeoutMs, requests }, "requests were still under way when the drain time was up");
   const closed = await withTimeout(member.close(), closeTimeoutMs);
   if (closed) return exitCodes.ok;
   log.error({ closeTimeoutMs }, "closing did not end in time; the process kills itself");
@@ -75,5 +79,6 @@ function logFatal(log: ProcessLog, error: unknown): void {
 /** An operating error is the surroundings' fault; anything else is this program's. */
 function exitCodeOfFatal(error: unknown): number {
   if (!(error instanceof RaftKvError)) return exitCodes.software;
+  if (error.code === "DATA_LOST") return exitCodes.dataLost;
   return error.code === "WRITE_STALLED" ? exitCodes.killed : exitCodes.error;
 }

@@ -16,6 +16,7 @@ import { GrpcPeerTransport } from "../transport/grpc-peer-transport.ts";
 import { backupMaker } from "./backup-maker.ts";
 import { chooseOwner } from "./choose-owner.ts";
 import { explainDiskFailure } from "./explain-disk-failure.ts";
+import { explainLostEntries } from "./explain-lost-entries.ts";
 import { takeFreePort } from "./free-port.ts";
 import { handOver } from "./hand-over.ts";
 import { kvReader } from "./kv-reader.ts";
@@ -76,7 +77,7 @@ async function openMember(config: MemberConfig, logger: Logger, opened: Closable
   opened.push(store);
   let fail: (error: unknown) => void = () => {};
   const fatal = new Promise<never>((_, reject) => {
-    fail = (error) => void explainDiskFailure(error, config.dataDir).then(reject);
+    fail = (error) => void explainDiskFailure(explainLostEntries(error, config), config.dataDir).then(reject);
   });
   // Whoever serves the member races this; until then a failure must not count as one that nobody handles.
   fatal.catch(() => {});
@@ -211,6 +212,7 @@ function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, 
     },
     fatal,
     handOver: handOverLeadership,
+    requestsUnderWay: () => server.callsUnderWay,
     drain: async () => {
       const deadlineMs = replica.now() + config.drainTimeoutMs;
       await server.drain(config.drainTimeoutMs);

@@ -18,6 +18,8 @@ export type ErrorCode =
   | "LOG_CORRUPT"
   /** A row other than a log entry is damaged. */
   | "STATE_CORRUPT"
+  /** The directory does not hold what its member has acknowledged. */
+  | "DATA_LOST"
   /** Entries were asked for that the durable log does not hold. */
   | "LOG_RANGE"
   /** A write or sync failed; its outcome is unknown and the store refuses everything after it. */

@@ -3,6 +3,9 @@ export class RaftInvariantError extends Error {
   override readonly name = "RaftInvariantError";
 }
 
+/** A leader counts on entries that this member once acknowledged and does not have. Its log was lost, or replaced by an older one. */
+export class EntriesLostError extends RaftInvariantError {}
+
 /** Stops with {@link RaftInvariantError} unless `condition` holds. Stays on in production. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new RaftInvariantError(message);

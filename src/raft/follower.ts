@@ -1,4 +1,4 @@
-import { invariant } from "./assert.ts";
+import { EntriesLostError, invariant } from "./assert.ts";
 import type { MemberId } from "./configuration.ts";
 import type { Index } from "./entry.ts";
 import { leasePromiseMs } from "./lease.ts";
@@ -91,10 +91,11 @@ function refuse(state: RaftState, request: AppendEntriesRequest): void {
 
 /** The leader lives, and has committed this much of what this member has. */
 export function handleHeartbeatRequest(state: RaftState, request: HeartbeatRequest): void {
-  invariant(
-    request.commitIndex <= state.log.lastIndex,
-    `leader believes that ${request.commitIndex} is in this log, which ends at ${state.log.lastIndex}: entries were lost here`,
-  );
+  if (request.commitIndex > state.log.lastIndex) {
+    throw new EntriesLostError(
+      `leader believes that ${request.commitIndex} is in this log, which ends at ${state.log.lastIndex}: entries were lost here`,
+    );
+  }
   advanceFollowerCommit(state, request.commitIndex);
   const { id: from, term } = state;
   const promisedMs = leasePromiseMs(state);

@@ -1,6 +1,6 @@
 // What `raftkv/raft` exports: the consensus core, to be driven by a loop of the embedder's own (docs/embedding.md).
 
-export { RaftInvariantError } from "./assert.ts";
+export { EntriesLostError, RaftInvariantError } from "./assert.ts";
 export type { Configuration, ConfigurationMember, MemberId } from "./configuration.ts";
 export { isJoint, isVoter, votersOnly } from "./configuration.ts";
 export {

@@ -108,6 +108,11 @@ export class RaftKvServer {
     this.#http = new HttpEndpoints({ metrics: this.#metrics, probes: this.#probes, logger });
   }
 
+  /** Calls that have not ended, streams not counted. */
+  get callsUnderWay(): number {
+    return this.#environment.inFlightCalls;
+  }
+
   /** Listens on both addresses and tells their ports. Throws `ADDRESS_IN_USE`, and holds neither port then. */
   async start(): Promise<{ readonly clientPort: number; readonly metricsPort: number }> {
     const { clientAddress, metricsAddress, replica } = this.#options;

@@ -49,6 +49,7 @@ function run(member: Partial<RunningMember> = {}, flags: Record<string, string> 
     handOver: async () => {
       events.push("hand over");
     },
+    requestsUnderWay: () => 1,
     drain: async () => {
       events.push("drain");
     },
@@ -90,7 +91,14 @@ describe("told to stop", () => {
   test("the end of the parent stops a member that has an IPC channel", async () => {
     const process = new FakeProcess();
     process.connected = true;
-    const start = async () => ({ facts, fatal: never, handOver, drain: async () => {}, close: async () => {} });
+    const start = async () => ({
+      facts,
+      fatal: never,
+      handOver,
+      requestsUnderWay: () => 0,
+      drain: async () => {},
+      close: async () => {},
+    });
     const ended = cli(["serve", "--log-level", "error"], { process, start });
     process.emit("disconnect");
     expect((await ended).code).toBe(0);
@@ -139,11 +147,25 @@ describe("told to stop", () => {
     expect(events).toContain("warn requests were still under way when the drain time was up");
     expect(events).toContain("close");
   });
+
+  test("nothing is told of requests where there were none, however short the drain time is", async () => {
+    for (const drainTimeout of ["0ms", "1ms"]) {
+      const { process, events, started, code } = run(
+        { drain: () => never, requestsUnderWay: () => 0 },
+        { drainTimeout },
+      );
+      await started;
+      process.emit("SIGTERM", "SIGTERM");
+      expect(await code).toBe(0);
+      expect(events.filter((event) => event.startsWith("warn"))).toEqual([]);
+    }
+  });
 });
 
 describe("broken", () => {
   test.each([
     ["an operating error", new RaftKvError("WRITE_FAILED", "disk gone"), 1],
+    ["a directory without what was acknowledged", new RaftKvError("DATA_LOST", "replace it"), 6],
     ["a broken invariant", new AssertionError("applied > committed"), 70],
   ])("%s while serving is logged, and nothing is drained", async (_, error, code) => {
     const { events, code: ended } = run({ fatal: Promise.reject(error) });
@@ -196,7 +218,14 @@ describe("the command", () => {
   test("ends the process when the member fails, whatever the member still holds", async () => {
     const process = new FakeProcess();
     const fatal = Promise.reject(new RaftKvError("WRITE_FAILED", "disk gone"));
-    const start = async () => ({ facts, fatal, handOver, drain: async () => {}, close: () => never });
+    const start = async () => ({
+      facts,
+      fatal,
+      handOver,
+      requestsUnderWay: () => 0,
+      drain: async () => {},
+      close: () => never,
+    });
     await cli(["serve", "--log-level", "error"], { process, start });
     expect(process.exits).toEqual([1]);
   });
@@ -204,7 +233,14 @@ describe("the command", () => {
   test("kills the process when a write hangs: an exit would wait for it", async () => {
     const process = new FakeProcess();
     const fatal = Promise.reject(new RaftKvError("WRITE_STALLED", "30 s"));
-    const start = async () => ({ facts, fatal, handOver, drain: async () => {}, close: () => never });
+    const start = async () => ({
+      facts,
+      fatal,
+      handOver,
+      requestsUnderWay: () => 0,
+      drain: async () => {},
+      close: () => never,
+    });
     await cli(["serve", "--log-level", "error"], { process, start });
     expect(process).toMatchObject({ exits: [], killed: true });
   });

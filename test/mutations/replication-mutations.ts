@@ -123,7 +123,7 @@ export const replicationMutations: readonly Mutation[] = [
         "const commitIndex = Math.min(progress.matchIndex, state.commitIndex);",
         "const { commitIndex } = state;",
       ),
-      edit("raft/follower.ts", "request.commitIndex <= state.log.lastIndex,", "request.commitIndex >= 0,"),
+      edit("raft/follower.ts", "if (request.commitIndex > state.log.lastIndex) {", "if (request.commitIndex < 0) {"),
       edit(
         "raft/follower.ts",
         "advanceFollowerCommit(state, request.commitIndex);",

@@ -4,11 +4,38 @@ import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
 import type { ClusterMember } from "../lib/process-cluster.ts";
 import { waitUntil } from "../lib/wait-until.ts";
 import { findDifferences } from "./read-all.ts";
-import { startCluster } from "./start-cluster.ts";
+import { runRaftkv } from "./run-raftkv.ts";
+import { patientFlags, startCluster } from "./start-cluster.ts";
 import { startWorkload } from "./workload.ts";
 
 /** Far longer than an election takes at the default timeouts. */
 const electionsOverMs = 6_000;
+
+test("a member whose directory was wiped ends beside a leader that knows it, with a word on what to do", async () => {
+  // The next leader would not know how far the member was.
+  const cluster = await startCluster({ serveFlags: patientFlags });
+  const workload = startWorkload(cluster, 1);
+  await workload.nextAcknowledgement();
+  const leader = await cluster.waitForLeader();
+  const [wiped, healthy] = cluster.others(leader.name) as [ClusterMember, ClusterMember];
+  await cluster.kill(wiped.name);
+  rmSync(wiped.dataDirectory, { recursive: true });
+  await cluster.start(wiped.name);
+  cluster.mayEnd(wiped.name);
+  const { exited, output } = cluster.process(wiped.name);
+  expect(await exited).toEqual({ code: 6, signal: null });
+  const line: unknown = JSON.parse(output.findLast((each) => each.includes('"level":"fatal"')) ?? "{}");
+  const advice = `raftkv member replace ${wiped.name} ${wiped.name} --peer-address ${wiped.peerAddress}`;
+  expect(line).toMatchObject({ code: "DATA_LOST", msg: expect.stringContaining(advice) });
+  expect(line).toMatchObject({ msg: expect.stringContaining(`${wiped.dataDirectory} does not hold`) });
+
+  // It is followed.
+  cluster.wipe(wiped.name);
+  await runRaftkv(healthy, "member", "replace", wiped.name, wiped.name, "--peer-address", wiped.peerAddress);
+  await cluster.start(wiped.name);
+  await cluster.waitUntilCaughtUp();
+  expect(await findDifferences(cluster, await workload.stop())).toEqual([]);
+});
 
 test("a member whose directory was wiped gets no vote and gives none under its old identity", async () => {
   const cluster = await startCluster();

@@ -5,6 +5,7 @@ import { addClientFlags, type ClientFlags, clientTarget } from "./client-options
 import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
 import { renderBytes, renderJson, renderTable } from "./render.ts";
+import { whileWaiting } from "./waiting-line.ts";
 
 const header = ["NAME", "ID", "INDEX", "REVISION", "VERSION", "HASH", "ROWS", "SIZE", "PROBLEM"];
 
@@ -18,13 +19,22 @@ export function addCheckCommands(program: Command, io: CliIo, act: Act): void {
   addClientFlags(hash, ["table", "json"]).action(
     act(async (flags: ClientFlags) => {
       const { endpoints, timeoutMs } = clientTarget(flags, io);
-      const comparison = await compareHashes(endpoints, timeoutMs);
+      const comparison = await compareAloud(io, endpoints, timeoutMs);
       const problem = problemOf(comparison);
       io.stdout.write(flags.output === "json" ? renderJson(toJson(comparison)) : toTable(comparison));
       if (flags.output !== "json" && problem !== null) io.stderr.write(`raftkv: ${problem}\n`);
       return problem === null ? exitCodes.ok : exitCodes.error;
     }),
   );
+}
+
+function compareAloud(io: CliIo, endpoints: readonly string[], timeoutMs: number): Promise<HashComparison> {
+  let progress = "waiting for a checkpoint";
+  const compare = () =>
+    compareHashes(endpoints, timeoutMs, (done, members) => {
+      progress = `hashed by ${done} of ${members} members`;
+    });
+  return whileWaiting(io.stderr, () => progress, compare);
 }
 
 function problemOf({ index, members, differ, stateVersions }: HashComparison): string | null {

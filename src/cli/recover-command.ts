@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { RaftKvError } from "../lib/errors.ts";
+import { describeDivergence } from "../storage/divergence.ts";
 import { forceNewCluster, type StorePosition, storePosition } from "../storage/force-new-cluster.ts";
 import type { CliIo } from "./cli-io.ts";
 import { exitCodes } from "./exit-code.ts";
 import type { Act } from "./kv-commands.ts";
 import { renderTable } from "./render.ts";
+import { whileWaiting } from "./waiting-line.ts";
 
 interface RecoverFlags {
   readonly dataDir: string;
@@ -25,8 +27,11 @@ export function addRecoverCommand(program: Command, io: CliIo, act: Act): void {
 
 async function recover(io: CliIo, { dataDir, forceNewCluster: force, yes }: RecoverFlags): Promise<number> {
   if (force !== true) {
-    io.stdout.write(describe(await storePosition(dataDir)));
-    return exitCodes.ok;
+    const position = await whileReading(io, dataDir, () => storePosition(dataDir));
+    io.stdout.write(describe(position));
+    if (position.divergence === undefined) return exitCodes.ok;
+    io.stderr.write(`raftkv: ${dataDir}: ${describeDivergence(position.divergence)}. ${advice}\n`);
+    return exitCodes.error;
   }
   if (yes !== true) {
     throw new RaftKvError(
@@ -35,7 +40,7 @@ async function recover(io: CliIo, { dataDir, forceNewCluster: force, yes }: Reco
         "every directory that is left, and take the greatest: raftkv recover --data-dir DIR",
     );
   }
-  const { before, clusterId, uncommittedEntries } = await forceNewCluster(dataDir);
+  const { before, clusterId, uncommittedEntries } = await whileReading(io, dataDir, () => forceNewCluster(dataDir));
   io.stdout.write(describe(before));
   io.stdout.write(
     `${dataDir}: ${before.memberName} is the only member of the new cluster ${clusterId}; ` +
@@ -43,6 +48,15 @@ async function recover(io: CliIo, { dataDir, forceNewCluster: force, yes }: Reco
       "start it, and add members with empty directories: raftkv member add\n",
   );
   return exitCodes.ok;
+}
+
+const advice =
+  "No new cluster is made of it, however great its LAST INDEX: take the greatest of the other directories, or restore a " +
+  "backup if none is left";
+
+/** The whole log is read, and with classic-level the state too. */
+function whileReading<T>({ stderr }: CliIo, directory: string, work: () => Promise<T>): Promise<T> {
+  return whileWaiting(stderr, () => `reading ${directory}`, work);
 }
 
 function describe({ memberName, clusterId, term, lastTerm, lastIndex, commitIndex }: StorePosition): string {

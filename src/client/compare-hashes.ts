@@ -38,15 +38,30 @@ export interface HashComparison {
   readonly stateVersions: readonly number[];
 }
 
+/** How many members have told, or could not, of how many. */
+export type HashProgress = (done: number, members: number) => void;
+
 /**
- * Takes a checkpoint and asks every member what its state came to there. Rejects with {@link ClientError} when no endpoint
+ * Takes a checkpoint and asks every member what its state came to there. `onProgress` is told of each answer. Rejects with {@link ClientError} when no endpoint
  * answers, or nobody takes a checkpoint in time.
  */
-export async function compareHashes(endpoints: readonly string[], timeoutMs: number): Promise<HashComparison> {
+export async function compareHashes(
+  endpoints: readonly string[],
+  timeoutMs: number,
+  onProgress: HashProgress = () => {},
+): Promise<HashComparison> {
   const deadlineMs = performance.now() + timeoutMs;
   const reports = await readClusterStatus(endpoints, Math.min(timeoutMs / 3, statusMsMax));
   const index = await takeCheckpoint(reports, deadlineMs);
-  const members = await Promise.all(reports.map((report) => askMember(report, index, deadlineMs)));
+  let done = 0;
+  onProgress(done, reports.length);
+  const members = await Promise.all(
+    reports.map(async (report) => {
+      const told = await askMember(report, index, deadlineMs);
+      onProgress(++done, reports.length);
+      return told;
+    }),
+  );
   const states = members.flatMap(({ state }) => (state === null ? [] : [state]));
   const stateVersions = [...new Set(states.map(({ stateVersion }) => stateVersion))].sort((a, b) => a - b);
   const hashes = new Set(states.map(({ stateVersion, hash }) => `${stateVersion} ${hash}`));

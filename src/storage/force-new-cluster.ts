@@ -4,7 +4,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import { votersOnly } from "../raft/configuration.ts";
 import type { ConfigurationEntry, Index, Term } from "../raft/entry.ts";
 import { baseRow } from "./base-row.ts";
-import { describeDivergence } from "./divergence.ts";
+import { type Divergence, describeDivergence } from "./divergence.ts";
 import { encodeRecord, recordChecksum } from "./log-record.ts";
 import {
   formatVersions,
@@ -20,7 +20,7 @@ import { withStoppedStore } from "./stopped-store.ts";
 import type { RowChange, StorageEngine } from "./storage-engine.ts";
 import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
-/** How far the store of a member has come: of those that are left, the one with the greatest (lastTerm, lastIndex) knows most. */
+/** How far the store of a member has come: of those that are left and have no divergence, the one with the greatest (lastTerm, lastIndex) knows most. */
 export interface StorePosition {
   readonly clusterId: string;
   readonly memberName: string;
@@ -28,6 +28,8 @@ export interface StorePosition {
   readonly lastTerm: Term;
   readonly lastIndex: Index;
   readonly commitIndex: Index;
+  /** How the state was found to be wrong: no new cluster is made of it, however far the log has come. */
+  readonly divergence: Divergence | undefined;
 }
 
 /** What {@link forceNewCluster} made. */
@@ -76,11 +78,11 @@ async function recover(directory: string, engine: StorageEngine): Promise<[Store
   }
 }
 
-function positionOf(identity: StoredIdentity, { recovered, progress }: RecoveredStore): StorePosition {
+function positionOf(identity: StoredIdentity, { recovered, progress, divergence }: RecoveredStore): StorePosition {
   const { term, commitIndex } = recovered.hardState;
   const { index: lastIndex, term: lastTerm } = progress.tail;
   const memberName = ownMember(identity, recovered).name;
-  return { clusterId: identity.clusterId, memberName, term, lastTerm, lastIndex, commitIndex };
+  return { clusterId: identity.clusterId, memberName, term, lastTerm, lastIndex, commitIndex, divergence };
 }
 
 /** How the newest configuration that names this member describes it. */

@@ -27,6 +27,7 @@ const unavailable: readonly StatusName[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", 
 /** Reasons that name a state of the cluster in which the command makes no sense, or is not safe. */
 const againstCommand: readonly string[] = [
   "MEMBER_EXISTS",
+  "TOO_MANY_MEMBERS",
   "NOT_A_LEARNER",
   "LEARNER_NOT_READY",
   "CONFIG_CHANGE_IN_PROGRESS",

@@ -5,6 +5,7 @@ import type { CliIo } from "./cli-io.ts";
 import { addClientFlags, asArgument, type ClientFlags, clientTarget } from "./client-options.ts";
 import { exitCodes } from "./exit-code.ts";
 import { readValue } from "./read-value.ts";
+import { refuseLongValue } from "./refuse-long-value.ts";
 import { entryJson, renderCell, renderJson, renderTable } from "./render.ts";
 
 type WriteFlags = ClientFlags & WriteOptions;
@@ -20,7 +21,9 @@ export function addKvCommands(program: Command, io: CliIo, act: Act): void {
   addWriteFlags(put).action(
     act((key: string, value: string, flags: WriteFlags) =>
       withClient(flags, io, async (client) => {
-        const result = await client.put(key, value === "-" ? await readValue(io.stdin) : value, flags);
+        const given = value === "-" ? await readValue(io.stdin) : value;
+        await refuseLongValue(given, clientTarget(flags, io));
+        const result = await client.put(key, given, flags);
         return writeResult(io, flags, key, result, {}, String(result.revision));
       }),
     ),

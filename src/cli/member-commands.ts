@@ -125,10 +125,10 @@ function show(
       const rows = members.map(({ memberId, ...rest }) => ({ id: memberId, ...rest }));
       io.stdout.write(renderJson({ configurationIndex, members: rows }));
     } else {
-      const rows = members.map(({ name, memberId, role, leader, peerAddress, clientAddress }) => [
+      const rows = members.map(({ name, memberId, role, keepLearner, leader, peerAddress, clientAddress }) => [
         name,
         memberId,
-        leader ? `${role}, leader` : role,
+        [role, ...(keepLearner ? ["kept"] : []), ...(leader ? ["leader"] : [])].join(", "),
         peerAddress,
         clientAddress === "" ? "-" : clientAddress,
       ]);

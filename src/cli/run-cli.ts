@@ -38,6 +38,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
     };
   const program = new Command("raftkv")
     .description("a replicated key-value service")
+    .version(readVersion(), "-V, --version", "tell the version")
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) })

@@ -13,6 +13,8 @@ export interface ListedMember {
   /** 16 hexadecimal digits. */
   readonly memberId: string;
   readonly role: "voter" | "learner" | "leaving";
+  /** Whether it stays a learner until it is promoted by hand; of other roles false. */
+  readonly keepLearner: boolean;
   /** Whether it leads, as far as the member that answered knows. */
   readonly leader: boolean;
   readonly peerAddress: string;
@@ -118,10 +120,11 @@ function toMemberList(response: {
 }): MemberList {
   return {
     clusterId: response.header?.clusterId ?? "",
-    members: response.members.map(({ name, memberId, role, leader, peerAddress, clientAddress }) => ({
+    members: response.members.map(({ name, memberId, role, keepLearner, leader, peerAddress, clientAddress }) => ({
       name,
       memberId,
       role: role === MemberRole.LEARNER ? "learner" : role === MemberRole.LEAVING ? "leaving" : "voter",
+      keepLearner: keepLearner && role === MemberRole.LEARNER,
       leader,
       peerAddress,
       clientAddress,

@@ -46,6 +46,8 @@ export interface MemberStatus {
   /** Snapshots that others are fetching from it. */
   readonly sending: readonly SnapshotProgress[];
   readonly version: string;
+  /** Bytes of the longest value that it takes; 0 when it does not tell. */
+  readonly maxValueBytes: number;
   readonly problems: readonly string[];
 }
 
@@ -143,6 +145,7 @@ function toMemberStatus(response: GetStatusResponse, address: string): MemberSta
     receiving: response.receivingSnapshot === undefined ? null : toProgress(response.receivingSnapshot),
     sending: response.sendingSnapshots.map(toProgress),
     version: response.version,
+    maxValueBytes: toSafeNumber(response.maxValueBytes, "max_value_bytes"),
     problems: response.problems,
   };
 }

@@ -9,7 +9,7 @@ export interface Address {
   readonly port: number;
 }
 
-const pattern = /^(?:\[([^\]]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})))?:(\d{1,5})$/;
+const pattern = /^(?:\[([^\]]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})))?:(0|[1-9]\d{0,4})$/;
 
 /** Reads HOST:PORT; an IPv6 host stands in brackets, as in "[::1]:7001". */
 export function parseAddress(text: string): Parsed<Address> {

@@ -1,9 +1,7 @@
+import { membersMax } from "../raft/configuration.ts";
 import { formatAddress, isWildcard, parseAddress } from "./address.ts";
 import { parseMemberName } from "./member-name.ts";
 import { type Parsed, parsed, unparsed } from "./parsed.ts";
-
-/** Most members that a cluster may start with; more voters only make every write slower. */
-export const initialMembersMax = 15;
 
 /** A member that the cluster starts with. */
 export interface InitialMember {
@@ -27,8 +25,8 @@ export function parseInitialCluster(text: string): Parsed<readonly InitialMember
     }
     members.push(member.value);
   }
-  if (members.length > initialMembersMax) {
-    return unparsed(`it lists ${members.length} members; the limit is ${initialMembersMax}`);
+  if (members.length > membersMax) {
+    return unparsed(`it lists ${members.length} members; the limit is ${membersMax}`);
   }
   return parsed(members.sort((a, b) => (a.name < b.name ? -1 : 1)));
 }

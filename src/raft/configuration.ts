@@ -1,6 +1,9 @@
 /** A member's identity: 16 hexadecimal digits in the service; the core only compares it. */
 export type MemberId = string;
 
+/** Most members that a cluster may have, learners counted; more voters than seven only make every write slower. The core does not look. */
+export const membersMax = 15;
+
 /** A member of a configuration and where to find it. The core carries the addresses and never looks at them. */
 export interface ConfigurationMember {
   readonly id: MemberId;

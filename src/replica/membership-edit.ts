@@ -1,4 +1,4 @@
-import type { Configuration, ConfigurationMember, MemberId } from "../raft/configuration.ts";
+import { type Configuration, type ConfigurationMember, type MemberId, membersMax } from "../raft/configuration.ts";
 import {
   type MembershipTarget,
   targetOf,
@@ -17,7 +17,7 @@ export type MembershipEdit =
   | { readonly type: "replace"; readonly old: string; readonly member: ConfigurationMember };
 
 /** Why an edit makes no sense for the configuration in force. */
-export type EditProblem = "MEMBER_UNKNOWN" | "MEMBER_EXISTS" | "NOT_A_LEARNER";
+export type EditProblem = "MEMBER_UNKNOWN" | "MEMBER_EXISTS" | "NOT_A_LEARNER" | "TOO_MANY_MEMBERS";
 
 /** The member that `idOrName` names; an id wins over a name. */
 export function findMember(configuration: Configuration, idOrName: string): ConfigurationMember | undefined {
@@ -30,7 +30,8 @@ export function applyEdit(configuration: Configuration, edit: MembershipEdit): M
   const target = targetOf(configuration);
   switch (edit.type) {
     case "add":
-      return clashes(configuration, edit.member) ? "MEMBER_EXISTS" : withLearner(target, edit.member);
+      if (clashes(configuration, edit.member)) return "MEMBER_EXISTS";
+      return target.members.length >= membersMax ? "TOO_MANY_MEMBERS" : withLearner(target, edit.member);
     case "promote": {
       const id = findMember(configuration, edit.member)?.id;
       if (id === undefined) return "MEMBER_UNKNOWN";

@@ -77,6 +77,7 @@ function getStatus(
         receivingSnapshot: transfer(status.snapshotReceived.from, status.snapshotReceived),
       }),
       sendingSnapshots: status.snapshotsSent.map((sent) => transfer(sent.to, sent)),
+      maxValueBytes: BigInt(environment.limits.valueBytesMax),
     }),
   );
 }

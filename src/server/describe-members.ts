@@ -22,6 +22,7 @@ function describeMember(member: ConfigurationMember, status: ReplicaStatus, envi
     clientAddress: self ? identity.clientAddress : (replica.peerHello(member.id)?.clientAddress ?? ""),
     role: memberRole(status.configuration, member.id),
     leader: member.id === status.leaderId,
+    keepLearner: member.keepLearner === true,
   });
   if (status.role === "leader") {
     const progress = status.peers.find((peer) => peer.memberId === member.id);

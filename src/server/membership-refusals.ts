@@ -1,4 +1,5 @@
 import { unreachable } from "../lib/assert.ts";
+import { membersMax } from "../raft/configuration.ts";
 import type { ChangeOutcome, TransferOutcome } from "../replica/administration.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import { notProposedRefusal, type RefusalContext } from "./refusals.ts";
@@ -21,6 +22,12 @@ export function changeRefusal(reason: ChangeRefusal, edit: MembershipEdit, conte
       return memberUnknown(about);
     case "MEMBER_EXISTS":
       return memberExists(edit);
+    case "TOO_MANY_MEMBERS":
+      return {
+        reason,
+        message: `${about} cannot be added: a cluster has ${membersMax} members at most; remove one, or replace one by it`,
+        metadata: { limit: String(membersMax) },
+      };
     case "NOT_A_LEARNER":
       return { reason, message: `${about} is no learner, so it cannot be promoted`, metadata: { member: about } };
     case "LEARNER_NOT_READY":

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ClusterService } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
 import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
 import { deadAddress, on, refusal, startFakeMember } from "../client/fake-member.ts";
 import { cli, type FakeCliOptions } from "./fake-cli.ts";
@@ -93,6 +94,38 @@ describe("put", () => {
     const { code, stderr } = await kv("put k -", { stdin });
     expect([code, stderr]).toEqual([2, "raftkv: the value on standard input is longer than 67108864 bytes\n"]);
   });
+});
+
+test("a value that no member takes is refused before it is sent, with the limit", async () => {
+  const written: number[] = [];
+  const getStatus = (maxValueBytes: bigint) =>
+    on(ClusterService.method.getStatus, () => ({ name: "n1", maxValueBytes }));
+  const counted = on(put, ({ payload }) => {
+    written.push(payload.value?.length ?? 0);
+    return { header, applied: true };
+  });
+  const limit = 3 << 20;
+  const asked = await startFakeMember([getStatus(BigInt(limit)), counted]);
+  const silent = await startFakeMember([counted]);
+  const member = (address: string) => ({ RAFTKV_ENDPOINTS: address, RAFTKV_TIMEOUT: "5s" });
+  const value = (bytes: number) => ({ stdin: [Buffer.alloc(bytes, "v")] });
+  const refused = await kv("put k -", { env: member(asked.address), ...value(limit + 1) });
+  expect(refused).toEqual({
+    code: 1,
+    stdout: "",
+    stderr:
+      "raftkv: value has 3145729 bytes; the limit of n1 is 3145728 (max-value-size); nothing was sent (INVALID_ARGUMENT/VALUE_TOO_LARGE)\n",
+  });
+  expect(await kv("put k -", { env: member(asked.address), ...value(limit) })).toMatchObject({ code: 0 });
+  // Where nobody tells a limit the value is sent.
+  expect(await kv("put k -", { env: member(silent.address), ...value(limit + 1) })).toMatchObject({ code: 0 });
+  expect(written).toEqual([limit, limit + 1]);
+  asked.stop();
+  silent.stop();
+});
+
+test.each(["version", "--version", "-V"])("%s tells the version", async (line) => {
+  expect(await kv(line)).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: "" });
 });
 
 describe("get", () => {

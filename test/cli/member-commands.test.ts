@@ -19,7 +19,7 @@ const members = [
     peerAddress: "h1:7001",
     clientAddress: "h1:50051",
   },
-  { name: "n2", memberId: "2".repeat(16), role: Role.LEARNER, peerAddress: "h2:7001" },
+  { name: "n2", memberId: "2".repeat(16), role: Role.LEARNER, keepLearner: true, peerAddress: "h2:7001" },
 ];
 const after = { members, configurationIndex: 9n };
 
@@ -33,7 +33,7 @@ async function run(fake: FakeMethod, line: readonly string[]) {
 const table = [
   "NAME  ID                ROLE           PEER_ADDRESS  CLIENT_ADDRESS",
   "n1    1111111111111111  voter, leader  h1:7001       h1:50051",
-  "n2    2222222222222222  learner        h2:7001       -",
+  "n2    2222222222222222  learner, kept  h2:7001       -",
   "",
 ].join("\n");
 
@@ -81,11 +81,20 @@ test.each([
         id: "1".repeat(16),
         name: "n1",
         role: "voter",
+        keepLearner: false,
         leader: true,
         peerAddress: "h1:7001",
         clientAddress: "h1:50051",
       },
-      { id: "2".repeat(16), name: "n2", role: "learner", leader: false, peerAddress: "h2:7001", clientAddress: "" },
+      {
+        id: "2".repeat(16),
+        name: "n2",
+        role: "learner",
+        keepLearner: true,
+        leader: false,
+        peerAddress: "h2:7001",
+        clientAddress: "",
+      },
     ],
   });
 });
@@ -124,6 +133,7 @@ test("leader transfer tells who leads now", async () => {
 test.each([
   ["NOT_FOUND", "MEMBER_UNKNOWN", 3],
   ["ALREADY_EXISTS", "MEMBER_EXISTS", 4],
+  ["FAILED_PRECONDITION", "TOO_MANY_MEMBERS", 4],
   ["FAILED_PRECONDITION", "QUORUM_AT_RISK", 4],
   ["INVALID_ARGUMENT", "MEMBER_INVALID", 1],
   ["UNAVAILABLE", "NO_LEADER", 5],

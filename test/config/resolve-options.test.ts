@@ -151,6 +151,7 @@ describe("refusals", () => {
     [{ dataDir: "" }, 'data-dir is "" (--data-dir): it must not be empty'],
     [{ clientAddress: "50051" }, 'client-address is "50051" (--client-address): an address is HOST:PORT'],
     [{ clientAddress: "h:65536" }, "port 65536 is above 65535"],
+    [{ peerAddress: "h:02380" }, 'peer-address is "h:02380" (--peer-address): an address is HOST:PORT'],
     [{ clientAddress: "[n1]:1" }, '"n1" is not an IPv6 address'],
     [
       { heartbeatInterval: "50" },

@@ -13,7 +13,7 @@ const noForward = { metadata: { "raftkv-no-forward": "1" } };
 /** Lets every change of the fake replica succeed: the member of the last edit is a learner then. */
 function succeed({ replica }: ServerHarness): void {
   const { configuration } = replica.status();
-  const learner: ConfigurationMember = { id: "00000000000000d4", ...n3 };
+  const learner: ConfigurationMember = { id: "00000000000000d4", ...n3, keepLearner: true };
   const members = [...configuration.members, learner];
   const changed = { ...configuration, learners: [learner.id], members };
   replica.changeOutcome = { type: "changed", configuration: changed, index: 21 };
@@ -46,10 +46,10 @@ describe("a change at the leader", () => {
     expect(server.replica.changes).toEqual([{ edit: { type: "remove", member: "n2" }, expectedIndex: 4 }]);
     expect(answer.configurationIndex).toBe(21n);
     expect(answer.header).toMatchObject({ memberId: selfId, raftTerm: 7n });
-    expect(answer.members.map(({ name, role, leader }) => [name, role, leader])).toEqual([
-      ["n1", Role.VOTER, true],
-      ["n2", Role.VOTER, false],
-      ["n3", Role.LEARNER, false],
+    expect(answer.members.map(({ name, role, leader, keepLearner }) => [name, role, leader, keepLearner])).toEqual([
+      ["n1", Role.VOTER, true, false],
+      ["n2", Role.VOTER, false, false],
+      ["n3", Role.LEARNER, false, true],
     ]);
     expect(await countOf(server, "raftkv_raft_membership_changes_total", { kind: "remove", result: "changed" })).toBe(
       1,
@@ -84,6 +84,7 @@ describe("a change at the leader", () => {
     ["TARGET_INVALID", status.FAILED_PRECONDITION, /would leave no voter/],
     ["NOT_LEADER", status.UNAVAILABLE, /does not lead/],
     ["MEMBER_EXISTS", status.ALREADY_EXISTS, /its name or its peer address/],
+    ["TOO_MANY_MEMBERS", status.FAILED_PRECONDITION, /15 members at most/],
   ] as const)("refused as %s says why", async (reason, code, message) => {
     const server = await startServer();
     server.replica.changeOutcome = { type: "refused", reason };

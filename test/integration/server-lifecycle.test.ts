@@ -113,6 +113,7 @@ describe("cluster status", () => {
       lastIndex: 13n,
       sessions: 2n,
       clientAddress: "n1.test:50051",
+      maxValueBytes: 1n << 20n,
       problems: [],
     });
     expect(told.header).toMatchObject({ clusterId: "00000000000000c0", memberId: selfId, raftTerm: 7n });

@@ -41,6 +41,18 @@ describe("add", () => {
   });
 });
 
+test("a cluster has fifteen members at most, learners counted; one may still be replaced", () => {
+  const ids = Array.from({ length: 15 }, (_, number) => `m${number}`);
+  const [learner = "", ...voters] = ids;
+  const full = { ...configuration, voters, learners: [learner], members: ids.map(configured) };
+  const roomy = { ...full, voters: voters.slice(1), members: full.members.filter(({ id }) => id !== voters[0]) };
+  expect(applyEdit(full, { type: "add", member: configured("z") })).toBe("TOO_MANY_MEMBERS");
+  expect(applyEdit(roomy, { type: "add", member: configured("z") })).toMatchObject({ learners: [learner, "z"] });
+  expect(applyEdit(full, { type: "replace", old: "m1", member: configured("z") })).toMatchObject({
+    learners: [learner, "z"],
+  });
+});
+
 test("promote makes a learner a voter, and nobody else", () => {
   expect(come({ type: "promote", member: "name-c" })).toEqual({ voters: ["a", "b", "c"], learners: [] });
   expect(come({ type: "promote", member: "a" })).toBe("NOT_A_LEARNER");

@@ -44,8 +44,8 @@ async function recover(io: CliIo, { dataDir, forceNewCluster: force, yes }: Reco
   io.stdout.write(describe(before));
   io.stdout.write(
     `${dataDir}: ${before.memberName} is the only member of the new cluster ${clusterId}; ` +
-      `${uncommittedEntries} entries that were not known to be committed will be\n` +
-      "start it, and add members with empty directories: raftkv member add\n",
+      `entries that it will commit without knowing that they were: ${uncommittedEntries}\n` +
+      "start it, then add members with empty directories: raftkv member add\n",
   );
   return exitCodes.ok;
 }

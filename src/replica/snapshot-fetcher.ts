@@ -47,7 +47,7 @@ export interface SnapshotReceived {
   readonly bytes: number;
   /** About what the whole comes to; 0 when not known. */
   readonly totalBytes: number;
-  /** Whether it is not gone on with before the disk has room for the rest. */
+  /** Whether it waits for the disk to have room for the rest. */
   readonly waitsForSpace: boolean;
 }
 

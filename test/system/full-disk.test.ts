@@ -4,11 +4,13 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
+import { parseMetrics, sumSamples } from "../lib/metrics-text.ts";
 import type { ClusterMember, ProcessCluster } from "../lib/process-cluster.ts";
 import { answerOf } from "../lib/rpc-client.ts";
 import { waitUntil } from "../lib/wait-until.ts";
 import { makeOwnMounts, type OwnMounts, whyNoMounts } from "./own-mounts.ts";
 import { callUntilAnswered } from "./retrying-client.ts";
+import { runRaftkv } from "./run-raftkv.ts";
 import { layOutCluster } from "./start-cluster.ts";
 
 const obstacle = whyNoMounts();
@@ -125,4 +127,31 @@ test("a disk that is really full, of every member: writes are refused, and all t
   await filler.expectAll();
   await filler.put();
   expect(filler.acknowledged.length).toBeGreaterThan(20);
+});
+
+test("a disk without room for a snapshot makes its member wait, and the member catches up when there is room", async (context) => {
+  context.skip(obstacle !== undefined, obstacle);
+  const mounts = await makeOwnMounts();
+  const cluster = await clusterOnSmallDisks(mounts, "classic-level", (name) =>
+    name === "n3" ? smallBytes : ampleBytes,
+  );
+  const small = cluster.member("n3");
+  await cluster.kill(small.name);
+  const filler = new Filler(cluster);
+  while (filler.acknowledged.length * valueBytes < 2 * smallBytes) await filler.put();
+  // What it lacks is in no log any more.
+  const [witness] = cluster.running() as [ClusterMember];
+  await runRaftkv(witness, "compact", "n1", "--trailing-entries", "0");
+  await runRaftkv(witness, "compact", "n2", "--trailing-entries", "0");
+
+  await cluster.start(small.name);
+  const isWaiting = async () =>
+    sumSamples(parseMetrics(await cluster.metrics(small)), "raftkv_snapshot_waits_for_space") === 1;
+  await waitUntil(() => isWaiting().catch(() => false), { what: "the member waits for room" });
+  const { output } = cluster.process(small.name);
+  expect(output.some((line) => line.includes("the disk has no room for a snapshot"))).toBe(true);
+  mounts.resize(small.dataDirectory, ampleBytes);
+  await cluster.waitUntilCaughtUp();
+  expect(await isWaiting()).toBe(false);
+  await filler.expectAll();
 });

@@ -28,17 +28,19 @@ function addCheck(storage: Command, io: CliIo, act: Act): void {
     act(async (directory: string, { output }: OutputFlag) => {
       const progress = new ProgressLine(io.stderr, "checked");
       const found = await checkStore(directory, (bytes) => progress.update(bytes)).finally(() => progress.end());
-      const { engine, store, logRecords, stateRows, damages } = found;
+      const { engine, store, logRecords, stateRows, damages, moreDamages } = found;
       const facts = { directory, engine, ...factsOf(store), logRecords, stateRows };
-      if (output === "json") io.stdout.write(renderJson({ ...facts, damages }));
+      if (output === "json") io.stdout.write(renderJson({ ...facts, damages, moreDamages }));
       else {
         for (const what of damages) io.stdout.write(`DAMAGED ${what}\n`);
+        if (moreDamages > 0) io.stdout.write(`and ${moreDamages} more\n`);
         io.stdout.write(
           `${Object.entries(facts)
             .map(([name, value]) => `${name} ${value}`)
             .join("\n")}\n`,
         );
-        io.stdout.write(damages.length === 0 ? "no damage found\n" : `${damages.length} damages; replace the member\n`);
+        const count = damages.length + moreDamages;
+        io.stdout.write(count === 0 ? "no damage found\n" : `${count} damages; replace the member\n`);
       }
       return damages.length === 0 ? exitCodes.ok : exitCodes.error;
     }),

@@ -121,7 +121,7 @@ export class SnapshotSource {
   }
 
   #begin(to: MemberId, minIndex: Index): OpenSnapshot {
-    const { node, store, options, random, runtime, logger, isInstalling, stateBytes } = this.#deps;
+    const { node, store, options, random, runtime, logger, isInstalling, stateBytes, fail } = this.#deps;
     // Whoever begins anew has given up what it had.
     for (const snapshot of this.#open.values()) if (snapshot.to === to) this.#close(snapshot, "abandoned");
     if (this.#open.size >= options.snapshot.openMax) throw new Error(`${this.#open.size} snapshots are being sent`);
@@ -129,7 +129,7 @@ export class SnapshotSource {
     const rows = store.openSnapshot();
     const { appliedIndex } = rows;
     if (appliedIndex < minIndex) {
-      void rows.close();
+      rows.close().catch(fail);
       throw new Error(`entry ${minIndex} is not in the durable state yet, which stands at ${appliedIndex}`);
     }
     // The state at an index is the same everywhere: even if ids met, no rows of different states could be put together.

@@ -40,11 +40,14 @@ interface Run {
 
 /**
  * Reads the durable state and the log back in the background, at a bounded rate: what comes of it is the hash of the state as
- * it is on the disk, and that every checksum on the way was looked at. A checkpoint that comes during a run ends it.
+ * it is on the disk, and that every checksum on the way was looked at. A checkpoint that comes during a run ends it; the
+ * next one goes on in the log where that one was.
  */
 export class StateScrubber {
   readonly #deps: StateScrubberDependencies;
   #run: Run | null = null;
+  /** Where the log is read on: a run that a checkpoint ended did not come to its end. So frequent checkpoints keep no entry from being read. */
+  #logIndex: Index = 0;
   #reading = false;
 
   constructor(deps: StateScrubberDependencies) {
@@ -128,7 +131,7 @@ export class StateScrubber {
     const { store, stateMachine, hashed } = this.#deps;
     const { snapshot } = run;
     const revision = stateMachine.revision?.(snapshot) ?? 0;
-    run.nextIndex = store.logFirstIndex;
+    run.nextIndex = Math.max(store.logFirstIndex, this.#logIndex);
     const stateVersion = stateMachine.version ?? 1;
     hashed({ index: snapshot.appliedIndex, revision, stateVersion, ...run.hash.digest() });
   }
@@ -152,6 +155,7 @@ export class StateScrubber {
     if (run.ended) return;
     run.ended = true;
     if (this.#run === run) this.#run = null;
+    this.#logIndex = how === "whole" ? 0 : (run.nextIndex ?? this.#logIndex);
     if (how === "whole") metrics.scrubEnded((runtime.now() - run.beganMs) / 1000);
     run.snapshot.close().catch(fail);
   }

@@ -101,7 +101,12 @@ export class BackupService {
     const failure = stale ? undefined : await this.#confirm(deadlineMs);
     if (failure !== undefined) return readFailureRefusal(failure, environment);
     const state = await new Promise<StateAt | null>((resolve) => replica.openState(deadlineMs, resolve));
-    return state ?? notProposedRefusal(environment.draining ? "SHUTTING_DOWN" : "DEADLINE_EXCEEDED", environment);
+    if (state === null)
+      return notProposedRefusal(environment.draining ? "SHUTTING_DOWN" : "DEADLINE_EXCEEDED", environment);
+    if (state.base.index > 0) return state;
+    await state.snapshot.close();
+    const refusal = notProposedRefusal("NO_LEADER", environment);
+    return { ...refusal, message: `member ${environment.identity.name} has no state yet; ask another member` };
   }
 
   /** Waits until everything acknowledged so far is applied here. */

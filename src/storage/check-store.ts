@@ -17,21 +17,30 @@ export interface StoreCheck {
   readonly store: (RecoveredStore & { readonly clusterId: string; readonly memberId: string }) | undefined;
   readonly logRecords: number;
   readonly stateRows: number;
-  /** Everything that is damaged, in words; empty when nothing is. */
+  /** What is damaged, in words, at most {@link damagesMax} of it; empty when nothing is. */
   readonly damages: readonly string[];
+  /** Damages that are not among them. */
+  readonly moreDamages: number;
 }
+
+/** Damages that are told one by one: a disk on which more is damaged has been understood. */
+export const damagesMax = 1000;
 
 /**
  * Reads all of a stopped member's store: log records and their chain, state rows of every generation, the rows about the
- * store, and the watermark; tells everything that is damaged. `onProgress` is told the bytes read so far.
+ * store, and the watermark; tells what is damaged, and how much. `onProgress` is told the bytes read so far.
  * Rejects as opening a stopped store does, a damaged file of the engine among the reasons.
  */
 export function checkStore(directory: string, onProgress: (bytes: number) => void = () => {}): Promise<StoreCheck> {
   return withStoppedStore(directory, async (rows, engine) => {
     const damages = new Set<string>();
+    let moreDamages = 0;
     let bytes = 0;
     const listener: CheckListener = {
-      damaged: (what) => void damages.add(what),
+      damaged(what) {
+        if (damages.size < damagesMax) damages.add(what);
+        else if (!damages.has(what)) moreDamages += 1;
+      },
       read(more) {
         bytes += more;
         onProgress(bytes);
@@ -41,7 +50,7 @@ export function checkStore(directory: string, onProgress: (bytes: number) => voi
     if (store?.divergence !== undefined) listener.damaged(describeDivergence(store.divergence));
     const logRecords = (await attempt(listener, () => checkRecords(rows, listener))) ?? 0;
     const stateRows = (await attempt(listener, () => checkRows(rows, listener))) ?? 0;
-    return { engine, store, logRecords, stateRows, damages: [...damages] };
+    return { engine, store, logRecords, stateRows, damages: [...damages], moreDamages };
   });
 }
 

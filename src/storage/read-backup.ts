@@ -37,7 +37,7 @@ export interface ReadBackup {
 
 /**
  * Reads a backup from its pieces and checks all of it: every frame's checksum, order and number of rows, and the SHA-256 over
- * the whole. Rejects with `BACKUP_CORRUPT`, telling at which byte, or `FORMAT_UNSUPPORTED`; what the listener was given up to
+ * the whole. Rejects with `BACKUP_CORRUPT`, telling at which byte, or that it is of a member without a state, or `FORMAT_UNSUPPORTED`; what the listener was given up to
  * then counts for nothing.
  */
 export async function readBackup(
@@ -51,6 +51,9 @@ export async function readBackup(
   }
   return reader.end();
 }
+
+const withoutState =
+  "the backup holds no state: the member that it is of had applied nothing yet; save one of another member";
 
 /** What is wrong with a backup, and where. */
 function corrupt(offset: number, what: string, cause?: unknown): RaftKvError {
@@ -125,6 +128,7 @@ class BackupReader {
     if (this.#facts === undefined) {
       if (kind !== frameKinds.header) throw corrupt(this.#offset, "the header is missing");
       this.#facts = this.#decoded(() => decodeHeader(payload));
+      if (this.#facts.base.index === 0) throw new RaftKvError("BACKUP_CORRUPT", withoutState);
       await this.#listener.header?.(this.#facts);
     } else if (kind === frameKinds.rows) {
       await this.#takeRows(this.#decoded(() => decodeRows(payload)));

@@ -2,10 +2,13 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type BackupStream, openBackupStream } from "../../src/client/backup-stream.ts";
 import { KvService } from "../../src/gen/raftkv/v1/kv_service_pb.ts";
 import { pairKey } from "../../src/kv/row-keys.ts";
+import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { readBackup } from "../../src/storage/read-backup.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
 import { parseMetrics, sumSamples } from "../lib/metrics-text.ts";
 import { waitUntil } from "../lib/wait-until.ts";
+import { startServer } from "../server/server-harness.ts";
+import { bootstrapConfiguration, openOver } from "../storage/store-fixture.ts";
 import { GrpcCluster, type GrpcMember } from "./grpc-cluster.ts";
 
 const options = { stale: false, timeoutMs: 10_000 };
@@ -104,6 +107,23 @@ describe("Backup", () => {
     await leave(first);
     await waitUntil(async () => (await metricOf(leader, "raftkv_backups_inflight")) === 1, { what: "one has ended" });
     await readBackup((await held(leader)).pieces);
+  });
+
+  test("of a member that has applied nothing yet is refused, and holds nothing", async () => {
+    const { replica, clientAddress } = await startServer();
+    const snapshot = (await openOver(new MemoryRows())).openSnapshot();
+    let closed = false;
+    const close = async () => {
+      closed = true;
+    };
+    const configuration = { index: 0, configuration: bootstrapConfiguration };
+    replica.openedState = { base: { index: 0, term: 0, configuration }, snapshot: { ...snapshot, close } };
+    await expect(openBackupStream(clientAddress, { ...options, stale: true })).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      reason: "NO_LEADER",
+      message: expect.stringContaining("has no state yet; ask another member"),
+    });
+    expect(closed).toBe(true);
   });
 
   test("of a member without a quorum is refused, unless it may be stale", async () => {

@@ -122,6 +122,15 @@ describe("a source of snapshots", () => {
     await expect(openSource().serve("f", firstChunk({ snapshotId }))).rejects.toMatchObject(gone);
   });
 
+  test("stops its member when a snapshot that stands too early cannot be closed", async () => {
+    const source = openSource();
+    const { openSnapshot } = store;
+    const broken = new Error("the engine is broken");
+    store.openSnapshot = () => ({ ...openSnapshot.call(store), appliedIndex: 1, close: () => Promise.reject(broken) });
+    await expect(source.serve("f", firstChunk({ minIndex: 2 }))).rejects.toThrow("entry 2 is not in the durable state");
+    expect(failures).toEqual([broken]);
+  });
+
   test("gives none that stands before what is asked for, and none while it installs one itself", async () => {
     const source = openSource();
     await expect(source.serve("f", firstChunk({ minIndex: 2 }))).rejects.toThrow("entry 2 is not in the durable state");

@@ -68,6 +68,14 @@ describe("a backup", () => {
     expect((await readBackup(piecesOf(await backupOf(0)))).totals).toEqual({ rows: 0, bytes: 0 });
   });
 
+  test("of a member that has applied nothing is refused: no cluster begins with it", async () => {
+    const store = await openOver(new MemoryRows());
+    const pieces = writeBackup({ ...facts, base: { ...base, index: 0, term: 0 } }, store.openSnapshot());
+    const refusal = { code: "BACKUP_CORRUPT", message: expect.stringContaining("the backup holds no state") };
+    await expect(readBackup(pieces)).rejects.toMatchObject(refusal);
+    await store.close();
+  });
+
   test("is refused when any byte of it is another, and tells where", async () => {
     const file = await backupOf(3);
     for (let at = 0; at < file.length; at++) {

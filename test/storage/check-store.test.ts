@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { checkStore } from "../../src/storage/check-store.ts";
+import { checkStore, damagesMax } from "../../src/storage/check-store.ts";
 import { type DumpedRow, dumpStore } from "../../src/storage/dump-store.ts";
 import { engineDirectory, openEngine } from "../../src/storage/engine-directory.ts";
 import { forceNewCluster } from "../../src/storage/force-new-cluster.ts";
 import { logKey, metaKeys, stateKey } from "../../src/storage/row-keys.ts";
 import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
+import { cli } from "../cli/fake-cli.ts";
 import { batch, commands, newDirectory, openIn, put } from "./store-fixture.ts";
 
 const divergence = { index: 20, hash: "a".repeat(64), majorityHash: "b".repeat(64) };
@@ -40,6 +41,20 @@ describe("a check of a store", () => {
     expect(damages).toEqual([]);
     expect({ logRecords, stateRows, engine }).toEqual({ logRecords: 20, stateRows: 3, engine: "classic-level" });
     expect(store?.recovered).toMatchObject({ lastIndex: 20, appliedIndex: 20, hardState: { term: 2 } });
+  });
+
+  test("tells the first of very many damages, and how many more there are", async () => {
+    const directory = await filled();
+    const strange = Array.from({ length: damagesMax + 5 }, (_, at) => Buffer.from(`strange ${at}`));
+    await change(directory, () =>
+      strange.map((key) => ({ type: "put", key: stateKey(0, key), value: Buffer.from("no checksum") })),
+    );
+    const { damages, moreDamages, stateRows } = await checkStore(directory);
+    expect([damages.length, moreDamages, stateRows]).toEqual([damagesMax, 5, 3 + damagesMax + 5]);
+    const { code, stdout } = await cli(["storage", "check", directory]);
+    const lines = stdout.split("\n");
+    expect([code, lines.filter((line) => line.startsWith("DAMAGED")).length]).toEqual([1, damagesMax]);
+    expect(lines).toEqual(expect.arrayContaining(["and 5 more", `${damagesMax + 5} damages; replace the member`]));
   });
 
   test("tells of a state that was found to be wrong, which no recovery begins with", async () => {

@@ -164,10 +164,16 @@ export class Aftermath {
     const { queue, plan, coverage } = this.#world;
     const { electionTimeoutMs } = plan.options.raft;
     const leader = this.#leader();
-    const followers = this.#configured().filter((member) => member !== leader);
+    const core = leader?.replica?.core;
+    if (leader === undefined || core === undefined) return;
+    const { voters } = core.configurationAt.configuration;
+    const well = this.#configured();
+    const wellVoters = well.filter(({ id }) => voters.includes(id)).length;
     // The others have to be a quorum without it.
-    if (leader === undefined || followers.length < 2) return;
-    const follower = dice.pick(followers);
+    const voterMayGo = 2 * (wellVoters - 1) > voters.length;
+    const mayGo = well.filter((member) => member !== leader && (voterMayGo || !voters.includes(member.id)));
+    if (mayGo.length === 0) return;
+    const follower = dice.pick(mayGo);
     follower.crash();
     await this.#probe(leader);
     await runUntil(() => false, queue.nowMs + 2 * electionTimeoutMs);

@@ -124,9 +124,9 @@ describe("a source of snapshots", () => {
 
   test("stops its member when a snapshot that stands too early cannot be closed", async () => {
     const source = openSource();
-    const { openSnapshot } = store;
     const broken = new Error("the engine is broken");
-    store.openSnapshot = () => ({ ...openSnapshot.call(store), appliedIndex: 1, close: () => Promise.reject(broken) });
+    const snapshot = { ...store.openSnapshot(), appliedIndex: 1, close: () => Promise.reject(broken) };
+    store.openSnapshot = () => snapshot;
     await expect(source.serve("f", firstChunk({ minIndex: 2 }))).rejects.toThrow("entry 2 is not in the durable state");
     expect(failures).toEqual([broken]);
   });

@@ -1,12 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { RaftKvError } from "../lib/errors.ts";
 import { damaged } from "./damaged.ts";
 import { systemCode } from "./data-directory.ts";
 import { readLevelRecords } from "./level-log-reader.ts";
 
 /** A record of such a log is one batch: sequence number of its first change (8, little-endian), their count (4), changes. */
-export const batchHeadBytes = 12;
+const batchHeadBytes = 12;
 
 /**
  * Rejects with `LOG_CORRUPT` when a batch is missing between two others of the logs that LevelDB would replay.
@@ -17,19 +16,24 @@ export const batchHeadBytes = 12;
  */
 export async function checkLevelLogs(directory: string): Promise<void> {
   let due: bigint | undefined;
-  for (const name of await ownLogNames(directory)) {
-    for (const batch of readLevelRecords(await readFile(join(directory, name)))) {
-      if (batch.length < batchHeadBytes) continue;
-      const sequence = batch.readBigUInt64LE(0);
-      if (due !== undefined && sequence !== due) throw hole(join(directory, name), sequence, due);
-      due = sequence + BigInt(batch.readUInt32LE(8));
-    }
-  }
+  for (const name of await ownLogNames(directory)) due = await checkBatches(join(directory, name), due);
 }
 
-/** What a log is refused with in which a batch is missing before the change numbered `sequence`. */
-export function hole(path: string, sequence: bigint, due: bigint): RaftKvError {
-  return damaged("LOG_CORRUPT", `${path} is damaged: change ${sequence} follows where ${due} is due`);
+/**
+ * Rejects with `LOG_CORRUPT` unless the batches of one log follow one another, the first of them beginning with the change that
+ * is `due`, if that is known. Resolves to the change that is due after them.
+ */
+export async function checkBatches(path: string, due?: bigint): Promise<bigint | undefined> {
+  let next = due;
+  for (const batch of readLevelRecords(await readFile(path))) {
+    if (batch.length < batchHeadBytes) continue;
+    const sequence = batch.readBigUInt64LE(0);
+    if (next !== undefined && sequence !== next) {
+      throw damaged("LOG_CORRUPT", `${path} is damaged: change ${sequence} follows where ${next} is due`);
+    }
+    next = sequence + BigInt(batch.readUInt32LE(8));
+  }
+  return next;
 }
 
 /** Names of the logs that LevelDB, or RocksDB, keeps of its own writes, oldest first; none where there is no directory. */

@@ -1,7 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { batchHeadBytes, hole, ownLogNames } from "./level-log-check.ts";
-import { readLevelRecords } from "./level-log-reader.ts";
+import { checkBatches, ownLogNames } from "./level-log-check.ts";
 
 /**
  * Rejects with `LOG_CORRUPT` when a batch is missing between two others of one of the logs that RocksDB would replay.
@@ -12,13 +10,5 @@ import { readLevelRecords } from "./level-log-reader.ts";
  * is LevelDB's, as long as logs are neither compressed nor recycled.
  */
 export async function checkRocksdbLogs(directory: string): Promise<void> {
-  for (const name of await ownLogNames(directory)) {
-    let due: bigint | undefined;
-    for (const batch of readLevelRecords(await readFile(join(directory, name)))) {
-      if (batch.length < batchHeadBytes) continue;
-      const sequence = batch.readBigUInt64LE(0);
-      if (due !== undefined && sequence !== due) throw hole(join(directory, name), sequence, due);
-      due = sequence + BigInt(batch.readUInt32LE(8));
-    }
-  }
+  for (const name of await ownLogNames(directory)) await checkBatches(join(directory, name));
 }

@@ -1,14 +1,13 @@
-import { join } from "node:path";
 import { type CheckListener, checkLog, messageOf } from "./check-log.ts";
 import { unwrapRow } from "./checksummed-row.ts";
 import { describeDivergence } from "./divergence.ts";
 import type { EngineName } from "./engine-directory.ts";
 import { readIdentity } from "./meta-rows.ts";
-import { type RecoveredStore, recoverBase, recoverStore } from "./recover-store.ts";
+import { recoverDirectory } from "./recover-directory.ts";
+import { type RecoveredStore, recoverBase } from "./recover-store.ts";
 import { metaKeys, peerRange, stateRange } from "./row-keys.ts";
 import { withStoppedStore } from "./stopped-store.ts";
-import type { RowReader, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
+import type { RowReader } from "./storage-engine.ts";
 
 /** What a check of a data directory found. */
 export interface StoreCheck {
@@ -64,17 +63,9 @@ async function attempt<T>(listener: CheckListener, part: () => Promise<T>): Prom
   }
 }
 
-async function recover(directory: string, rows: StorageEngine): Promise<NonNullable<StoreCheck["store"]>> {
-  const identity = readIdentity(identityOf(rows));
-  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
-  try {
-    const watermark = await watermarkFile.read();
-    if (watermark === undefined) throw new Error("the watermark file is missing");
-    const { clusterId, memberId } = identity;
-    return { ...(await recoverStore(rows, identity, watermark)), clusterId, memberId };
-  } finally {
-    await watermarkFile.close();
-  }
+async function recover(directory: string, rows: RowReader): Promise<NonNullable<StoreCheck["store"]>> {
+  const { identity, store } = await recoverDirectory(directory, rows);
+  return { ...store, clusterId: identity.clusterId, memberId: identity.memberId };
 }
 
 function identityOf(rows: RowReader): Uint8Array {

@@ -1,5 +1,4 @@
 import { rename, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import { closeAfter } from "./close-after.ts";
 import { syncDirectory } from "./data-directory.ts";
@@ -14,10 +13,9 @@ import {
 } from "./engine-directory.ts";
 import { type ExplainFailure, failAfter } from "./fail-after.ts";
 import { identityRow, readIdentity } from "./meta-rows.ts";
-import { recoverStore } from "./recover-store.ts";
+import { recoverDirectory } from "./recover-directory.ts";
 import { everyRow, metaKeys } from "./row-keys.ts";
 import type { Row, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 const pageBytes = 1024 * 1024;
 
@@ -83,7 +81,8 @@ async function engineToConvert(directory: string, to: EngineName): Promise<Engin
 async function copyEngine(directory: string, from: EngineName, to: EngineName, options: ConvertOptions) {
   const source = await openEngine(from, engineDirectory(directory, from));
   try {
-    await verify(directory, source);
+    // What is damaged must not be carried into files that have checksums of their own.
+    await recoverDirectory(directory, source);
     return await copyVerified(directory, source, to, options);
   } finally {
     await source.close();
@@ -107,18 +106,6 @@ async function copyVerified(
     return copied;
   } catch (error) {
     throw await failAfter(error, directory, () => rm(unfinished, { recursive: true, force: true }), explain);
-  }
-}
-
-/** What is damaged must not be carried into files that have checksums of their own. */
-async function verify(directory: string, source: StorageEngine): Promise<void> {
-  const row = source.get(metaKeys.identity);
-  if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
-  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
-  try {
-    await recoverStore(source, readIdentity(row), await watermarkFile.read());
-  } finally {
-    await watermarkFile.close();
   }
 }
 

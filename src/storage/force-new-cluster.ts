@@ -1,24 +1,16 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import { votersOnly } from "../raft/configuration.ts";
 import type { ConfigurationEntry, Index, Term } from "../raft/entry.ts";
 import { baseRow } from "./base-row.ts";
 import { type Divergence, describeDivergence } from "./divergence.ts";
 import { encodeRecord, recordChecksum } from "./log-record.ts";
-import {
-  formatVersions,
-  hardStateRow,
-  identityRow,
-  progressRow,
-  readIdentity,
-  type StoredIdentity,
-} from "./meta-rows.ts";
-import { type RecoveredStore, recoverStore } from "./recover-store.ts";
+import { formatVersions, hardStateRow, identityRow, progressRow, type StoredIdentity } from "./meta-rows.ts";
+import { type RecoveredDirectory, recoverDirectory } from "./recover-directory.ts";
+import type { RecoveredStore } from "./recover-store.ts";
 import { logKey, metaKeys } from "./row-keys.ts";
 import { withStoppedStore } from "./stopped-store.ts";
-import type { RowChange, StorageEngine } from "./storage-engine.ts";
-import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
+import type { RowChange } from "./storage-engine.ts";
 
 /** How far the store of a member has come: of those that are left and have no divergence, the one with the greatest (lastTerm, lastIndex) knows most. */
 export interface StorePosition {
@@ -43,7 +35,7 @@ export interface NewCluster {
 
 /** Reads how far a stopped member's store has come, and verifies it. Rejects as opening a stopped store does. */
 export function storePosition(directory: string): Promise<StorePosition> {
-  return withStoppedStore(directory, async (engine) => positionOf(...(await recover(directory, engine))));
+  return withStoppedStore(directory, async (engine) => positionOf(await recoverDirectory(directory, engine)));
 }
 
 /**
@@ -55,30 +47,20 @@ export function storePosition(directory: string): Promise<StorePosition> {
  */
 export function forceNewCluster(directory: string): Promise<NewCluster> {
   return withStoppedStore(directory, async (engine) => {
-    const [identity, store] = await recover(directory, engine);
+    const recovered = await recoverDirectory(directory, engine);
+    const { identity, store } = recovered;
     // Nobody in the new cluster would have the right state any more.
     if (store.divergence !== undefined)
       throw new RaftKvError("STATE_CORRUPT", `${directory}: ${describeDivergence(store.divergence)}`);
-    const before = positionOf(identity, store);
+    const before = positionOf(recovered);
     const clusterId = newClusterId(identity, store);
     await engine.write(rowsOf(identity, store, clusterId));
     return { before, clusterId, uncommittedEntries: before.lastIndex - before.commitIndex };
   });
 }
 
-async function recover(directory: string, engine: StorageEngine): Promise<[StoredIdentity, RecoveredStore]> {
-  const row = engine.get(metaKeys.identity);
-  if (row === undefined) throw new RaftKvError("DIRECTORY_MISMATCH", `${directory} holds no store`);
-  const identity = readIdentity(row);
-  const watermarkFile = watermarkFileAt(join(directory, watermarkFileName));
-  try {
-    return [identity, await recoverStore(engine, identity, await watermarkFile.read())];
-  } finally {
-    await watermarkFile.close();
-  }
-}
-
-function positionOf(identity: StoredIdentity, { recovered, progress, divergence }: RecoveredStore): StorePosition {
+function positionOf({ identity, store }: RecoveredDirectory): StorePosition {
+  const { recovered, progress, divergence } = store;
   const { term, commitIndex } = recovered.hardState;
   const { index: lastIndex, term: lastTerm } = progress.tail;
   const memberName = ownMember(identity, recovered).name;

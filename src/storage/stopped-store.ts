@@ -1,4 +1,5 @@
 import { RaftKvError } from "../lib/errors.ts";
+import { closeAfter } from "./close-after.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { type EngineName, engineDirectory, engineNames, enginesIn, openEngine } from "./engine-directory.ts";
 import type { StorageEngine } from "./storage-engine.ts";
@@ -16,11 +17,7 @@ export async function withStoppedStore<T>(
   try {
     const name = await onlyEngineIn(directory);
     const engine = await openEngine(name, engineDirectory(directory, name));
-    try {
-      return await use(engine, name);
-    } finally {
-      await engine.close();
-    }
+    return await closeAfter(engine, () => use(engine, name));
   } finally {
     await unlock();
   }

@@ -1,6 +1,8 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkStore, damagesMax } from "../../src/storage/check-store.ts";
+import { convertStore } from "../../src/storage/convert-store.ts";
 import { type DumpedRow, dumpStore } from "../../src/storage/dump-store.ts";
 import { engineDirectory, openEngine } from "../../src/storage/engine-directory.ts";
 import { forceNewCluster } from "../../src/storage/force-new-cluster.ts";
@@ -73,6 +75,17 @@ describe("a check of a store", () => {
     const again = await openIn(directory);
     expect(again.divergence).toEqual(divergence);
     await again.write(batch({ entries: commands(21, 22, 2) }));
+  });
+
+  test("tells that the watermark is missing, without which nothing starts or is made of the directory", async () => {
+    const directory = await filled();
+    await rm(join(directory, "durable-watermark"));
+    const missing = "the watermark of this directory is missing";
+    expect((await checkStore(directory)).damages).toEqual([expect.stringContaining(missing)]);
+    await expect(forceNewCluster(directory)).rejects.toThrow(missing);
+    await expect(convertStore(directory, "rocksdb")).rejects.toThrow(missing);
+    await expect(openIn(directory)).rejects.toThrow(missing);
+    expect(await readdir(directory)).toEqual(["engine-classic-level"]);
   });
 
   test("tells everything that is damaged, not only the first", async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 /** Most writes of one session that may wait for their answer. */
-export const pendingWritesMax = 1000;
+const pendingWritesMax = 1000;
 
 /** Names one write in all its attempts. */
 export interface RequestIdFields {

@@ -17,7 +17,7 @@ export function readConfigFile(file: string): ConfigFile {
 }
 
 /** Reads YAML text; every value is taken as written (no numbers, no booleans), so that it means what the flag means. */
-export function parseConfigFile(text: string, file: string): ConfigFile {
+function parseConfigFile(text: string, file: string): ConfigFile {
   const document = parseDocument(text, { schema: "failsafe", prettyErrors: true });
   if (document.errors.length > 0) {
     return { entries: {}, problems: document.errors.map((error) => `${file}: ${error.message.split("\n")[0]}`) };

@@ -4,7 +4,7 @@ import { formatDuration } from "./duration.ts";
 import { kebabName, type OptionKey, type OptionValues, optionTable } from "./option-table.ts";
 
 /** Least election timeout in heartbeat intervals: a few heartbeats may be late or lost without an election. */
-export const electionTimeoutHeartbeatsMin = 5;
+const electionTimeoutHeartbeatsMin = 5;
 
 /** Room in a request for everything but key and value, bytes. */
 const requestOverheadBytes = 1024;

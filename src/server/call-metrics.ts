@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 import { methodPath } from "./service-definition.ts";
 
 /** gRPC status codes by number, spelt as the dashboards of the field expect them. */
-export const codeNames: readonly string[] = [
+const codeNames: readonly string[] = [
   "OK",
   "Canceled",
   "Unknown",

@@ -94,7 +94,7 @@ export function createServerMetrics(): ServerMetrics {
  * The text form as OpenMetrics. prom-client can write that too, but renames its counters for good while it does, which
  * breaks every later scrape in the text form.
  */
-export function toOpenMetrics(text: string): string {
+function toOpenMetrics(text: string): string {
   const renamed = text.replace(/^(# (?:HELP|TYPE) \S+)_total /gm, "$1 ");
   const lines = renamed.split("\n").filter((line) => line !== "");
   return `${lines.join("\n")}\n# EOF\n`;

@@ -85,7 +85,7 @@ export class ReflectionService {
 }
 
 /** Answers one question; what is not there is an answer too, and the stream goes on. */
-export function answerReflection(index: DescriptorIndex, question: Question): Answer {
+function answerReflection(index: DescriptorIndex, question: Question): Answer {
   switch (question.case) {
     case "fileByFilename":
       return filesOrError(index, index.fileByName.get(question.value), `file ${question.value}`);

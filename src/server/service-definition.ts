@@ -66,7 +66,7 @@ export function methodPath(method: DescMethod): string {
  *
  * `bytes` fields of a decoded request are views into the buffer that the socket filled: copy what outlives the handler.
  */
-export function methodDefinition(
+function methodDefinition(
   method: DescMethod,
   requestBytesMax: number,
 ): MethodDefinition<Decoded<MessageShape<DescMethod["input"]>>, MessageShape<DescMethod["output"]>> {

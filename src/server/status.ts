@@ -66,7 +66,7 @@ export function isReason(name: string): name is Reason {
 export const allReasons: readonly string[] = Object.keys(codes);
 
 /** Domain of every `ErrorInfo` that raftkv sends. */
-export const errorDomain = "raftkv.v1";
+const errorDomain = "raftkv.v1";
 
 /** A call refused, before it has become a gRPC status. */
 export interface Refusal {

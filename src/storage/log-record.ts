@@ -17,7 +17,7 @@ const kinds = { noop: 1, command: 2, configuration: 3 } as const;
 const noPayload = new Uint8Array(0);
 
 /** Bytes of an entry's payload at most. */
-export const payloadBytesMax = 64 * 1024 * 1024;
+const payloadBytesMax = 64 * 1024 * 1024;
 
 /** End of a chain of records: position of the last one and its checksum. */
 export interface LogTail extends LogPosition {

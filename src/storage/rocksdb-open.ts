@@ -12,7 +12,7 @@ const mebibyte = 1024 * 1024;
  * Bloom filter of ten bits a key (the binding's default): a read of a missing key costs no block. The write-ahead log is not
  * compressed: it is written once and read at a start only.
  */
-export const rocksdbOptions: OpenOptions = {
+const rocksdbOptions: OpenOptions = {
   createIfMissing: true,
   walCompression: false,
   columns: {

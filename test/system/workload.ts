@@ -73,6 +73,12 @@ export function startWorkload(cluster: ProcessCluster, perMember = 3, prefix = "
   };
 }
 
+/**
+ * How long a write is tried, milliseconds: far longer than any outage, since tests also look into the directories of members
+ * that they stopped all at once, and that takes a busy machine a while.
+ */
+const giveUpMs = 120_000;
+
 async function write(
   members: readonly ClusterMember[],
   first: number,
@@ -88,13 +94,19 @@ async function write(
     if (counter === undefined) {
       const [key, value] = [`${clientId}/${sequence}`, `value ${sequence} of ${clientId}`];
       const request = { key, payload: { case: "value", value }, requestId } as const;
-      const { attemptedAt, attempts } = await callUntilAnswered(members, first, KvService.method.put, request);
+      const { attemptedAt, attempts } = await callUntilAnswered(
+        members,
+        first,
+        KvService.method.put,
+        request,
+        giveUpMs,
+      );
       acknowledged.puts.set(key, value);
       acknowledged.retries += attempts - 1;
       acknowledge(attemptedAt);
     } else {
       const request = { key: counter, requestId };
-      const answer = await callUntilAnswered(members, first, KvService.method.increment, request);
+      const answer = await callUntilAnswered(members, first, KvService.method.increment, request, giveUpMs);
       const count = (acknowledged.counters.get(counter) ?? 0) + 1;
       acknowledged.counters.set(counter, count);
       acknowledged.retries += answer.attempts - 1;

@@ -30,26 +30,14 @@ export function recoverState(
   const { hardState, appliedIndex } = recovered;
   const log = new RaftLog(recovered.log);
   const commitIndex = Math.max(hardState.commitIndex, appliedIndex, log.base.index);
-  // A commit index is written with or after the entries that it covers, and so is the state.
-  invariant(
-    commitIndex <= log.lastIndex,
-    `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
-  );
-  const { baseConfiguration } = recovered;
-  invariant(
-    appliedIndex >= log.base.index,
-    `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
-  );
-  invariant(baseConfiguration.index <= log.base.index, "the base configuration is in force at the log's base");
-  const { electionTimeoutMs, heartbeatIntervalMs, lease } = options;
-  const drift = lease?.clockDriftMax ?? 0;
-  invariant(drift >= 0 && drift < 1, `clocks may run apart by 0 or more and less than 1, not ${drift}`);
+  checkRecovered(recovered, log, commitIndex);
+  checkLease(options);
   return {
     id,
     options,
     random,
     log,
-    configurations: new ConfigurationHistory(baseConfiguration, recovered.configurationEntries),
+    configurations: new ConfigurationHistory(recovered.baseConfiguration, recovered.configurationEntries),
     nowMs: 0,
     lastTickMs: null,
     diskStalled: false,
@@ -77,7 +65,7 @@ export function recoverState(
     uncommittedFirstIndex: 0,
     transfer: null,
     round: 0,
-    rounds: new RoundTimes(electionTimeoutMs, heartbeatIntervalMs / 4),
+    rounds: new RoundTimes(options.electionTimeoutMs, options.heartbeatIntervalMs / 4),
     leaseVoid: false,
     reads: new ReadIndexQueue(),
     forwardedReads: new Map(),
@@ -92,4 +80,22 @@ export function recoverState(
     elections: { preVotesStarted: 0, votesStarted: 0, won: 0 },
     readCounts: { byRound: 0, byLease: 0 },
   };
+}
+
+function checkRecovered({ appliedIndex, baseConfiguration }: RecoveredMember, log: RaftLog, commitIndex: Index): void {
+  // A commit index is written with or after the entries that it covers, and so is the state.
+  invariant(
+    commitIndex <= log.lastIndex,
+    `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
+  );
+  invariant(
+    appliedIndex >= log.base.index,
+    `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
+  );
+  invariant(baseConfiguration.index <= log.base.index, "the base configuration is in force at the log's base");
+}
+
+function checkLease({ lease }: RaftOptions): void {
+  const drift = lease?.clockDriftMax ?? 0;
+  invariant(drift >= 0 && drift < 1, `clocks may run apart by 0 or more and less than 1, not ${drift}`);
 }

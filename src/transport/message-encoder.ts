@@ -116,27 +116,8 @@ function toWire(message: PlainMessage): WireMessage {
 function toCase(message: PlainMessage): WireMessage["message"] {
   switch (message.type) {
     case "RequestVoteRequest":
-      return {
-        case: "requestVoteRequest",
-        value: {
-          $typeName: "raftkv.raft.v1.RequestVoteRequest",
-          term: BigInt(message.term),
-          lastLogIndex: BigInt(message.lastLogIndex),
-          lastLogTerm: BigInt(message.lastLogTerm),
-          preVote: message.preVote,
-          leadershipTransfer: message.leadershipTransfer,
-        },
-      };
     case "RequestVoteResponse":
-      return {
-        case: "requestVoteResponse",
-        value: {
-          $typeName: "raftkv.raft.v1.RequestVoteResponse",
-          term: BigInt(message.term),
-          granted: message.granted,
-          preVote: message.preVote,
-        },
-      };
+      return toVoteCase(message);
     case "AppendEntriesResponse":
       return {
         case: "appendEntriesResponse",
@@ -177,6 +158,31 @@ function toCase(message: PlainMessage): WireMessage["message"] {
     default:
       return unreachable(message, "peer message");
   }
+}
+
+function toVoteCase(
+  message: Extract<PeerMessage, { type: "RequestVoteRequest" | "RequestVoteResponse" }>,
+): WireMessage["message"] {
+  const { preVote } = message;
+  const term = BigInt(message.term);
+  if (message.type === "RequestVoteRequest") {
+    return {
+      case: "requestVoteRequest",
+      value: {
+        $typeName: "raftkv.raft.v1.RequestVoteRequest",
+        term,
+        lastLogIndex: BigInt(message.lastLogIndex),
+        lastLogTerm: BigInt(message.lastLogTerm),
+        preVote,
+        leadershipTransfer: message.leadershipTransfer,
+      },
+    };
+  }
+  const { granted } = message;
+  return {
+    case: "requestVoteResponse",
+    value: { $typeName: "raftkv.raft.v1.RequestVoteResponse", term, granted, preVote },
+  };
 }
 
 type ReadMessage = Extract<

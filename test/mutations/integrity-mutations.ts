@@ -68,4 +68,28 @@ export const integrityMutations: readonly Mutation[] = [
     edits: [edit("replica/snapshot-installer.ts", "          takeUp();\n", "")],
     tests: ["replica/space.test.ts"],
   },
+  {
+    number: 218,
+    fault: "the only voter cuts a learner off on its own word",
+    edits: [
+      edit(
+        "replica/hash-verdict.ts",
+        "    if (!isConfirmed(configuration, hash, hashes)) continue;\n",
+        "    if (!isConfirmed(configuration, hash, hashes) && hashes.size > 9) continue;\n",
+      ),
+    ],
+    tests: ["replica/hash-verdict.test.ts"],
+  },
+  {
+    number: 219,
+    fault: "each checkpoint begins to read the log back from its first entry",
+    edits: [
+      edit(
+        "replica/state-scrubber.ts",
+        "run.nextIndex = Math.max(store.logFirstIndex, this.#logIndex);",
+        "run.nextIndex = Math.max(store.logFirstIndex, Math.min(0, this.#logIndex));",
+      ),
+    ],
+    tests: ["replica/state-scrubber.test.ts"],
+  },
 ];

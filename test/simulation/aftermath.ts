@@ -1,5 +1,8 @@
+import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
+import { summaryKey } from "../../src/kv/row-keys.ts";
 import { type Configuration, isJoint, isVoter } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
+import type { Row } from "../../src/storage/storage-engine.ts";
 import { check } from "./broken-rule.ts";
 import type { Client } from "./client.ts";
 import { type Dice, diceFor } from "./dice.ts";
@@ -190,6 +193,12 @@ export class Aftermath {
     const [first, ...others] = members;
     check(first !== undefined, "somebody is left", () => this.#describe());
     const rows = first.disk.stateRows();
+    const usedBytes = countAnew(rows);
+    for (const member of members) {
+      const counted = member.usedBytes;
+      const tell = () => `${member.id} has counted ${counted} bytes, its rows come to ${usedBytes}`;
+      check(counted === usedBytes, "bytes against the quota follow from the rows", tell);
+    }
     for (const member of others) {
       const own = member.disk.stateRows();
       const differs = rows.findIndex(([key, value], at) => {
@@ -231,6 +240,17 @@ export class Aftermath {
     const latest = describeConfiguration(membership.latest.configuration);
     return `${latest}: ${described.join("; ")}; ${busy} clients busy`;
   }
+}
+
+/** What rows come to against the quota for a member that gets them. */
+function countAnew(rows: readonly Row[]): number {
+  const machine = createKvStateMachine();
+  const survey = machine.survey();
+  const prefixes = survey.prefixes.map(([first]) => first);
+  for (const [key, value] of rows) if (prefixes.includes(key[0])) survey.add(key, value);
+  survey.takeUp();
+  const summary = rows.find(([key]) => Buffer.compare(key, summaryKey) === 0)?.[1];
+  return machine.stateBytes({ get: () => summary });
 }
 
 function termOf({ replica }: SimMember): Term {

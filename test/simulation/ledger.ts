@@ -34,6 +34,9 @@ export interface Execution {
   readonly appliedAtMs: number;
 }
 
+/** A state machine that keeps figures about its rows in memory. */
+type SurveyingMachine = StateMachine & Required<Pick<StateMachine, "survey">>;
+
 /** What the members have applied, entry by entry: the first to apply one says what it comes to, the others must agree. */
 export class Ledger {
   /** Largest index whose effects any client has been told of. */
@@ -58,11 +61,12 @@ export class Ledger {
   }
 
   /** The state machine of one member, with everything that it does compared to what others did. */
-  observe(memberId: MemberId, machine: StateMachine, applying: (index: Index) => void): StateMachine {
+  observe(memberId: MemberId, machine: SurveyingMachine, applying: (index: Index) => void): StateMachine {
     let lastIndex = 0;
     return {
       indexPrefix: machine.indexPrefix,
       inspect: (command) => machine.inspect(command),
+      survey: () => machine.survey(),
       apply: (command, context, rows) => {
         const { index, timeMs } = context;
         check(index > lastIndex, "applied in order", () => `${memberId} applies ${index} after ${lastIndex}`);

@@ -1,4 +1,4 @@
-import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
+import { type CountingStateMachine, createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { readPair } from "../../src/kv/read.ts";
 import type { Logger } from "../../src/lib/logger.ts";
 import { type Configuration, isJoint, type MemberId } from "../../src/raft/configuration.ts";
@@ -69,6 +69,7 @@ export class SimMember implements WatchedMember {
   incarnation = 0;
   readonly #surroundings: MemberSurroundings;
   readonly #world: World;
+  #stateMachine: CountingStateMachine | undefined;
 
   constructor(surroundings: MemberSurroundings, machine: Machine, founder: boolean) {
     this.#surroundings = surroundings;
@@ -95,6 +96,12 @@ export class SimMember implements WatchedMember {
     const { configurations, base } = this.disk;
     const { configuration } = base ?? { configuration: { index: 0, configuration: bootstrapOn(this.disk) ?? nobody } };
     return configurations.at(-1) ?? configuration;
+  }
+
+  /** What its state comes to against the quota, as it has counted since its start; `undefined` while it is down. */
+  get usedBytes(): number | undefined {
+    const { replica } = this;
+    return replica && this.#stateMachine?.stateBytes({ get: (key) => replica.stateRow(key) });
   }
 
   get status(): ReplicaStatus | undefined {
@@ -267,6 +274,7 @@ export class SimMember implements WatchedMember {
       peerAddress: this.id,
     };
     const machine = createKvStateMachine(plan.kvLimits);
+    this.#stateMachine = machine;
     const replica = await Replica.open({
       store,
       transport: new SimTransport(this.#world, network, process, identity, {

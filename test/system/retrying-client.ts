@@ -10,8 +10,8 @@ export interface Answer<T> {
   readonly attempts: number;
 }
 
-/** How long one attempt may take: short, so that a member that died or hangs is left soon. */
-const attemptTimeoutMs = 1_000;
+/** How long one attempt may take: short where another member can be asked, so that one that died or hangs is left soon. */
+const [attemptTimeoutMs, onlyAttemptTimeoutMs] = [1_000, 10_000];
 
 /** Statuses after which the same request may be sent again, given that it has a request id. */
 const retried: ReadonlySet<status> = new Set([
@@ -24,21 +24,22 @@ const retried: ReadonlySet<status> = new Set([
 
 /**
  * Sends one request until it is answered, each time to the next member from `first` on. Rejects on a status that a
- * retry cannot mend, and when `giveUpMs` (30 000 by default) have passed.
+ * retry cannot mend, and when `giveUpMs` (60 000 by default) have passed.
  */
 export async function callUntilAnswered<I extends DescMessage, O extends DescMessage>(
   members: readonly ClusterMember[],
   first: number,
   method: DescMethodUnary<I, O>,
   request: MessageInitShape<I>,
-  giveUpMs = 30_000,
+  giveUpMs = 60_000,
 ): Promise<Answer<MessageShape<O>>> {
   const giveUpAt = performance.now() + giveUpMs;
+  const timeoutMs = members.length === 1 ? onlyAttemptTimeoutMs : attemptTimeoutMs;
   for (let attempts = 1; ; attempts++) {
     const member = members[(first + attempts - 1) % members.length];
     if (member === undefined) throw new Error("no members to call");
     const attemptedAt = performance.now();
-    const result = await member.client.call(method, request, attemptTimeoutMs);
+    const result = await member.client.call(method, request, timeoutMs);
     if (result.ok) return { response: result.response, attemptedAt, attempts };
     if (!isRetried(result.code, result.message)) {
       throw new Error(`${member.name} ${method.name}: status ${result.code}: ${result.message}`);

@@ -72,7 +72,9 @@ export class ClientPort {
         read: () => this.#serve(member, replica, read),
         answer: (served: Extract<Answer, { type: "read" }>) => {
           const { policy } = read;
-          this.#freshness.check(member, replica.status(), { policy, revision: served.revision, floor });
+          const { role, configurationAt } = replica.core;
+          const status = { appliedIndex: replica.appliedIndex, role, configuration: configurationAt.configuration };
+          this.#freshness.check(member, status, { policy, revision: served.revision, floor });
           answer(served);
         },
       };

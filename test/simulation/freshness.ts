@@ -13,6 +13,9 @@ export interface ServedRead {
   readonly floor: number;
 }
 
+/** What a read's freshness is judged by: a whole status takes long to make, and reads are many. */
+export type ReadStatus = Pick<ReplicaStatus, "appliedIndex" | "role" | "configuration">;
+
 /** What each consistency level promises about the state that a read is served from (docs/guarantees.md). */
 export class Freshness {
   readonly #coverage: Coverage;
@@ -22,7 +25,7 @@ export class Freshness {
   }
 
   /** A member serves a read. */
-  check(member: SimMember, status: ReplicaStatus, { policy, revision, floor }: ServedRead): void {
+  check(member: SimMember, status: ReadStatus, { policy, revision, floor }: ServedRead): void {
     const { appliedIndex, role } = status;
     check(
       revision >= policy.minRevision,
@@ -43,7 +46,7 @@ export class Freshness {
   }
 
   /** A bound is on the time without contact, and holds from when all is applied that was acknowledged before the start. */
-  #checkStaleness({ id, process }: SimMember, status: ReplicaStatus, staleMsMax: number): void {
+  #checkStaleness({ id, process }: SimMember, status: ReadStatus, staleMsMax: number): void {
     if (process === undefined) return;
     const { nowMs, contacts, acknowledgedAtStart } = process;
     const sinceMs = nowMs - staleMsMax;

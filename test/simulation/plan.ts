@@ -260,7 +260,7 @@ function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): N
     slowMsMax: dice.real(1, 4) * electionTimeoutMs,
     dropShare: calm ? 0 : orOff(0.4, dice.real(0, 0.08)),
     duplicateShare: calm ? 0 : orOff(0.4, dice.real(0, 0.15)),
-    codecShare: dice.pick([0, 0.1, 0.5]),
+    codecShare: dice.pick([0, 0.05, 0.2]),
     keepaliveMs: dice.real(0.5, 4) * electionTimeoutMs,
     // Never below the small windows: a queue that no window fits into lets nothing through, and the leader sends it again and again.
     queueMessagesMax: dice.chance(0.15) ? dice.whole(8, 24) : 65_536,

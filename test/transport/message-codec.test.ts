@@ -41,6 +41,12 @@ describe("message codec", () => {
     );
   });
 
+  test("takes a hash without a state version for one of the first", () => {
+    const stateHashes = [{ index: 7n, hash: new Uint8Array(32), wantsAnswer: true }];
+    const frame = toBinary(DeliverRequestSchema, create(DeliverRequestSchema, { stateHashes }));
+    expect(decodeMessages(frame, ends)).toMatchObject([{ type: "StateHashReport", index: 7, stateVersion: 1 }]);
+  });
+
   test("gives back a hello as it was", () => {
     const text = fc.string({ maxLength: 30 });
     const hello = fc.record({

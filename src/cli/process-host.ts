@@ -11,7 +11,7 @@ export interface StopRequest {
 
 /** What a command asks of the process that it runs in. */
 export interface ProcessHost {
-  /** Waits for SIGTERM, SIGINT or the end of the parent that opened an IPC channel. A second signal exits at once. */
+  /** Waits for SIGTERM, SIGINT or the end of the parent that opened an IPC channel. A second signal exits as soon as no call of another thread to the system holds it up. */
   onceToldToStop(): StopRequest;
   /** Calls back with what nobody caught; returns how to stop that. */
   onUncaught(listener: (error: unknown) => void): () => void;

@@ -64,6 +64,11 @@ class BackupReader {
   readonly #listener: BackupListener;
   readonly #hash: Hash = createHash("sha256");
   #waiting: Buffer = Buffer.alloc(0);
+  /** What comes behind `#waiting`. */
+  #arrived: Buffer[] = [];
+  #arrivedBytes = 0;
+  /** Bytes with which the next step can be taken. */
+  #due: number = backupMagic.length;
   /** Bytes before `#waiting`. */
   #offset = 0;
   #magicSeen = false;
@@ -78,12 +83,18 @@ class BackupReader {
   }
 
   get received(): number {
-    return this.#offset + this.#waiting.length;
+    return this.#offset + this.#waiting.length + this.#arrivedBytes;
   }
 
   async take(piece: Uint8Array): Promise<void> {
-    this.#waiting = this.#waiting.length === 0 ? Buffer.from(piece) : Buffer.concat([this.#waiting, piece]);
-    if (!this.#magicSeen && !this.#takeMagic()) return;
+    this.#arrived.push(Buffer.from(piece));
+    this.#arrivedBytes += piece.length;
+    // Put together when a frame is whole: with every piece a long frame would be copied again and again.
+    if (this.#waiting.length + this.#arrivedBytes < this.#due) return;
+    this.#waiting = Buffer.concat([this.#waiting, ...this.#arrived]);
+    this.#arrived = [];
+    this.#arrivedBytes = 0;
+    if (!this.#magicSeen) this.#takeMagic();
     for (let frame = this.#nextFrame(); frame !== undefined; frame = this.#nextFrame()) {
       await this.#takeFrame(frame);
       if (frame[4] !== frameKinds.trailer) this.#hash.update(frame);
@@ -93,30 +104,30 @@ class BackupReader {
   }
 
   end(): ReadBackup {
-    if (this.#waiting.length > 0 || this.#whole === undefined || this.#facts === undefined) {
+    if (this.#waiting.length + this.#arrivedBytes > 0 || this.#whole === undefined || this.#facts === undefined) {
       throw corrupt(this.received, "it ends before its last frame is whole");
     }
     return { facts: this.#facts, ...this.#whole };
   }
 
-  #takeMagic(): boolean {
-    if (this.#waiting.length < backupMagic.length) return false;
+  #takeMagic(): void {
     const magic = this.#waiting.subarray(0, backupMagic.length);
     if (!magic.equals(backupMagic)) throw corrupt(0, "it does not begin as a backup does");
     this.#magicSeen = true;
     this.#hash.update(magic);
     this.#offset = magic.length;
     this.#waiting = this.#waiting.subarray(magic.length);
-    return true;
   }
 
   /** The next whole frame, checked; `undefined` while it has not arrived. */
   #nextFrame(): Buffer | undefined {
-    if (this.#waiting.length < frameHeadBytes) return undefined;
+    this.#due = frameHeadBytes;
+    if (this.#waiting.length < this.#due) return undefined;
     const length = this.#waiting.readUInt32BE(5);
     if (length > framePayloadBytesMax) throw corrupt(this.#offset, `a frame of ${length} bytes is too long`);
-    if (this.#waiting.length < frameHeadBytes + length) return undefined;
-    const frame = this.#waiting.subarray(0, frameHeadBytes + length);
+    this.#due = frameHeadBytes + length;
+    if (this.#waiting.length < this.#due) return undefined;
+    const frame = this.#waiting.subarray(0, this.#due);
     if (frame.readUInt32BE(0) !== crc32c(frame.subarray(4))) throw corrupt(this.#offset, "a checksum does not match");
     return frame;
   }

@@ -1,4 +1,5 @@
 import type { Column, RocksIterator, RocksLevel } from "@nxtedition/rocksdb";
+import { assert } from "../lib/assert.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { damaged } from "./damaged.ts";
 import { engineReason } from "./engine-reason.ts";
@@ -9,6 +10,9 @@ import { UseGuard } from "./use-guard.ts";
 
 /** Rows that one iteration step fetches at most. */
 const pageRowsMax = 1024;
+
+/** How often something is made anew because a write came between: a write takes far longer than the making. */
+const momentAttemptsMax = 1_000;
 
 /** Bytes after which a step of a snapshot ends, however large its rows are. */
 const snapshotStepBytes = 256 * 1024;
@@ -132,7 +136,8 @@ export class RocksdbEngine implements StorageEngine {
 
   /** Makes what has to see one moment: made again while the writing thread comes in between. */
   #atOneMoment<T extends { close(): Promise<void> }>(make: () => T): T {
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
+      assert(attempt <= momentAttemptsMax, `a write came between ${momentAttemptsMax} times`);
       const { sequence } = this.#opened.database;
       const made = make();
       if (this.#opened.database.sequence === sequence) return made;

@@ -68,6 +68,8 @@ test("what sessions hold counts, and is the same at the leader and at a member t
   }
   const { usedBytes } = leader.replica.status().space;
   expect(sequence).toBeLessThan(110);
+  // Too short a log for the other one to catch up by entries.
+  await until(() => (leader.replica.status().firstIndex > 30 ? true : undefined));
   const fetched = await cluster.start(sleeper.id);
   await until(() =>
     fetched.replica.status().appliedIndex === leader.replica.status().appliedIndex ? true : undefined,
@@ -76,7 +78,7 @@ test("what sessions hold counts, and is the same at the leader and at a member t
   await until(() => (fetched.replica.status().space.usedBytes === usedBytes ? true : undefined));
   await cluster.stop(sleeper.id);
   const restarted = await cluster.start(sleeper.id);
-  expect(restarted.replica.status().space.usedBytes).toBeGreaterThan(190_000);
+  expect(restarted.replica.status().space.usedBytes).toBeGreaterThan(50_000);
   await until(() => (restarted.replica.status().space.usedBytes === usedBytes ? true : undefined));
   // Given up, they leave room.
   expect(

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import type * as FileSystem from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
@@ -93,10 +93,31 @@ function sizesIn(directory: string): Sizes {
   return new Map(
     files.map(({ parentPath, name }) => {
       const path = join(parentPath, name);
-      return [path, statSync(path).size] as const;
+      return [path, statSync(path, { throwIfNoEntry: false })?.size ?? 0] as const;
     }),
   );
 }
+
+/** Copies a directory; a file that an engine removes in the background meanwhile is not there then. */
+function copyTree(from: string, to: string): void {
+  mkdirSync(to);
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyTree(source, target);
+    else copyFile(source, target);
+  }
+}
+
+function copyFile(from: string, to: string): void {
+  try {
+    copyFileSync(from, to);
+  } catch (error) {
+    if (existsSync(from)) throw error;
+  }
+}
+
+/** Calls after which names may be lost that were not before. */
+const changesNames = /^(?:make|rename|remove|fill|close)/;
 
 /** What crashes leave of a directory in which something is going on: copies of it, beside each other. */
 class Crashes {
@@ -119,7 +140,7 @@ class Crashes {
     this.#note(call);
     this.#keep(`after ${call}`);
     if (!call.startsWith("rename")) this.#keepTorn(call, before);
-    if (!call.startsWith("sync")) this.#keepSynced(call);
+    if (changesNames.test(call)) this.#keepSynced(call);
     return result;
   };
 
@@ -137,7 +158,7 @@ class Crashes {
 
   #keep(where: string): string {
     const directory = join(this.#copies, String(this.left.length));
-    cpSync(this.#live, directory, { recursive: true });
+    copyTree(this.#live, directory);
     this.left.push({ where, directory });
     return directory;
   }

@@ -136,6 +136,8 @@ export class Aftermath {
         });
       }
       await this.#surroundings.runUntil(() => answered, this.#world.queue.nowMs + 4 * electionTimeoutMs);
+      // Who is refused, because another member has not been heard yet, tries again later and not at once.
+      await this.#surroundings.runUntil(() => false, this.#world.queue.nowMs + electionTimeoutMs / 2);
     }
     check(false, "a lost member can be replaced", () => this.#describe());
   }

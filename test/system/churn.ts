@@ -10,6 +10,7 @@ import type { Dice } from "../simulation/dice.ts";
 import { findDifferences } from "./read-all.ts";
 import { runRaftkv } from "./run-raftkv.ts";
 import { digestOfAll } from "./state-digest.ts";
+import { waitUntilAllVote } from "./wait-until-all-vote.ts";
 import { startWorkload } from "./workload.ts";
 
 /** Flags of members that churn: logs so short that whoever is away for a moment needs a snapshot. */
@@ -119,7 +120,7 @@ async function killAndStart(cluster: ProcessCluster, ...names: readonly string[]
   await cluster.start(...names);
 }
 
-/** A member loses its data and joins again under an id that never voted. */
+/** A member loses its data and joins again under an id that never voted, until it votes: the next strike must leave a quorum. */
 async function wipeAndReplace(cluster: ProcessCluster, name: string): Promise<void> {
   await cluster.kill(name);
   cluster.wipe(name);
@@ -132,6 +133,7 @@ async function wipeAndReplace(cluster: ProcessCluster, name: string): Promise<vo
   if (witness === undefined) throw new Error(`nobody is there but ${name}`);
   const { peerAddress } = cluster.member(name);
   await runRaftkv(witness, "member", "replace", name, name, "--peer-address", peerAddress);
+  await waitUntilAllVote(cluster, witness);
 }
 
 async function lookAtLogs(cluster: ProcessCluster, totals: ChurnTotals): Promise<void> {

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
-import { ClusterService, type Member, Member_Role as Role } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
+import { ClusterService, type Member } from "../../src/gen/raftkv/v1/cluster_service_pb.ts";
 import { startProcess } from "../lib/child-process.ts";
 import { type ClusterMember, type ProcessCluster, raftkvCommand } from "../lib/process-cluster.ts";
 import { answerOf } from "../lib/rpc-client.ts";
 import { waitUntil } from "../lib/wait-until.ts";
 import { findDifferences } from "./read-all.ts";
 import { patientFlags, report, startCluster } from "./start-cluster.ts";
+import { waitUntilAllVote } from "./wait-until-all-vote.ts";
 import { sharedCounter, startWorkload, type Workload } from "./workload.ts";
 
 /** Runs the command against one member and tells what it wrote as JSON; throws unless it ends with 0. */
@@ -19,20 +20,6 @@ async function raftkv(member: ClusterMember, ...line: readonly string[]) {
 
 async function listMembers(member: ClusterMember): Promise<readonly Member[]> {
   return answerOf(await member.client.call(ClusterService.method.listMembers, {})).members;
-}
-
-/** Waits until exactly the members of the cluster vote, as `witness` tells it. */
-async function waitUntilAllVote(cluster: ProcessCluster, witness: ClusterMember): Promise<void> {
-  const names = cluster.members.map(({ name }) => name).sort();
-  await waitUntil(
-    async () => {
-      const result = await witness.client.call(ClusterService.method.listMembers, {});
-      if (!result.ok || result.response.joint) return false;
-      const voters = result.response.members.filter(({ role }) => role === Role.VOTER).map(({ name }) => name);
-      return result.response.members.length === names.length && voters.join() === names.join();
-    },
-    { what: `exactly ${names.join(", ")} vote`, timeoutMs: 60_000 },
-  );
 }
 
 async function expectNothingLost(cluster: ProcessCluster, workload: Workload): Promise<void> {

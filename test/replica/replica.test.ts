@@ -66,6 +66,8 @@ describe("a cluster of replicas", () => {
     const raft = { ...defaultRaftOptions, electionTimeoutMs: 1500, heartbeatIntervalMs: 20 };
     const cluster = await startCluster({ options: { raft } });
     const { id, replica } = await cluster.leader();
+    // Its followers know it before it has an answer of theirs.
+    await until(() => replica.status().leaderContactAgeMs ?? undefined);
     for (const other of cluster.ids) if (other !== id) cluster.network.cut(id, other);
     const last = await until(() => {
       const status = replica.status();

@@ -138,21 +138,23 @@ async function fillFollower(cluster: ProcessCluster, follower: ClusterMember, ke
       (text) => sumSamples(parseMetrics(text), name, labels),
       () => 0,
     );
-  const installed = { direction: "receive", result: "installed" };
+  const received = { direction: "receive" };
+  const installed = { ...received, result: "installed" };
   // Seldom: a look costs the follower milliseconds. It measures the transfer itself.
   await waitUntil(async () => (await metric("raftkv_snapshot_transfers_total", installed)) > 0, {
     what: `${follower.name} has the snapshot`,
     timeoutMs: patienceMs,
     intervalMs: 250,
   });
-  const transferMs = 1000 * (await metric("raftkv_snapshot_transfer_duration_seconds_sum", installed));
+  const transferMs = 1000 * (await metric("raftkv_snapshot_transfer_duration_seconds_sum", received));
+  if (!(transferMs > 0)) throw new Error("the follower does not tell how long its snapshot took");
   await cluster.waitUntilCaughtUp(patienceMs);
   const caughtUpMs = performance.now() - startedAt;
   const load = await writing.stop();
   const [leaderMost = 0, followerMost = 0] = memory();
   const after = await cluster.status(leader);
   return {
-    bytes: await metric("raftkv_snapshot_transfer_bytes_total", { direction: "receive" }),
+    bytes: await metric("raftkv_snapshot_transfer_bytes_total", received),
     transferMs,
     caughtUpMs,
     writesPerSecond: load.keys / load.seconds,

@@ -6,13 +6,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { silentLogger } from "../src/lib/logger.ts";
 import { votersOnly } from "../src/raft/configuration.ts";
 import { type EngineName, engineNames } from "../src/storage/engine-directory.ts";
 import type { MemberStore } from "../src/storage/member-store.ts";
-import { openMemberStore } from "../src/storage/open-member-store.ts";
 import type { Row } from "../src/storage/storage-engine.ts";
 import { decodeSnapshotChunk, encodeSnapshotChunk } from "../src/transport/snapshot-codec.ts";
+import { openMeasuredStore } from "./open-measured-store.ts";
 
 const { values } = parseArgs({
   options: {
@@ -110,12 +109,5 @@ async function fill(store: MemberStore, stage: Stage): Promise<void> {
 }
 
 function open(engineName: EngineName, name: string): Promise<MemberStore> {
-  const memberId = "00000000000000a1";
-  const bootstrapConfiguration = votersOnly([{ id: memberId, name: "n1", peerAddress: "localhost:7001" }]);
-  return openMemberStore({
-    directory: join(root, `${engineName}-${name}`),
-    engineName,
-    chooseOwner: async () => ({ clusterId: "00000000000000c1", memberId, bootstrapConfiguration }),
-    logger: silentLogger,
-  });
+  return openMeasuredStore(engineName, join(root, `${engineName}-${name}`));
 }

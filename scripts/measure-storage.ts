@@ -7,14 +7,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { silentLogger } from "../src/lib/logger.ts";
-import { votersOnly } from "../src/raft/configuration.ts";
 import type { Entry } from "../src/raft/entry.ts";
 import { type EngineName, engineNames } from "../src/storage/engine-directory.ts";
 import type { MemberStore } from "../src/storage/member-store.ts";
-import { openMemberStore } from "../src/storage/open-member-store.ts";
 import { diskBytes, writtenBytes } from "../test/bench/process-figures.ts";
 import { quantile } from "../test/bench/statistics.ts";
+import { openMeasuredStore } from "./open-measured-store.ts";
 
 const { values } = parseArgs({
   options: {
@@ -53,14 +51,7 @@ async function measureEngine(engine: EngineName): Promise<Figures> {
 }
 
 function open(engineName: EngineName, name: string): Promise<MemberStore> {
-  const memberId = "00000000000000a1";
-  const bootstrapConfiguration = votersOnly([{ id: memberId, name: "n1", peerAddress: "localhost:7001" }]);
-  return openMemberStore({
-    directory: join(root, `${engineName}-${name}`),
-    engineName,
-    chooseOwner: async () => ({ clusterId: "00000000000000c1", memberId, bootstrapConfiguration }),
-    logger: silentLogger,
-  });
+  return openMeasuredStore(engineName, join(root, `${engineName}-${name}`));
 }
 
 /** What a run of turns came to. */

@@ -1,7 +1,7 @@
 import { assert } from "../lib/assert.ts";
 import { checkFlip, flipGeneration } from "./flip-generation.ts";
 import type { Installation, InstallationSource } from "./installation.ts";
-import { installationRow, type StoredInstallation } from "./installation-row.ts";
+import { installationRow, type StoredInstallation, withRows } from "./installation-row.ts";
 import { generationMax, generationRange, metaKeys, stateKey } from "./row-keys.ts";
 import { readStateRows, stateChange } from "./state-rows.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
@@ -10,7 +10,14 @@ import { formatRows, formatWritten, type StoreState } from "./store-state.ts";
 /** Rows that one batch adds at most: a few milliseconds of the event loop. */
 const addStepRowsMax = 512;
 
-/** The one {@link Installation}: rows of a generation of their own, and one row that says how far they are. */
+/**
+ * Bytes of rows after which the row of an installation is written again. Seldom, because a table of LevelDB's that holds it
+ * spans everything from there to the state rows, and is merged with all of that; those of the rows alone stay as they are.
+ * A start has to count so many at most, a second or two.
+ */
+export const installationMarkBytesDefault = 128 * 1024 * 1024;
+
+/** The one {@link Installation}: rows of a generation of their own, and one row that says now and then how far they are. */
 export class EngineInstallation implements Installation {
   readonly #state: StoreState;
   #stored: StoredInstallation;
@@ -49,7 +56,7 @@ export class EngineInstallation implements Installation {
   begin(former: EngineInstallation | undefined): Promise<void> {
     return this.#alone(async () => {
       await former?.retire();
-      await this.#write([...formatRows(this.#state)], this.#stored);
+      await writeApart(this.#state, [...formatRows(this.#state), installationRow(this.#stored)]);
     });
   }
 
@@ -116,23 +123,17 @@ export class EngineInstallation implements Installation {
       // Made while the step before is on its way.
       const changes = step.map(([key, value]) => stateChange(generation, { type: "put", key, value }));
       await writing;
-      writing = this.#write(changes, advanced(this.#stored, step));
+      writing = this.#write(changes, withRows(this.#stored, step));
     }
     await writing;
   }
 
-  /** Writes rows together with how far that brings it. */
+  /** Writes rows, and with them now and then how far that brings it: a start counts only the rows that came since. */
   async #write(changes: readonly RowChange[], stored: StoredInstallation): Promise<void> {
-    await writeApart(this.#state, [...changes, installationRow(stored)]);
-    this.#stored = stored;
+    const marks = stored.bytes - stored.markedBytes >= this.#state.installationMarkBytes;
+    await writeApart(this.#state, marks ? [...changes, installationRow(stored)] : changes);
+    this.#stored = marks ? { ...stored, markedBytes: stored.bytes } : stored;
   }
-}
-
-function advanced(stored: StoredInstallation, rows: readonly Row[]): StoredInstallation {
-  let { bytes } = stored;
-  for (const [key, value] of rows) bytes += key.length + value.length;
-  const lastKey = rows.at(-1)?.[0].slice() ?? stored.lastKey;
-  return { ...stored, lastKey, rowCount: stored.rowCount + rows.length, bytes };
 }
 
 /** Begins to install a snapshot; the installation under way, if there is one, is given up. */
@@ -141,7 +142,8 @@ export async function beginInstallation(state: StoreState, source: InstallationS
   // Its rows would be removed after they have become the state.
   assert(state.installation?.finishing !== true, "an installation that is being finished is not given up");
   state.highestGeneration += 1;
-  const stored = { source, generation: state.highestGeneration, lastKey: null, rowCount: 0, bytes: 0 };
+  const nothing = { lastKey: null, rowCount: 0, bytes: 0, markedBytes: 0 };
+  const stored = { source, generation: state.highestGeneration, ...nothing };
   const installation = new EngineInstallation(state, stored);
   const { installation: former } = state;
   state.installation = installation;

@@ -1,13 +1,10 @@
 import { readBase } from "./base-row.ts";
 import { missingRow } from "./message-row.ts";
 import { readProgress } from "./meta-rows.ts";
-import { firstGeneration, generationRange, metaKeys, stateKey } from "./row-keys.ts";
+import { firstGeneration, generationRange, keyAfter, metaKeys, stateKey } from "./row-keys.ts";
 import { readStateRow, readStateRows } from "./state-rows.ts";
 import type { StateSnapshot } from "./state-snapshot.ts";
 import type { EngineSnapshot, StorageEngine } from "./storage-engine.ts";
-
-/** The least key that comes after another is that one with this behind it. */
-const least = Uint8Array.of(0);
 
 /**
  * Takes a snapshot of the durable state. What it stands at is read from the snapshot itself: a write under way is in it
@@ -21,7 +18,7 @@ export function openStateSnapshot(engine: StorageEngine): StateSnapshot {
     appliedIndex,
     get: (key) => readStateRow(rows, generation, key),
     rows: (after, pageBytes) => {
-      const from = after === null ? start : Buffer.concat([stateKey(generation, after), least]);
+      const from = after === null ? start : keyAfter(stateKey(generation, after));
       return readStateRows(rows, { start: from, end }, pageBytes);
     },
     close: () => rows.close(),

@@ -5,9 +5,9 @@ import { logBaseFromMessage, logBaseToMessage } from "./base-row.ts";
 import type { InstallationSource } from "./installation.ts";
 import { messageRow, readMessage } from "./message-row.ts";
 import { metaKeys } from "./row-keys.ts";
-import type { RowChange } from "./storage-engine.ts";
+import type { Row, RowChange } from "./storage-engine.ts";
 
-/** An installation as far as it is durable. */
+/** An installation as far as it is durable: what its row says, and the rows that came since that was written. */
 export interface StoredInstallation {
   readonly source: InstallationSource;
   /** Its rows stand under this. */
@@ -17,6 +17,17 @@ export interface StoredInstallation {
   readonly rowCount: number;
   /** Bytes of keys and values. */
   readonly bytes: number;
+  /** Of them, those that its row on the disk knows of. */
+  readonly markedBytes: number;
+}
+
+/** An installation with further rows, which come behind its last key. */
+export function withRows(stored: StoredInstallation, rows: readonly Row[]): StoredInstallation {
+  let { bytes } = stored;
+  for (const [key, value] of rows) bytes += key.length + value.length;
+  // A copy: what it is a view of may be large.
+  const lastKey = rows.at(-1)?.[0].slice() ?? stored.lastKey;
+  return { ...stored, lastKey, rowCount: stored.rowCount + rows.length, bytes };
 }
 
 /** Row of an installation. */
@@ -36,6 +47,7 @@ export function installationRow({ source, generation, lastKey, rowCount, bytes }
 /** Reverses {@link installationRow}. Throws `STATE_CORRUPT`. */
 export function readInstallation(value: Uint8Array): StoredInstallation {
   const message = readMessage(metaKeys.installation, value, InstallationRowSchema, "installation row");
+  const bytes = toSafeNumber(message.sizeBytes, "bytes of the installation");
   return {
     source: {
       snapshotId: message.snapshotId,
@@ -45,6 +57,7 @@ export function readInstallation(value: Uint8Array): StoredInstallation {
     generation: message.stateGeneration,
     lastKey: message.lastKey ?? null,
     rowCount: toSafeNumber(message.rows, "rows of the installation"),
-    bytes: toSafeNumber(message.sizeBytes, "bytes of the installation"),
+    bytes,
+    markedBytes: bytes,
   };
 }

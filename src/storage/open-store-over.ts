@@ -2,7 +2,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import type { LogFields, Logger } from "../lib/logger.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
 import { checkIdentity } from "./directory-identity.ts";
-import { EngineInstallation } from "./engine-installation.ts";
+import { EngineInstallation, installationMarkBytesDefault } from "./engine-installation.ts";
 import { EngineMemberStore } from "./engine-member-store.ts";
 import { emptyLog } from "./log-record.ts";
 import type { MemberStore } from "./member-store.ts";
@@ -45,6 +45,8 @@ export interface OpenStoreOverOptions {
   readonly startTimer?: StartTimer;
   /** Entries that one batch removes at most. Default 1024. */
   readonly truncationStep?: number;
+  /** Bytes of rows after which an installation writes down how far it is. Default 128 MiB. */
+  readonly installationMarkBytes?: number;
   /** Runs last in a close. Default: nothing. */
   readonly release?: () => Promise<void>;
 }
@@ -85,7 +87,12 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
 }
 
 function storeState(
-  { engine, logger, truncationStep = truncationStepMax }: OpenStoreOverOptions,
+  {
+    engine,
+    logger,
+    truncationStep = truncationStepMax,
+    installationMarkBytes = installationMarkBytesDefault,
+  }: OpenStoreOverOptions,
   identity: StoredIdentity,
   { recovered, progress, base, logSize, installation, generations }: RecoveredStore,
   shared: Pick<StoreState, "guard" | "writes" | "keeper">,
@@ -100,6 +107,7 @@ function storeState(
     lane: new WriteLane(shared.guard),
     sweeper,
     truncationStep,
+    installationMarkBytes,
     identity,
     hardState: recovered.hardState,
     progress,

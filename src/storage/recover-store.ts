@@ -4,12 +4,13 @@ import type { HardState } from "../raft/entry.ts";
 import { readBase, type StoredBase } from "./base-row.ts";
 import { damaged } from "./damaged.ts";
 import { type Divergence, readDivergence } from "./divergence.ts";
-import { readInstallation, type StoredInstallation } from "./installation-row.ts";
+import type { StoredInstallation } from "./installation-row.ts";
 import { damagedEntry, emptyLog, type LogTail } from "./log-record.ts";
 import type { LogSize } from "./log-size.ts";
 import type { DirectoryIdentity, RecoveredState } from "./member-store.ts";
 import { missingRow } from "./message-row.ts";
 import { type Progress, readHardState, readPeerDirectory, readProgress } from "./meta-rows.ts";
+import { recoverInstallation } from "./recover-installation.ts";
 import { firstGeneration, metaKeys, metaRange, peerRange, unusedRanges } from "./row-keys.ts";
 import { generationsIn } from "./state-generations.ts";
 import type { RowReader } from "./storage-engine.ts";
@@ -32,8 +33,8 @@ export interface RecoveredStore {
 }
 
 /**
- * Reads everything but the state rows and checks that it fits together, and the watermark if there is one. Records up to the
- * log's base are garbage, and not looked at. Rejects with `LOG_CORRUPT` or `STATE_CORRUPT`.
+ * Reads everything but the state rows in use and checks that it fits together, and the watermark if there is one. Records up
+ * to the log's base are garbage, and not looked at. Rejects with `LOG_CORRUPT` or `STATE_CORRUPT`.
  */
 export async function recoverStore(
   engine: RowReader,
@@ -49,14 +50,13 @@ export async function recoverStore(
   checkTail(log.tail, progress.tail);
   checkFit(hardState, progress, base);
   if (watermark !== undefined && log.mark !== undefined) checkEntryAtWatermark(watermark, log.mark);
-  const installation = engine.get(metaKeys.installation);
   const divergence = engine.get(metaKeys.divergence);
   return {
     base,
     progress,
     logSize: log.size,
     recovered: recoveredState(base, hardState, progress, log),
-    installation: installation && readInstallation(installation),
+    installation: await recoverInstallation(engine),
     divergence: divergence && readDivergence(divergence),
     generations: await generationsIn(engine),
     peerDirectories: await readPeers(engine),

@@ -88,6 +88,13 @@ export function stateKey(generation: number, key: Uint8Array): Uint8Array {
   return row;
 }
 
+/** The least key after another. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  const after = new Uint8Array(key.length + 1);
+  after.set(key);
+  return after;
+}
+
 /** The state machine's own key, a view into the row's. */
 export function stateKeyOf(rowKey: Uint8Array): Uint8Array {
   return new Uint8Array(rowKey.buffer, rowKey.byteOffset + statePrefixBytes, rowKey.length - statePrefixBytes);

@@ -21,6 +21,8 @@ export interface StoreState {
   readonly sweeper: RowSweeper;
   /** Records that one batch removes at most. */
   readonly truncationStep: number;
+  /** Bytes of rows after which the row of an installation is written again. */
+  readonly installationMarkBytes: number;
 
   identity: StoredIdentity;
   hardState: HardState;

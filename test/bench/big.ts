@@ -87,9 +87,14 @@ function renderBigTable(measurements: readonly BigMeasurement[], machine: Machin
     row("elections meanwhile", ({ catchUp }) => String(catchUp.elections)),
     row(
       "memory of the leader, before and most",
-      ({ catchUp: { leader } }) => `${mib(leader.before)}, ${mib(leader.most)}`,
+      ({ catchUp: { leader } }) => `${mib(leader.before.own)}, ${mib(leader.most.own)}`,
     ),
-    row("memory of the follower, most", ({ catchUp }) => mib(catchUp.follower.most)),
+    row("memory of the follower, most", ({ catchUp: { follower } }) => mib(follower.most.own)),
+    row(
+      "files mapped by the leader, before and most",
+      ({ catchUp: { leader } }) => `${mib(leader.before.mapped)}, ${mib(leader.most.mapped)}`,
+    ),
+    row("files mapped by the follower, most", ({ catchUp: { follower } }) => mib(follower.most.mapped)),
     "",
   ].join("\n");
 }

@@ -11,9 +11,21 @@ export function writtenBytes(pid: number): number {
   return numberIn(`/proc/${pid}/io`, /^write_bytes: (\d+)$/m);
 }
 
-/** Memory of a process that is in RAM, bytes; Linux only. */
-export function residentBytes(pid: number): number {
-  return numberIn(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m) * bytesPerKib;
+/** Memory of a process that is in RAM, bytes. */
+export interface ResidentMemory {
+  /** What the process itself holds. */
+  readonly own: number;
+  /** Pages of files that it has mapped, LevelDB's tables among them: the system takes them back when it needs the room. */
+  readonly mapped: number;
+}
+
+/** Memory of a process that is in RAM; Linux only. */
+export function residentMemory(pid: number): ResidentMemory {
+  const path = `/proc/${pid}/status`;
+  return {
+    own: numberIn(path, /^RssAnon:\s+(\d+) kB$/m) * bytesPerKib,
+    mapped: numberIn(path, /^RssFile:\s+(\d+) kB$/m) * bytesPerKib,
+  };
 }
 
 function numberIn(path: string, pattern: RegExp): number {
@@ -36,13 +48,17 @@ export async function diskBytes(directory: string): Promise<number> {
 }
 
 /** Watches the memory of processes until it is stopped; gives the most that each had, in their order. */
-export function watchMemory(pids: readonly number[], intervalMs = 100): () => number[] {
-  const most = pids.map(residentBytes);
+export function watchMemory(pids: readonly number[], intervalMs = 100): () => ResidentMemory[] {
+  let most = pids.map(residentMemory);
   const timer = setInterval(() => {
-    for (const [at, pid] of pids.entries()) most[at] = Math.max(most[at] ?? 0, residentBytes(pid));
+    most = pids.map((pid, at) => largest(most[at], residentMemory(pid)));
   }, intervalMs);
   return () => {
     clearInterval(timer);
     return most;
   };
+}
+
+function largest(before: ResidentMemory | undefined, now: ResidentMemory): ResidentMemory {
+  return { own: Math.max(before?.own ?? 0, now.own), mapped: Math.max(before?.mapped ?? 0, now.mapped) };
 }

@@ -279,13 +279,25 @@ export const storageMutations: readonly Mutation[] = [
     tests: ["replica/snapshots.test.ts"],
   },
   {
+    number: 220,
+    fault: "a start takes what the row of an installation tells for all that is there",
+    edits: [
+      edit(
+        "storage/recover-installation.ts",
+        "stored = withRows(stored, page);",
+        "stored = withRows(stored, page.slice(page.length));",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
     number: 136,
     fault: "how far an installation is, is written before its rows",
     edits: [
       edit(
         "storage/engine-installation.ts",
-        "    await writeApart(this.#state, [...changes, installationRow(stored)]);\n",
-        "    await writeApart(this.#state, [installationRow(stored)]);\n    await writeApart(this.#state, changes);\n",
+        "    await writeApart(this.#state, marks ? [...changes, installationRow(stored)] : changes);\n",
+        "    if (marks) await writeApart(this.#state, [installationRow(stored)]);\n    await writeApart(this.#state, changes);\n",
       ),
     ],
     tests: snapshots,

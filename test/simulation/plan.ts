@@ -29,6 +29,7 @@ export interface DiskPlan {
   readonly slowShare: number;
   readonly slowMsMax: number;
   readonly truncationStep: number;
+  readonly installationMarkBytes: number;
   readonly watermarkIntervalMs: number;
 }
 
@@ -269,13 +270,15 @@ function drawNetwork(dice: Dice, electionTimeoutMs: number, profile: Profile): N
 
 function drawDisk(dice: Dice, profile: Profile): DiskPlan {
   const slow = profile === "storage" || dice.chance(0.3);
-  return {
+  const plan = {
     writeMs: { min: dice.real(0.05, 0.5), mean: slow ? dice.real(2, 15) : dice.real(0.1, 3) },
     slowShare: dice.chance(0.5) ? 0 : dice.real(0, 0.03),
     slowMsMax: dice.real(20, 600),
     truncationStep: dice.chance(0.4) ? dice.whole(1, 4) : 65_536,
     watermarkIntervalMs: dice.real(5, 200),
   };
+  // Where logs are cut in small steps, installations write down how far they are every few rows; elsewhere never.
+  return { ...plan, installationMarkBytes: 64 * plan.truncationStep };
 }
 
 function drawWorkload(dice: Dice, profile: Profile, electionTimeoutMs: number): WorkloadPlan {

@@ -252,6 +252,7 @@ export class SimMember implements WatchedMember {
         return process.after(delayMs, timed);
       },
       truncationStep: plan.disk.truncationStep,
+      installationMarkBytes: plan.disk.installationMarkBytes,
       clusterId,
       memberId: this.id,
       bootstrapConfiguration,

@@ -3,7 +3,17 @@ import { describe, expect, test } from "vitest";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { type Crash, CrashDisk, type CrashPlace, type Order } from "./crash-disk.ts";
 import { type Content, contentOf, nothing } from "./crash-model.ts";
-import { contents, outcomes, type Part, peers, plain, type Step, scenario, truncationStep } from "./crash-scenario.ts";
+import {
+  contents,
+  installationMarkBytes,
+  outcomes,
+  type Part,
+  peers,
+  plain,
+  type Step,
+  scenario,
+  truncationStep,
+} from "./crash-scenario.ts";
 import { inventory } from "./snapshot-fixture.ts";
 import { openOver } from "./store-fixture.ts";
 
@@ -25,6 +35,7 @@ function open(disk: CrashDisk): Promise<MemberStore> {
       return () => clearImmediate(timer);
     },
     truncationStep,
+    installationMarkBytes,
   });
 }
 

@@ -24,6 +24,9 @@ export interface Step {
 /** Records that one batch of the scenario's stores removes at most. */
 export const truncationStep = 3;
 
+/** Bytes of rows after which installations of the scenario's stores write down how far they are: with some of the batches. */
+export const installationMarkBytes = 14;
+
 const reopen: Step = { name: "close and open", parts: [] };
 
 function step(name: string, ...parts: Part[]): Step {

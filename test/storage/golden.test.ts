@@ -16,9 +16,11 @@ const names = [
   "compacted",
   "installed",
   "installing",
+  "installing-uncounted",
   "diverged",
   "rocksdb-compacted",
   "rocksdb-installing",
+  "rocksdb-installing-uncounted",
   "rocksdb-diverged",
 ];
 const everything = { start: Buffer.of(), end: Buffer.of(0xff) };

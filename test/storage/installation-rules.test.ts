@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { clearInSteps } from "../../src/storage/clear-in-steps.ts";
+import { readInstallation } from "../../src/storage/installation-row.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { metaKeys } from "../../src/storage/row-keys.ts";
 import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
@@ -175,6 +176,42 @@ describe("installing a snapshot", () => {
     await adding;
     expect(counts).toEqual([0, null, 512, keyOf(512), 1024, keyOf(1024)]);
     expect(installation.rowCount).toBe(1200);
+  });
+
+  test("now and then how far it is, is written down; a start counts what came since", async () => {
+    const rows = new MemoryRows();
+    const engine = openMemoryEngine(rows);
+    const marks: (Uint8Array | null)[] = [];
+    const write: typeof engine.write = async (changes) => {
+      for (const change of changes) {
+        if (change.type === "delete" || Buffer.compare(change.key, metaKeys.installation) !== 0) continue;
+        marks.push(readInstallation(change.value).lastKey);
+      }
+      await engine.write(changes);
+    };
+    const bytesOfTen = rowsOf(1, 10).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    const store = await openOver(rows, { engine: { ...engine, write }, installationMarkBytes: bytesOfTen });
+    await fill(store, 20, 10);
+    const installation = await store.beginInstallation(sourceAt(100, 1));
+    for (let first = 1; first <= 25; first += 1) {
+      await installation.addRows(rowsOf(first, first));
+      const { installation: found } = await openOver(copyOf(rows));
+      expect([found?.rowCount, found?.bytes]).toEqual([first, installation.bytes]);
+      expect(Buffer.from(found?.lastKey ?? []).toString()).toBe(keyOf(first));
+    }
+    expect(marks.map((key) => key && Buffer.from(key).toString())).toEqual([null, keyOf(10), keyOf(20)]);
+  });
+
+  test("what a start has to count does not grow with the starts", async () => {
+    const rows = new MemoryRows();
+    const bytesOfTen = rowsOf(11, 20).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    const reopened = () => openOver(rows, { installationMarkBytes: bytesOfTen });
+    const store = await reopened();
+    await fill(store, 20, 10);
+    await (await store.beginInstallation(sourceAt(100, 1))).addRows(rowsOf(11, 11));
+    for (let first = 12; first <= 20; first += 1) await (await reopened()).installation?.addRows(rowsOf(first, first));
+    const row = openMemoryEngine(rows).get(metaKeys.installation);
+    expect(row && readInstallation(row)).toMatchObject({ rowCount: 10, bytes: bytesOfTen });
   });
 
   test("trap 71: a snapshot that brings nothing new, or comes from nowhere, is not turned to", async () => {

@@ -146,16 +146,21 @@ const makers: Readonly<Record<string, (directory: string) => Promise<[MemberStor
     await store.markDiverged(divergence);
     return [store, { divergence }];
   },
-  installing: async (directory) => {
-    const store = await fill(directory);
-    await store.compact(base(5));
-    const installation = await store.beginInstallation(source(20));
-    const rows = stateAt(20).slice(0, 6);
-    await installation.addRows(rows);
-    const held = { entries: entries(6, 12), installation: { snapshotId: "snapshot 20", rows } };
-    return [store, { ...held, base: { index: 5, term: 2, configurationIndex: 3 } }];
-  },
+  // "installing" was made with code that counted the rows in every batch.
+  installing: fillInPart,
+  "installing-uncounted": fillInPart,
 };
+
+/** Rows of a snapshot are there, not all of them, and not all counted by the row of the installation. */
+async function fillInPart(directory: string): Promise<[MemberStore, Partial<Expected>]> {
+  const store = await fill(directory);
+  await store.compact(base(5));
+  const installation = await store.beginInstallation(source(20));
+  const rows = stateAt(20).slice(0, 6);
+  await installation.addRows(rows);
+  const held = { entries: entries(6, 12), installation: { snapshotId: "snapshot 20", rows } };
+  return [store, { ...held, base: { index: 5, term: 2, configurationIndex: 3 } }];
+}
 
 function open(directory: string): Promise<MemberStore> {
   return openMemberStore({

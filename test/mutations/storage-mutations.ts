@@ -279,18 +279,6 @@ export const storageMutations: readonly Mutation[] = [
     tests: ["replica/snapshots.test.ts"],
   },
   {
-    number: 220,
-    fault: "a start takes what the row of an installation tells for all that is there",
-    edits: [
-      edit(
-        "storage/recover-installation.ts",
-        "stored = withRows(stored, page);",
-        "stored = withRows(stored, page.slice(page.length));",
-      ),
-    ],
-    tests: snapshots,
-  },
-  {
     number: 136,
     fault: "how far an installation is, is written before its rows",
     edits: [
@@ -298,6 +286,18 @@ export const storageMutations: readonly Mutation[] = [
         "storage/engine-installation.ts",
         "    await writeApart(this.#state, marks ? [...changes, installationRow(stored)] : changes);\n",
         "    if (marks) await writeApart(this.#state, [installationRow(stored)]);\n    await writeApart(this.#state, changes);\n",
+      ),
+    ],
+    tests: snapshots,
+  },
+  {
+    number: 137,
+    fault: "a start takes what the row of an installation tells for all that is there",
+    edits: [
+      edit(
+        "storage/recover-installation.ts",
+        "stored = withRows(stored, page);",
+        "stored = withRows(stored, page.slice(page.length));",
       ),
     ],
     tests: snapshots,

@@ -20,15 +20,18 @@ export class MemoryRows {
     return valueIn(this.#rows, key);
   }
 
-  /** Makes one change, with arrays of its own. */
-  apply(change: RowChange): void {
+  /** Makes one change, with arrays of its own; returns the value that stood there before. */
+  apply(change: RowChange): Uint8Array | undefined {
     if (this.#shared) this.#rows = this.#rows.slice();
     this.#shared = false;
     const at = firstRowFrom(this.#rows, change.key);
     const found = this.#rows[at];
-    const present = found !== undefined && compareBytes(found[0], change.key) === 0 ? 1 : 0;
-    if (change.type === "delete") this.#rows.splice(at, present);
-    else this.#rows.splice(at, present, [copyOf(change.key), copyOf(change.value)]);
+    const before = found !== undefined && compareBytes(found[0], change.key) === 0 ? found : undefined;
+    if (change.type === "delete") {
+      if (before !== undefined) this.#rows.splice(at, 1);
+    } else if (before !== undefined) this.#rows[at] = [before[0], copyOf(change.value)];
+    else this.#rows.splice(at, 0, [copyOf(change.key), copyOf(change.value)]);
+    return before?.[1];
   }
 }
 
@@ -131,9 +134,9 @@ export function firstRowFrom(rows: readonly Row[], key: Uint8Array): number {
   return low;
 }
 
-/** A slice would share the bytes of a Buffer. */
+/** From the pool of buffers: memory of its own costs a row ten times as much. A slice would share the bytes of a Buffer. */
 function copyOf(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
+  return Buffer.from(bytes);
 }
 
 function copyIfThere(bytes: Uint8Array | undefined): Uint8Array | undefined {

@@ -32,10 +32,11 @@ const segments: readonly Segment[] = [
   { column: "log", range: { start: Uint8Array.of(logSpace), end: Uint8Array.of(stateSpace) } },
   { column: "state", range: { start: Uint8Array.of(stateSpace), end: Uint8Array.of(stateSpace + 1) } },
 ];
+const behindState = Uint8Array.of(stateSpace + 1);
 
 /** Splits a range by column family, in byte order; leaves out what is empty. */
 export function segmentsOf({ start, end }: KeyRange): Segment[] {
-  const last: Segment = { column: "default", range: { start: Uint8Array.of(stateSpace + 1), end } };
+  const last: Segment = { column: "default", range: { start: behindState, end } };
   const parts: Segment[] = [];
   for (const { column, range } of [...segments, last]) {
     const from = later(start, range.start);

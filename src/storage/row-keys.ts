@@ -103,7 +103,10 @@ export function stateKeyOf(rowKey: Uint8Array): Uint8Array {
 /** Generation of a state row; `undefined` when the key is no such row's. */
 export function generationOf(rowKey: Uint8Array): number | undefined {
   if (rowKey.length < statePrefixBytes || rowKey[0] !== space.state) return undefined;
-  return new DataView(rowKey.buffer, rowKey.byteOffset).getUint32(1);
+  // Without a view over the key, as above.
+  let generation = 0;
+  for (let at = 1; at < statePrefixBytes; at += 1) generation = generation * 256 + (rowKey[at] ?? 0);
+  return generation;
 }
 
 /** Every state row of a generation. */

@@ -10,7 +10,7 @@ import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import { DiskLog } from "./disk-log.ts";
-import { rowHash, StateHash } from "./state-hash.ts";
+import { StateHash, storedRowHash } from "./state-hash.ts";
 import type { World } from "./world.ts";
 
 /** No write takes longer, but for stalls; milliseconds. */
@@ -199,10 +199,9 @@ export class SimDisk {
         this.#world.coverage.saw("truncated");
         removed.push(gone);
       }
-      this.#noteState(change);
-      this.rows.apply(change);
-      if (Buffer.compare(change.key, metaKeys.hardState) === 0) this.#hardState = undefined;
-      if (Buffer.compare(change.key, metaKeys.progress) === 0) this.#appliedIndex = undefined;
+      this.#noteState(change, this.rows.apply(change));
+      if (isMetaKey(change.key, metaKeys.hardState)) this.#hardState = undefined;
+      if (isMetaKey(change.key, metaKeys.progress)) this.#appliedIndex = undefined;
     }
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
     if (this.base !== undefined && this.base !== base) this.onBaseMoved(this.base);
@@ -221,8 +220,7 @@ export class SimDisk {
     this.rows = new MemoryRows();
     this.#stateHashes = new Map();
     for (const [key, value] of rows) {
-      this.#noteState({ type: "put", key, value });
-      this.rows.apply({ type: "put", key, value });
+      this.#noteState({ type: "put", key, value }, this.rows.apply({ type: "put", key, value }));
     }
     this.#log = new DiskLog(rows);
     this.#hardState = undefined;
@@ -270,14 +268,14 @@ export class SimDisk {
     return this.base?.generation ?? firstGeneration;
   }
 
-  #noteState(change: RowChange): void {
+  /** Takes note of a row's change; `before` is the value that stood there. */
+  #noteState(change: RowChange, before: Uint8Array | undefined): void {
     const generation = generationOf(change.key);
     if (generation === undefined) return;
     const hash = this.#stateHashes.get(generation) ?? new StateHash();
     this.#stateHashes.set(generation, hash);
-    const key = stateKeyOf(change.key);
     const after = change.type === "put" ? change.value : undefined;
-    hash.change(rowHash(key, contentOf(this.rows.get(change.key))), rowHash(key, contentOf(after)));
+    hash.change(storedRowHash(change.key, before), storedRowHash(change.key, after));
   }
 
   #flipped(value: Uint8Array): Uint8Array {
@@ -292,7 +290,7 @@ export class SimDisk {
   }
 }
 
-/** What the checksum of a state row covers. */
-function contentOf(value: Uint8Array | undefined): Uint8Array | undefined {
-  return value?.subarray(4);
+/** Whether a key is this one of {@link metaKeys}. By hand: of two bytes, a call of native code costs more than the comparison. */
+function isMetaKey(key: Uint8Array, metaKey: Uint8Array): boolean {
+  return key[0] === metaKey[0] && key[1] === metaKey[1] && key.length === metaKey.length;
 }

@@ -54,7 +54,7 @@ export function openSimDatabase(ports: SimDatabasePorts): {
     _getManySync: (keys: readonly Uint8Array[], { column }: { readonly column: Column }) =>
       keys.map((key) => {
         const value = columns[columnOf(key)] === column ? disk.rows.get(key) : undefined;
-        return value === undefined ? undefined : misread(new Uint8Array(value));
+        return value === undefined ? undefined : misread(Buffer.from(value));
       }),
     close: async () => {},
   };
@@ -153,7 +153,7 @@ class SimIterator implements RocksIterator {
       const row = rows[reverse ? rows.length - 1 - this.#passed : this.#passed];
       if (row === undefined) break;
       const [key, value] = row;
-      page.push([new Uint8Array(key), this.#ports.misread(new Uint8Array(value))]);
+      page.push([Buffer.from(key), this.#ports.misread(Buffer.from(value))]);
       bytes += key.length + value.length;
       this.#passed++;
       this.#left--;

@@ -3,9 +3,12 @@ export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
 
-/** Stops with {@link AssertionError} unless `condition` holds. Assertions stay on in production. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new AssertionError(message);
+/**
+ * Stops with {@link AssertionError} unless `condition` holds. Assertions stay on in production: a message that has to be put
+ * together is given as a function, so that it costs nothing while they hold.
+ */
+export function assert(condition: unknown, message: string | (() => string)): asserts condition {
+  if (!condition) throw new AssertionError(typeof message === "string" ? message : message());
 }
 
 /** The branch that the type checker proves unreachable; reached only when a type lies. */

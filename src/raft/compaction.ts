@@ -8,7 +8,7 @@ export function logBaseAt(state: RaftState, index: Index): LogBase {
   const term = state.log.termAt(index);
   invariant(
     term !== undefined && index <= state.commitIndex,
-    `${index} is not between the log's base ${state.log.base.index} and the commit index ${state.commitIndex}`,
+    () => `${index} is not between the log's base ${state.log.base.index} and the commit index ${state.commitIndex}`,
   );
   return { index, term, configuration: state.configurations.at(index) };
 }
@@ -19,7 +19,10 @@ export function logBaseAt(state: RaftState, index: Index): LogBase {
  */
 export function compact(state: RaftState, index: Index): LogBase {
   invariant(state.installing === null, "no compaction during an installation");
-  invariant(index <= state.appliedIndex, `compaction to ${index}, but only ${state.appliedIndex} entries are applied`);
+  invariant(
+    index <= state.appliedIndex,
+    () => `compaction to ${index}, but only ${state.appliedIndex} entries are applied`,
+  );
   const base = logBaseAt(state, index);
   if (base.configuration.configuration.voters.length === 0) return logBaseAt(state, state.log.base.index);
   state.log.compactTo(index);

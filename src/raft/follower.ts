@@ -35,7 +35,7 @@ function afterBase(state: RaftState, request: AppendEntriesRequest): AppendEntri
   const known = base.index - request.prevLogIndex;
   if (known <= 0 || known > entries.length) return request;
   const last = entries[known - 1];
-  invariant(last?.term === base.term, `entry ${base.index} is committed with another term than ${last?.term}`);
+  invariant(last?.term === base.term, () => `entry ${base.index} is committed with another term than ${last?.term}`);
   return { ...request, prevLogIndex: base.index, prevLogTerm: base.term, entries: entries.slice(known) };
 }
 
@@ -48,7 +48,7 @@ function appendNew(state: RaftState, request: AppendEntriesRequest): void {
   if (firstIndex <= state.log.lastIndex) {
     invariant(
       firstIndex > state.commitIndex,
-      `entry ${firstIndex} conflicts with the committed log (${state.commitIndex})`,
+      () => `entry ${firstIndex} conflicts with the committed log (${state.commitIndex})`,
     );
     state.log.truncateFrom(firstIndex);
     state.configurations.truncateFrom(firstIndex);

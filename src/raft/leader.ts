@@ -141,7 +141,7 @@ export function entriesRead(state: RaftState, peer: MemberId, entries: readonly 
 function sendAppend(state: RaftState, to: MemberId, progress: Progress, entries: readonly Entry[]): void {
   const prevLogIndex = progress.nextIndex - 1;
   const prevLogTerm = state.log.termAt(prevLogIndex);
-  invariant(prevLogTerm !== undefined, `entry ${prevLogIndex} before the first to send is in the log`);
+  invariant(prevLogTerm !== undefined, () => `entry ${prevLogIndex} before the first to send is in the log`);
   const request: AppendEntriesRequest = {
     type: "AppendEntriesRequest",
     from: state.id,
@@ -169,7 +169,7 @@ export function handleAppendEntriesResponse(state: RaftState, response: AppendEn
   }
   invariant(
     response.matchIndex <= state.log.lastIndex,
-    `${response.from} has ${response.matchIndex}, beyond the leader's log`,
+    () => `${response.from} has ${response.matchIndex}, beyond the leader's log`,
   );
   const grew = progress.matched(response.matchIndex);
   // A snapshot may stand anywhere from the base on, whatever was announced.

@@ -125,8 +125,8 @@ export class RaftLog {
   /** Adds entries right after the last one. */
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      invariant(entry.index === this.#lastIndex + 1, `entry ${entry.index} follows ${this.#lastIndex}`);
-      invariant(entry.term >= this.lastTerm, `term ${entry.term} follows term ${this.lastTerm}`);
+      invariant(entry.index === this.#lastIndex + 1, () => `entry ${entry.index} follows ${this.#lastIndex}`);
+      invariant(entry.term >= this.lastTerm, () => `term ${entry.term} follows term ${this.lastTerm}`);
       if (entry.term !== this.lastTerm || this.#termRuns.length === 0) {
         this.#termRuns.push({ firstIndex: entry.index, term: entry.term });
       }
@@ -138,7 +138,7 @@ export class RaftLog {
 
   /** Removes every entry from `index` on. A write of them that is under way no longer counts. */
   truncateFrom(index: Index): void {
-    invariant(index > this.#base.index, `truncation at ${index} reaches into the base ${this.#base.index}`);
+    invariant(index > this.#base.index, () => `truncation at ${index} reaches into the base ${this.#base.index}`);
     if (index > this.#lastIndex) return;
     if (index <= this.#submittedIndex) {
       this.#truncateFrom = Math.min(this.#truncateFrom ?? index, index);
@@ -161,7 +161,7 @@ export class RaftLog {
   slice(from: Index, to: Index, bytesMax: number): Entry[] | undefined {
     invariant(
       from <= to && to <= this.#lastIndex,
-      `slice ${from}..${to} lies in the log, which ends at ${this.#lastIndex}`,
+      () => `slice ${from}..${to} lies in the log, which ends at ${this.#lastIndex}`,
     );
     if (from < this.#tailFirstIndex) return undefined;
     const entries: Entry[] = [];
@@ -220,7 +220,10 @@ export class RaftLog {
   /** Forgets the entries up to `index`, all of them durable. */
   compactTo(index: Index): void {
     const term = this.termAt(index);
-    invariant(term !== undefined && index <= this.#durableIndex, `compaction to ${index}, which is not durable here`);
+    invariant(
+      term !== undefined && index <= this.#durableIndex,
+      () => `compaction to ${index}, which is not durable here`,
+    );
     const last = this.#termRuns.findLastIndex((run) => run.firstIndex <= index + 1);
     const kept = this.#termRuns.slice(Math.max(last, 0));
     const first = kept[0];
@@ -263,13 +266,13 @@ export class RaftLog {
 
   #entry(index: Index): Entry {
     const entry = this.#tail[index - this.#tailFirstIndex];
-    invariant(entry !== undefined && entry.index === index, `entry ${index} is in memory`);
+    invariant(entry !== undefined && entry.index === index, () => `entry ${index} is in memory`);
     return entry;
   }
 
   #run(position: number): TermRun {
     const run = this.#termRuns[position];
-    invariant(run !== undefined, `term run ${position} exists`);
+    invariant(run !== undefined, () => `term run ${position} exists`);
     return run;
   }
 }

@@ -214,13 +214,13 @@ export class RaftNode {
     const write = canWrite ? takeWrite(state) : undefined;
     const apply = takeApply(state);
     state.log.releaseTail(state.commitIndex, state.options.tailBytesMax);
-    const { messages, readStates: reads, logReads, snapshotToFetch: fetchSnapshot } = state;
+    const { messages, readStates: reads, logReads } = state;
+    const fetchSnapshot = state.snapshotToFetch ?? undefined;
     state.messages = [];
     state.snapshotToFetch = null;
     state.readStates = [];
     state.logReads = [];
-    const ready = { messages, reads, logReads, ...(write && { write }), ...(apply && { apply }) };
-    return fetchSnapshot === null ? ready : { ...ready, fetchSnapshot };
+    return { messages, write, apply, reads, logReads, fetchSnapshot };
   }
 
   /** The write of the last {@link Ready} that had one is durable. Its messages may leave. */
@@ -236,7 +236,7 @@ export class RaftNode {
   /** Everything that the last {@link Ready.apply} asked for is applied. */
   applied(index: Index): void {
     const state = this.#state;
-    invariant(index === state.applyingIndex, `applied ${index}, asked for ${state.applyingIndex}`);
+    invariant(index === state.applyingIndex, () => `applied ${index}, asked for ${state.applyingIndex}`);
     state.appliedIndex = index;
   }
 

@@ -202,7 +202,7 @@ export function isSelfVoter(state: RaftState): boolean {
 
 /** Enters a later term. What waits to be told in earlier ones is stale, and would pile up behind a disk that stands still. */
 export function enterTerm(state: RaftState, term: Term, votedFor: MemberId | null): void {
-  invariant(term > state.term, `term ${term} follows term ${state.term}`);
+  invariant(term > state.term, () => `term ${term} follows term ${state.term}`);
   state.term = term;
   state.votedFor = votedFor;
   state.matchedIndex = 0;

@@ -15,15 +15,15 @@ export interface Write {
 export interface Ready {
   /** May leave now. */
   readonly messages: readonly Message[];
-  /** To be written; answered by {@link RaftNode.written}. Absent when there is nothing to write or a write is under way. */
-  readonly write?: Write;
-  /** Entries to apply, both included; answered by {@link RaftNode.applied}. Absent when there are none, or some are under way. */
-  readonly apply?: { readonly first: Index; readonly last: Index };
+  /** To be written; answered by {@link RaftNode.written}. `undefined` when there is nothing to write or a write is under way. */
+  readonly write: Write | undefined;
+  /** Entries to apply, both included; answered by {@link RaftNode.applied}. `undefined` when there are none, or some are under way. */
+  readonly apply: { readonly first: Index; readonly last: Index } | undefined;
   readonly reads: readonly ReadState[];
   /** Answered by {@link RaftNode.entriesRead}. */
   readonly logReads: readonly LogRead[];
   /** To be fetched, then answered by {@link RaftNode.beginInstall}; told again and again until then. */
-  readonly fetchSnapshot?: SnapshotToFetch;
+  readonly fetchSnapshot: SnapshotToFetch | undefined;
 }
 
 /** What became of a proposal: where its entries stand, or why there are none. */

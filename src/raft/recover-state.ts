@@ -86,16 +86,17 @@ function checkRecovered({ appliedIndex, baseConfiguration }: RecoveredMember, lo
   // A commit index is written with or after the entries that it covers, and so is the state.
   invariant(
     commitIndex <= log.lastIndex,
-    `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
+    () =>
+      `${commitIndex} entries are committed or applied, but the durable log ends at ${log.lastIndex}: entries were lost`,
   );
   invariant(
     appliedIndex >= log.base.index,
-    `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
+    () => `the log begins after ${log.base.index}, the state ends at ${appliedIndex}`,
   );
   invariant(baseConfiguration.index <= log.base.index, "the base configuration is in force at the log's base");
 }
 
 function checkLease({ lease }: RaftOptions): void {
   const drift = lease?.clockDriftMax ?? 0;
-  invariant(drift >= 0 && drift < 1, `clocks may run apart by 0 or more and less than 1, not ${drift}`);
+  invariant(drift >= 0 && drift < 1, () => `clocks may run apart by 0 or more and less than 1, not ${drift}`);
 }

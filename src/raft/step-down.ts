@@ -8,7 +8,7 @@ import { enterTerm, type RaftState, resetElectionTimer } from "./raft-state.ts";
  * vote back; reads that wait for the leader of before are given up.
  */
 export function becomeFollower(state: RaftState, term: Term, leaderId: MemberId | null): void {
-  invariant(term >= state.term, `term ${term} follows term ${state.term}`);
+  invariant(term >= state.term, () => `term ${term} follows term ${state.term}`);
   if (term > state.term) enterTerm(state, term, null);
   const leaderChanged = state.leaderId !== leaderId;
   const wasFollower = state.role === "follower";

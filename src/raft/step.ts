@@ -12,7 +12,7 @@ import { answerLowerTerm, isPreVoteRequest, meetHigherTerm } from "./term-rules.
 
 /** Takes a message in: first its term, then what it says. */
 export function step(state: RaftState, message: Message): void {
-  invariant(message.to === state.id, `message for ${message.to} reached ${state.id}`);
+  invariant(message.to === state.id, () => `message for ${message.to} reached ${state.id}`);
   if (message.term > state.term && !meetHigherTerm(state, message)) return;
   if (message.term < state.term && !isPreVoteRequest(message)) {
     answerLowerTerm(state, message);
@@ -60,7 +60,7 @@ function dispatch(state: RaftState, message: Message): void {
 }
 
 function hearLeader(state: RaftState, leaderId: MemberId): void {
-  invariant(state.role !== "leader", `two leaders in term ${state.term}: ${state.id} and ${leaderId}`);
+  invariant(state.role !== "leader", () => `two leaders in term ${state.term}: ${state.id} and ${leaderId}`);
   if (state.role !== "follower" || state.leaderId !== leaderId) becomeFollower(state, state.term, leaderId);
   state.electionElapsedMs = 0;
   state.leaderSilenceMs = 0;

@@ -132,7 +132,7 @@ export class Applier {
   /** Applies one entry; returns the size of its result. */
   #apply(entry: Entry): number {
     const { node, stateMachine, view, proposals } = this.#deps;
-    assert(entry.index === this.#appliedIndex + 1, `entry ${entry.index} applied after ${this.#appliedIndex}`);
+    assert(entry.index === this.#appliedIndex + 1, () => `entry ${entry.index} applied after ${this.#appliedIndex}`);
     let size = 0;
     if (entry.kind === "command") {
       const { index, timeMs } = entry;

@@ -105,7 +105,10 @@ export class Compactor {
       done(this.#outcome());
       return;
     }
-    assert(target <= this.#appliedIndex, `compaction to ${target}, but only ${this.#appliedIndex} is durably applied`);
+    assert(
+      target <= this.#appliedIndex,
+      () => `compaction to ${target}, but only ${this.#appliedIndex} is durably applied`,
+    );
     // The core first: what it does not count on any more may go from the disk.
     const base = node.compact(target);
     if (base.index < firstIndex) {

@@ -66,7 +66,10 @@ export class Integrity {
 
   constructor(deps: IntegrityDependencies) {
     const { version = 1 } = deps.stateMachine;
-    assert(Number.isInteger(version) && version >= 1 && version < 2 ** 32, `no version of a state machine: ${version}`);
+    assert(
+      Number.isInteger(version) && version >= 1 && version < 2 ** 32,
+      () => `no version of a state machine: ${version}`,
+    );
     this.#deps = deps;
     this.#divergence = deps.store.divergence ?? null;
     this.#lastMs = deps.runtime.now();
@@ -127,7 +130,7 @@ export class Integrity {
     }
     const snapshot = store.openSnapshot();
     const { appliedIndex } = snapshot;
-    assert(appliedIndex === heldAt, `the durable state stands at ${appliedIndex}, applying pauses at ${heldAt}`);
+    assert(appliedIndex === heldAt, () => `the durable state stands at ${appliedIndex}, applying pauses at ${heldAt}`);
     this.#lastMs = runtime.now();
     this.#scrubber.begin(snapshot);
     applier.release();

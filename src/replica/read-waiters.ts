@@ -109,7 +109,7 @@ export class ReadWaiters {
     this.#gathered = keep(this.#gathered);
     this.#unconfirmed = keep(this.#unconfirmed);
     for (const [context, waiters] of this.#asked) this.#asked.set(context, keep(waiters));
-    this.#confirmed = this.#confirmed.map(({ waiters, ...rest }) => ({ ...rest, waiters: keep(waiters) }));
+    this.#confirmed = this.#confirmed.map((read) => ({ ...read, waiters: keep(read.waiters) }));
     this.#size -= ended.length;
     for (const waiter of ended) waiter.done(reason, always);
     return ended.length;

@@ -29,6 +29,8 @@ export class Reader {
   readonly #deps: ReaderDependencies;
   readonly #waiters = new ReadWaiters();
   #appliedWaiters: AppliedWaiter[] = [];
+  /** Whether anybody has begun to wait since the last look; what was looked at before changes only with the state. */
+  #waitsAnew = false;
   #caughtUp = false;
   #counted = { byRound: 0, byLease: 0 };
   #draining = false;
@@ -77,6 +79,7 @@ export class Reader {
       return;
     }
     this.#appliedWaiters.push({ reached, deadlineMs, done });
+    this.#waitsAnew = true;
   }
 
   /** Asks the core about what has gathered. */
@@ -102,7 +105,7 @@ export class Reader {
   /** Takes the core's answers, and ends the reads whose index is applied. */
   serve(states: readonly ReadState[], applied: boolean): void {
     for (const state of states) this.#waiters.answered(state);
-    if (states.length === 0 && !applied && this.#appliedWaiters.length === 0) return;
+    if (states.length === 0 && !applied && !this.#waitsAnew) return;
     const { metrics, runtime, applier } = this.#deps;
     const reached = this.#waiters.takeReached(applier.appliedIndex);
     if (reached[0] !== undefined) {
@@ -135,6 +138,7 @@ export class Reader {
   }
 
   #serveApplied(): void {
+    this.#waitsAnew = false;
     if (this.#appliedWaiters.length === 0) return;
     const reached = this.#appliedWaiters.filter((waiter) => waiter.reached());
     if (reached.length === 0) return;

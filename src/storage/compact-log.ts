@@ -11,9 +11,9 @@ import { commit, formatRows, formatWritten, type StoreState } from "./store-stat
  */
 export async function compactLog(state: StoreState, base: LogBase): Promise<void> {
   const { base: before, progress } = state;
-  assert(base.index >= before.index, `the log's base falls from ${before.index} to ${base.index}`);
-  assert(base.index <= progress.appliedIndex, `entry ${base.index} is not applied (${progress.appliedIndex})`);
-  assert(base.configuration.index <= base.index, `the configuration of ${base.index} is a later one`);
+  assert(base.index >= before.index, () => `the log's base falls from ${before.index} to ${base.index}`);
+  assert(base.index <= progress.appliedIndex, () => `entry ${base.index} is not applied (${progress.appliedIndex})`);
+  assert(base.configuration.index <= base.index, () => `the configuration of ${base.index} is a later one`);
   if (base.index === before.index) return;
   await state.lane.run(() => moveBase(state, base));
 }
@@ -23,7 +23,7 @@ async function moveBase(state: StoreState, base: LogBase): Promise<void> {
   // A snapshot that was installed meanwhile stands beyond everything that was applied.
   if (before.index >= base.index) return;
   const { term, checksum } = readTail(engine, base.index);
-  assert(term === base.term, `entry ${base.index} has term ${term}, its base says ${base.term}`);
+  assert(term === base.term, () => `entry ${base.index} has term ${term}, its base says ${base.term}`);
   const mark = await logSize.markAt(engine, base.index);
   const moved: StoredBase = { ...base, checksum, generation: before.generation };
   await commit(state, [...formatRows(state), baseRow(moved)], () => {

@@ -121,7 +121,7 @@ export class EngineMemberStore implements MemberStore {
   async rememberPeerDirectory(memberId: MemberId, dataDirectoryId: string): Promise<void> {
     this.#state.guard.check();
     const known = this.#peerDirectories.get(memberId);
-    assert(known === undefined || known === dataDirectoryId, `member ${memberId} already has directory ${known}`);
+    assert(known === undefined || known === dataDirectoryId, () => `member ${memberId} already has directory ${known}`);
     if (known === undefined) {
       // Before the write, so that another directory is refused while this one is on its way.
       this.#peerDirectories.set(memberId, dataDirectoryId);
@@ -188,7 +188,7 @@ function addEntries(state: StoreState, entries: readonly Entry[], rows: RowChang
   let { tail } = state.progress;
   for (const entry of entries) {
     const { index, term } = entry;
-    assert(term >= tail.term, `entry ${index} has term ${term}, below the ${tail.term} before it`);
+    assert(term >= tail.term, () => `entry ${index} has term ${term}, below the ${tail.term} before it`);
     const record = encodeRecord(entry, tail.checksum);
     rows.push({ type: "put", key: logKey(index), value: record });
     state.logSize.append(index, record.length);

@@ -12,10 +12,10 @@ import { truncate } from "./truncate-log.ts";
 
 /** Asserts what an installed snapshot owes the store; one that breaks a rule comes from a bug and must not be turned to. */
 export function checkFlip({ hardState, progress }: StoreState, { index, term, configuration }: LogBase): void {
-  assert(index > hardState.commitIndex, `the snapshot at ${index} is not beyond what is committed`);
-  assert(index > progress.appliedIndex, `the snapshot at ${index} is not beyond what is applied`);
-  assert(term <= hardState.term, `the snapshot's term ${term} is beyond the hard state's ${hardState.term}`);
-  assert(configuration.index <= index, `the configuration of ${index} is a later one`);
+  assert(index > hardState.commitIndex, () => `the snapshot at ${index} is not beyond what is committed`);
+  assert(index > progress.appliedIndex, () => `the snapshot at ${index} is not beyond what is applied`);
+  assert(term <= hardState.term, () => `the snapshot's term ${term} is beyond the hard state's ${hardState.term}`);
+  assert(configuration.index <= index, () => `the configuration of ${index} is a later one`);
 }
 
 /**

@@ -35,7 +35,7 @@ export function emptyLog({ dataDirectoryId }: { readonly dataDirectoryId: string
 /** Encodes an entry that follows the record with checksum `chain`. */
 export function encodeRecord(entry: Entry, chain: number): Buffer {
   const payload = payloadOf(entry);
-  assert(payload.length <= payloadBytesMax, `entry ${entry.index} has ${payload.length} bytes of payload`);
+  assert(payload.length <= payloadBytesMax, () => `entry ${entry.index} has ${payload.length} bytes of payload`);
   const record = Buffer.allocUnsafe(offsets.payload + payload.length);
   record[offsets.format] = recordFormat;
   record[offsets.kind] = kinds[entry.kind];
@@ -132,7 +132,7 @@ function readConfiguration(payload: Uint8Array, index: Index) {
 }
 
 function writeNumber(record: Buffer, offset: number, value: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, `${value} is no index, term or time`);
+  assert(Number.isSafeInteger(value) && value >= 0, () => `${value} is no index, term or time`);
   record.writeUInt32BE(Math.floor(value / 2 ** 32), offset);
   record.writeUInt32BE(value % 2 ** 32, offset + 4);
 }

@@ -27,7 +27,7 @@ export async function readLog(
   to: Index,
   bytesMax: number,
 ): Promise<Entry[]> {
-  assert(from <= to, `entries ${from} to ${to} are no range`);
+  assert(from <= to, () => `entries ${from} to ${to} are no range`);
   if (from <= base.index || to > lastIndex) {
     throw new RaftKvError("LOG_RANGE", `entries ${from} to ${to} are not within ${base.index + 1} to ${lastIndex}`);
   }

@@ -137,7 +137,7 @@ export class RocksdbEngine implements StorageEngine {
   /** Makes what has to see one moment: made again while the writing thread comes in between. */
   #atOneMoment<T extends { close(): Promise<void> }>(make: () => T): T {
     for (let attempt = 1; ; attempt++) {
-      assert(attempt <= momentAttemptsMax, `a write came between ${momentAttemptsMax} times`);
+      assert(attempt <= momentAttemptsMax, () => `a write came between ${momentAttemptsMax} times`);
       const { sequence } = this.#opened.database;
       const made = make();
       if (this.#opened.database.sequence === sequence) return made;

@@ -84,7 +84,7 @@ export class RocksdbWriter implements RocksdbWrites {
 
   #ask(task: (id: number) => WriterTask, transfer: ArrayBuffer[]): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    assert(this.#waiting.size < tasksMax, `${tasksMax} writes wait for the thread`);
+    assert(this.#waiting.size < tasksMax, () => `${tasksMax} writes wait for the thread`);
     this.#worker.ref();
     const id = this.#nextId++;
     const done = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));

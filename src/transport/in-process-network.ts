@@ -30,7 +30,7 @@ export function createInProcessNetwork(): InProcessNetwork {
   };
   return {
     createTransport(identity, options = {}) {
-      assert(!transports.has(identity.memberId), `member ${identity.memberId} has a transport already`);
+      assert(!transports.has(identity.memberId), () => `member ${identity.memberId} has a transport already`);
       const transport = new InProcessTransport(identity, network, options);
       transports.set(identity.memberId, transport);
       return transport;

@@ -3,7 +3,7 @@ import { assert } from "../lib/assert.ts";
 
 /** Tag of a field, which takes one byte for numbers up to 15. */
 export function tagOf(number: number, type: WireType): number {
-  assert(number <= 15, `field number ${number} needs a tag of more than one byte`);
+  assert(number <= 15, () => `field number ${number} needs a tag of more than one byte`);
   return (number << 3) | type;
 }
 
@@ -16,7 +16,7 @@ export function varintSize(value: number): number {
 
 /** Writes `value`, an integer from 0 to 2^53 - 1, and returns the offset behind it. */
 export function writeVarint(bytes: Uint8Array, start: number, value: number): number {
-  assert(Number.isSafeInteger(value) && value >= 0, `${value} is no index, term, time or length`);
+  assert(Number.isSafeInteger(value) && value >= 0, () => `${value} is no index, term, time or length`);
   let at = start;
   let rest = value;
   // Bit operations see 32 bits only.

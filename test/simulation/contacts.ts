@@ -25,12 +25,15 @@ export class Contacts {
   /** Messages have arrived, and `turns` were asked for so far. */
   heard(from: MemberId, messages: readonly PeerMessage[], atMs: number, turns: number): void {
     this.#peers.set(from, { atMs, turns });
-    if (messages.some(({ type }) => leaderMessages.has(type))) Object.assign(this.#leader, { atMs, turns });
+    if (!messages.some(({ type }) => leaderMessages.has(type))) return;
+    this.#leader.atMs = atMs;
+    this.#leader.turns = turns;
   }
 
   /** Turn number `turn` begins. */
   turn(turn: number, atMs: number): void {
-    for (const contact of [this.#leader, ...this.#peers.values()]) if (turn <= contact.turns) contact.atMs = atMs;
+    if (turn <= this.#leader.turns) this.#leader.atMs = atMs;
+    for (const contact of this.#peers.values()) if (turn <= contact.turns) contact.atMs = atMs;
   }
 
   /** When anybody was last heard who claims to lead. */

@@ -46,7 +46,7 @@ export class SimNetwork {
   /** How long something takes from one member to another. */
   drawDelayMs(from: MemberId, to: MemberId): number {
     const { delayMs, slowShare, slowMsMax } = this.conditions;
-    const slowLinkMs = this.slowLinks.get(`${from} ${to}`);
+    const slowLinkMs = this.slowLinks.size === 0 ? undefined : this.slowLinks.get(`${from} ${to}`);
     if (slowLinkMs !== undefined) this.#world.coverage.saw("slowLink");
     const tailMs = this.dice.chance(slowShare) ? this.dice.real(0, slowMsMax) : 0;
     return delayMs.min + this.dice.exponential(delayMs.mean) + tailMs + (slowLinkMs ?? 0);

@@ -23,20 +23,23 @@ export class Trace {
   /** Mixes numbers into the hash. */
   mix(...numbers: readonly number[]): void {
     this.#events++;
-    for (const number of numbers) {
-      // Times are no whole numbers: the fraction counts, too.
-      const whole = Math.floor(number);
-      this.#low = Math.imul(this.#low ^ whole, prime);
-      this.#high = Math.imul(this.#high ^ Math.floor((number - whole) * 2 ** 32) ^ (this.#low >>> 7), prime);
-    }
+    for (const number of numbers) this.#mix(number);
   }
 
   /** Mixes the moment and a text into the hash, and writes a line for a reader. */
   note(subject: string, text: string | (() => string)): void {
-    this.mix(this.#nowMs());
+    this.#events++;
+    this.#mix(this.#nowMs());
     if (this.#write === undefined) return;
     const at = this.#nowMs().toFixed(3).padStart(11);
     this.#write(`${at} ${subject.padEnd(4)} ${typeof text === "string" ? text : text()}`);
+  }
+
+  #mix(number: number): void {
+    // Times are no whole numbers: the fraction counts, too.
+    const whole = Math.floor(number);
+    this.#low = Math.imul(this.#low ^ whole, prime);
+    this.#high = Math.imul(this.#high ^ Math.floor((number - whole) * 2 ** 32) ^ (this.#low >>> 7), prime);
   }
 
   /** 16 hexadecimal digits; equal for equal runs. */

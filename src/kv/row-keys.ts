@@ -36,7 +36,7 @@ export function sessionKey(clientId: Uint8Array): Uint8Array {
 
 /** Key of one answer. The session's number stands for its client id, which may open another session one day. */
 export function answerKey(sessionNumber: number, sequence: bigint): Uint8Array {
-  const key = new Uint8Array(1 + 2 * uint64Bytes);
+  const key = newKey(1 + 2 * uint64Bytes);
   key[0] = answerPrefix;
   writeUint64(key, 1, sessionNumber);
   writeUint32(key, 1 + uint64Bytes, Number(sequence >> 32n));
@@ -46,7 +46,7 @@ export function answerKey(sessionNumber: number, sequence: bigint): Uint8Array {
 
 /** Key of a session in the expiry index. */
 export function expiryKey(lastUsedMs: number, clientId: Uint8Array): Uint8Array {
-  const key = new Uint8Array(1 + uint64Bytes + clientId.length);
+  const key = newKey(1 + uint64Bytes + clientId.length);
   key[0] = expiryPrefix;
   writeUint64(key, 1, lastUsedMs);
   key.set(clientId, 1 + uint64Bytes);
@@ -55,7 +55,7 @@ export function expiryKey(lastUsedMs: number, clientId: Uint8Array): Uint8Array 
 
 /** Key in the expiry index that no session last used before `lastUsedMs` reaches. */
 export function expiryBound(lastUsedMs: number): Uint8Array {
-  const key = new Uint8Array(1 + uint64Bytes);
+  const key = newKey(1 + uint64Bytes);
   key[0] = expiryPrefix;
   writeUint64(key, 1, lastUsedMs);
   return key;
@@ -66,7 +66,7 @@ export const expiryIndexEnd: Uint8Array = Uint8Array.of(expiryPrefix + 1);
 
 /** The client id in a key of the expiry index. */
 export function clientIdOfExpiryKey(key: Uint8Array): Uint8Array {
-  return key.slice(1 + uint64Bytes);
+  return key.subarray(1 + uint64Bytes);
 }
 
 /** Key of the memory of an ended session. */
@@ -85,17 +85,22 @@ export function leftoverKey(place: number): Uint8Array {
 }
 
 function keyOf(prefix: number, rest: Uint8Array): Uint8Array {
-  const key = new Uint8Array(1 + rest.length);
+  const key = newKey(1 + rest.length);
   key[0] = prefix;
   key.set(rest, 1);
   return key;
 }
 
 function numberedKey(prefix: number, number: number): Uint8Array {
-  const key = new Uint8Array(1 + uint64Bytes);
+  const key = newKey(1 + uint64Bytes);
   key[0] = prefix;
   writeUint64(key, 1, number);
   return key;
+}
+
+/** From the pool of buffers: a short array has no memory of its own, and native code takes three times as long to make text of it. */
+function newKey(length: number): Uint8Array {
+  return Buffer.allocUnsafe(length);
 }
 
 // Big-endian, so that byte order is the order of the numbers. By hand: a DataView would move a small array off the heap,

@@ -74,7 +74,7 @@ export class Forwarder {
   }
 
   /** Answers to send, by member. */
-  takeAnswers(): Map<MemberId, PeerMessage[]> {
+  takeAnswers(): ReadonlyMap<MemberId, PeerMessage[]> {
     return this.#answers.take(this.#deps.node.id);
   }
 

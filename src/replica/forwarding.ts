@@ -121,9 +121,9 @@ export class ForwardAnswers {
   }
 
   /** Takes the messages to send, by peer. */
-  take(from: MemberId): Map<MemberId, PeerMessage[]> {
+  take(from: MemberId): ReadonlyMap<MemberId, PeerMessage[]> {
+    if (this.#byPeer.size === 0) return nothing;
     const messages = new Map<MemberId, PeerMessage[]>();
-    if (this.#byPeer.size === 0) return messages;
     for (const [to, requests] of this.#byPeer) {
       const responses: ForwardResponse[] = [];
       for (const [id, all] of requests) {
@@ -137,6 +137,8 @@ export class ForwardAnswers {
     return messages;
   }
 }
+
+const nothing: ReadonlyMap<MemberId, PeerMessage[]> = new Map();
 
 const commandBytes = ({ command }: Proposal): number => command.length;
 const resultBytes = (result: ForwardedResult): number => (result.outcome === "applied" ? result.result.length : 0);

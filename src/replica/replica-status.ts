@@ -41,6 +41,9 @@ export interface ReplicaStatus {
   readonly peers: readonly PeerProgress[];
 }
 
+/** How current the state of a member is. */
+export type Freshness = Pick<ReplicaStatus, "caughtUp" | "leaderContactAgeMs">;
+
 /** Leader's view of a peer. */
 export interface PeerProgress {
   readonly memberId: MemberId;
@@ -68,8 +71,6 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
   const { nowMs, appliedIndex, logSizeBytes, caughtUp, pendingProposals, snapshotReceived, snapshotsSent } = facts;
   const { space, integrity } = facts;
   const { configuration, index: configurationIndex } = node.configurationAt;
-  const ageMs = (contactMs: number | null): number | null =>
-    contactMs === null ? null : Math.max(0, nowMs - contactMs);
   return {
     memberId: node.id,
     role: node.role === "follower" && !isVoter(configuration, node.id) ? "learner" : node.role,
@@ -89,14 +90,23 @@ export function replicaStatus(node: RaftNode, facts: ReplicaFacts): ReplicaStatu
     snapshotsSent,
     space,
     integrity,
-    leaderContactAgeMs: ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs),
+    leaderContactAgeMs: leaderContactAgeMs(node, nowMs),
     peers: Array.from(node.progress, ([memberId, progress]) => ({
       memberId,
       matchIndex: progress.matchIndex,
       inflightMessages: progress.inflights.count,
-      contactAgeMs: ageMs(progress.lastContactMs),
+      contactAgeMs: ageMs(progress.lastContactMs, nowMs),
     })),
   };
+}
+
+/** See {@link ReplicaStatus.leaderContactAgeMs}. */
+export function leaderContactAgeMs(node: RaftNode, nowMs: number): number | null {
+  return ageMs(node.role === "leader" ? quorumContactMs(node, nowMs) : node.leaderContactMs, nowMs);
+}
+
+function ageMs(contactMs: number | null, nowMs: number): number | null {
+  return contactMs === null ? null : Math.max(0, nowMs - contactMs);
 }
 
 /** When the last answer came that makes a quorum with this member; until the first, when a leader of before was heard. */

@@ -9,7 +9,7 @@ import type { MembershipEdit } from "./membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "./outcome.ts";
 import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts";
 import { ReplicaLoop } from "./replica-loop.ts";
-import { type ReplicaStatus, replicaStatus } from "./replica-status.ts";
+import { type Freshness, leaderContactAgeMs, type ReplicaStatus, replicaStatus } from "./replica-status.ts";
 import { surveyRows } from "./row-survey.ts";
 import type { StateAt } from "./state-opener.ts";
 import { StateView } from "./state-view.ts";
@@ -61,6 +61,12 @@ export class Replica {
       space: this.#loop.space.status,
       integrity: this.#loop.integrity.status,
     });
+  }
+
+  /** How current the state is, without the cost of the whole status. */
+  freshness(): Freshness {
+    const { node, reader } = this.#loop;
+    return { caughtUp: reader.caughtUp, leaderContactAgeMs: leaderContactAgeMs(node, this.now()) };
   }
 
   /** The core's own facts, to be looked at only: always those of the moment, and for nothing, unlike {@link status}. */

@@ -84,7 +84,7 @@ function revisionNotReached(wanted: number, revision: number): Refusal {
  */
 function stalenessRefusal({ staleMsMax }: ReadPolicy, environment: RefusalContext): Refusal | undefined {
   if (staleMsMax === undefined) return undefined;
-  const { leaderContactAgeMs: age, caughtUp } = environment.replica.status();
+  const { leaderContactAgeMs: age, caughtUp } = environment.replica.freshness();
   if (caughtUp && age !== null && age <= staleMsMax) return undefined;
   return {
     reason: "TOO_STALE",

@@ -5,7 +5,7 @@ import type { CompactionOutcome } from "../replica/compactor.ts";
 import type { HashOutcome } from "../replica/hash-waiters.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "../replica/outcome.ts";
-import type { ReplicaStatus } from "../replica/replica-status.ts";
+import type { Freshness, ReplicaStatus } from "../replica/replica-status.ts";
 import type { StateAt } from "../replica/state-opener.ts";
 
 export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-status.ts";
@@ -19,6 +19,8 @@ export type ProposalCallback = (outcome: ProposalOutcome) => void;
  */
 export interface ReplicaPort {
   status(): ReplicaStatus;
+  /** How current the state is, for each read that bounds its age, without the cost of the whole status. */
+  freshness(): Freshness;
   /** Term and leader as far as known: the two facts of every answer, without the cost of the whole status. */
   leadership(): { readonly term: Term; readonly leaderId: MemberId | null };
   /**

@@ -100,6 +100,10 @@ export class FakeReplica implements ReplicaPort, KvReader {
     peers: [{ memberId: otherId, matchIndex: 11, inflightMessages: 2, contactAgeMs: 20 }],
   };
 
+  freshness() {
+    return this.#status;
+  }
+
   leadership() {
     return this.#status;
   }

@@ -79,7 +79,7 @@ export class Aftermath {
         (replica?.core.term === term &&
           replica.core.leaderId === leader.id &&
           replica.appliedIndex === lastIndex &&
-          replica.status().caughtUp &&
+          replica.freshness().caughtUp &&
           !impatient.includes(id)),
     );
   }

@@ -1,6 +1,7 @@
 import { kvReader } from "../../src/cli/kv-reader.ts";
 import type { ProposalOutcome } from "../../src/replica/outcome.ts";
 import type { Replica } from "../../src/replica/replica.ts";
+import type { KvReader } from "../../src/server/kv-reader.ts";
 import { whenFresh } from "../../src/server/read-path.ts";
 import type { ServerIdentity } from "../../src/server/server-identity.ts";
 import type { Reason, Refusal } from "../../src/server/status.ts";
@@ -34,6 +35,8 @@ export class ClientPort {
   readonly #ledger: Ledger;
   readonly #dice: Dice;
   readonly #freshness: Freshness;
+  /** As servers have: one for each replica, which remembers what the summary decodes to. */
+  readonly #readers = new WeakMap<Replica, KvReader>();
 
   constructor(world: World, ledger: Ledger, dice: Dice) {
     this.#world = world;
@@ -66,7 +69,7 @@ export class ClientPort {
       };
       const deadlineMs = deadlineOf(replica, call);
       const environment = { replica, identity: identityOf(member), electionTimeoutMs: this.#electionTimeoutMs };
-      const reader = kvReader(replica);
+      const reader = this.#readerOf(replica);
       const local = {
         ofPairs: true,
         read: () => this.#serve(member, replica, read),
@@ -88,9 +91,15 @@ export class ClientPort {
     return this.#world.plan.options.raft.electionTimeoutMs;
   }
 
+  #readerOf(replica: Replica): KvReader {
+    const known = this.#readers.get(replica) ?? kvReader(replica);
+    this.#readers.set(replica, known);
+    return known;
+  }
+
   #serve(member: SimMember, replica: Replica, read: ReadPlan): Extract<Answer, { type: "read" }> {
     const { appliedIndex } = replica;
-    const reader = kvReader(replica);
+    const reader = this.#readerOf(replica);
     const pair = reader.readPair(utf8(read.key));
     const revision = reader.revision();
     const found = {

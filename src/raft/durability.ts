@@ -18,7 +18,8 @@ export function takeWrite(state: RaftState): Write | undefined {
   const messages = state.deferredMessages;
   state.deferredMessages = [];
   state.writingHardState = hardState;
-  return { hardState, ...state.log.takeWrite(), messages };
+  const { truncateFrom, entries } = state.log.takeWrite();
+  return { hardState, truncateFrom, entries, messages };
 }
 
 /** The write under way is durable: what it covers may be counted. */

@@ -17,8 +17,8 @@ export interface RecoveredLog {
 
 /** What is to be written next. */
 export interface LogWrite {
-  /** Remove from here on before the entries are added. */
-  readonly truncateFrom?: Index;
+  /** Remove from here on before the entries are added; `undefined` when nothing is to be removed. */
+  readonly truncateFrom: Index | undefined;
   readonly entries: readonly Entry[];
 }
 
@@ -187,7 +187,7 @@ export class RaftLog {
     invariant(this.#writingTo === null, "one write at a time");
     const entries =
       this.#submittedIndex < this.#lastIndex ? this.#tail.slice(this.#submittedIndex + 1 - this.#tailFirstIndex) : [];
-    const write = this.#truncateFrom === null ? { entries } : { truncateFrom: this.#truncateFrom, entries };
+    const write = { truncateFrom: this.#truncateFrom ?? undefined, entries };
     this.#truncateFrom = null;
     this.#submittedIndex = this.#lastIndex;
     this.#writingTo = this.#lastIndex;

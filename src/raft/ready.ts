@@ -4,8 +4,8 @@ import type { LogRead, ReadState, SnapshotToFetch } from "./raft-state.ts";
 
 /** What must become durable, in one piece, and what may leave only then. */
 export interface Write {
-  readonly hardState?: HardState;
-  readonly truncateFrom?: Index;
+  readonly hardState: HardState;
+  readonly truncateFrom: Index | undefined;
   readonly entries: readonly Entry[];
   /** Send when the write is done. */
   readonly messages: readonly Message[];

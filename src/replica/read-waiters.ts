@@ -79,10 +79,10 @@ export class ReadWaiters {
 
   /** Takes the reads whose index is applied. */
   takeReached(appliedIndex: Index): ReachedRead[] {
-    if (this.#confirmed.length === 0) return [];
-    const reached = this.#confirmed
-      .filter(({ index }) => index <= appliedIndex)
-      .flatMap(({ waiters, leased }) => waiters.map((waiter) => ({ waiter, leased })));
+    const reached: ReachedRead[] = [];
+    for (const { index, leased, waiters } of this.#confirmed) {
+      if (index <= appliedIndex) for (const waiter of waiters) reached.push({ waiter, leased });
+    }
     if (reached.length === 0) return reached;
     this.#confirmed = this.#confirmed.filter(({ index }) => index > appliedIndex);
     this.#size -= reached.length;

@@ -56,10 +56,11 @@ export class StoreWriter {
 
   /** Writes the core's part with every row that waits. */
   write(write: Write): void {
-    const { messages: _, ...durable } = write;
-    this.#deps.metrics.batchEntries(write.entries.length);
-    this.#deps.metrics.writtenBytes(entriesSize(write.entries));
-    this.#start({ ...durable, ...this.#takeRows() }, write);
+    const { hardState, truncateFrom, entries } = write;
+    this.#deps.metrics.batchEntries(entries.length);
+    this.#deps.metrics.writtenBytes(entriesSize(entries));
+    const { stateChanges, appliedIndex } = this.#takeRows();
+    this.#start({ hardState, truncateFrom, entries, stateChanges, appliedIndex }, write);
   }
 
   /** Writes the rows alone if they are many or have waited long, or `now`. */

@@ -74,9 +74,10 @@ export class EngineMemberStore implements MemberStore {
 
   async write(batch: StoreBatch): Promise<void> {
     const { guard, lane, hardState, progress } = this.#state;
+    const { tail, appliedIndex } = progress;
     guard.check();
     lane.checkTurn();
-    checkBatch(batch, { hardState, ...progress });
+    checkBatch(batch, { hardState, tail, appliedIndex });
     await lane.turn(() => writeTurn(this.#state, batch));
   }
 

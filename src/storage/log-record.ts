@@ -91,15 +91,15 @@ export function decodeRecord(bytes: Uint8Array, { index, term }: LogPosition): E
   const record = asBuffer(bytes);
   const payload = record.subarray(offsets.payload);
   if (record.readUInt32BE(offsets.length) !== payload.length) throw damagedEntry(index, "its length does not match");
-  const head = { index, term, timeMs: readNumber(record, offsets.time, index) };
+  const timeMs = readNumber(record, offsets.time, index);
   const kind = record.readUInt8(offsets.kind);
   switch (kind) {
     case kinds.noop:
-      return { kind: "noop", ...head };
+      return { kind: "noop", index, term, timeMs };
     case kinds.command:
-      return { kind: "command", ...head, command: payload };
+      return { kind: "command", index, term, timeMs, command: payload };
     case kinds.configuration:
-      return { kind: "configuration", ...head, configuration: readConfiguration(payload, index) };
+      return { kind: "configuration", index, term, timeMs, configuration: readConfiguration(payload, index) };
     default:
       throw damagedEntry(index, `kind ${kind} is unknown`);
   }

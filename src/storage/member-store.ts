@@ -47,15 +47,15 @@ export interface RecoveredState {
 /** One turn of the replica loop, written atomically and synced once. */
 export interface StoreBatch {
   /** New term, vote and commit index; absent when unchanged. */
-  readonly hardState?: HardState;
+  readonly hardState?: HardState | undefined;
   /** Remove every entry from this index on, before `entries` are added. */
-  readonly truncateFrom?: Index;
+  readonly truncateFrom?: Index | undefined;
   /** New entries, contiguous with what is left of the log. */
   readonly entries: readonly Entry[];
   /** State rows of the entries applied since the last batch. */
   readonly stateChanges: readonly RowChange[];
   /** Index that `stateChanges` bring the state to; absent when unchanged. Never beyond the durable log. */
-  readonly appliedIndex?: Index;
+  readonly appliedIndex?: Index | undefined;
 }
 
 /**

@@ -15,6 +15,11 @@ export class MemoryRows {
     return this.#rows;
   }
 
+  /** The rows of a range as they are now, in an array of their own. */
+  within(range: KeyRange): Row[] {
+    return rowsWithin(this.#rows, range);
+  }
+
   /** The value under a key. */
   get(key: Uint8Array): Uint8Array | undefined {
     return valueIn(this.#rows, key);
@@ -49,7 +54,7 @@ export function openMemoryEngine(rows: MemoryRows = new MemoryRows()): StorageEn
       check();
       return copyIfThere(rows.get(key));
     },
-    iterate: (range, options) => readPages(() => rows.snapshot(), range, options, check),
+    iterate: (range, options) => readPages(() => rows.within(range), options, check),
     clear: (range) => clearInSteps(engine, range),
     snapshot() {
       check();
@@ -74,21 +79,21 @@ export function openMemorySnapshot(rows: readonly Row[], checkEngine: () => void
       check();
       return copyIfThere(valueIn(rows, key));
     },
-    iterate: (range, options) => readPages(() => rows, range, options, check),
+    iterate: (range, options) => readPages(() => rowsWithin(rows, range), options, check),
     async close() {
       guard.close();
     },
   };
 }
 
+/** `rows` makes an array that nobody else has, once the first page is asked for. */
 async function* readPages(
-  rows: () => readonly Row[],
-  range: KeyRange,
+  rows: () => Row[],
   options: IterateOptions = {},
   check: () => void,
 ): AsyncGenerator<readonly Row[]> {
   check();
-  for (const page of pagesOf(rowsWithin(rows(), range), options)) {
+  for (const page of pagesOf(rows(), options)) {
     check();
     yield page;
   }

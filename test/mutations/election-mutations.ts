@@ -73,9 +73,10 @@ export const electionMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/store-writer.ts",
-        "const { messages: _, ...durable } = write;",
-        "const { messages: _, hardState: __, ...durable } = write;",
+        "const { hardState, truncateFrom, entries } = write;",
+        "const { truncateFrom, entries } = write;",
       ),
+      edit("replica/store-writer.ts", "this.#start({ hardState, truncateFrom,", "this.#start({ truncateFrom,"),
     ],
     tests: ["replica/replica.test.ts"],
   },
@@ -87,9 +88,9 @@ export const electionMutations: readonly Mutation[] = [
     edits: [
       edit(
         "raft/durability.ts",
-        "return { hardState, ...state.log.takeWrite(), messages };",
+        "return { hardState, truncateFrom, entries, messages };",
         "const written = state.votedFor === state.id ? { ...hardState, votedFor: null } : hardState;\n" +
-          "  return { hardState: written, ...state.log.takeWrite(), messages };",
+          "  return { hardState: written, truncateFrom, entries, messages };",
       ),
     ],
     tests: durability,

@@ -90,13 +90,7 @@ export const readMutations: readonly Mutation[] = [
   {
     number: 88,
     fault: "a read is served before its index is applied",
-    edits: [
-      edit(
-        "replica/read-waiters.ts",
-        "      .filter(({ index }) => index <= appliedIndex)\n      .flatMap",
-        "      .flatMap",
-      ),
-    ],
+    edits: [edit("replica/read-waiters.ts", "if (index <= appliedIndex) for", "if (index >= 0) for")],
     tests: ["replica/replica.test.ts"],
   },
   {

@@ -286,10 +286,16 @@ function checkOrder(
   // The durable state is what a snapshot gives away; one that is being installed is ahead until the member hears of it.
   const snapshotIndex =
     disk.appliedIndex === disk.base?.index ? Math.min(disk.appliedIndex, appliedIndex) : disk.appliedIndex;
-  const order = [firstIndex - 1, snapshotIndex, appliedIndex, commitIndex, lastIndex];
+  const purgedIndex = firstIndex - 1;
+  const ordered =
+    0 <= purgedIndex &&
+    purgedIndex <= snapshotIndex &&
+    snapshotIndex <= appliedIndex &&
+    appliedIndex <= commitIndex &&
+    commitIndex <= lastIndex;
   check(
-    order.every((index, position) => index >= (order[position - 1] ?? 0)),
+    ordered,
     "purged <= snapshot <= applied <= committed <= last",
-    () => `${id}: ${order.join(", ")}`,
+    () => `${id}: ${[purgedIndex, snapshotIndex, appliedIndex, commitIndex, lastIndex].join(", ")}`,
   );
 }

@@ -52,8 +52,12 @@ export function openSimDatabase(ports: SimDatabasePorts): {
       return sequence;
     },
     iterator(options: RangeOptions) {
-      const rows = disk.rows.snapshot();
-      return new SimIterator(ports, () => columnRows(rows, options), options);
+      const { column, gte, lt } = options;
+      const ranges = gte !== undefined || lt !== undefined;
+      const rows = ranges
+        ? disk.rows.within({ start: gte ?? everyRow.start, end: lt ?? everyRow.end })
+        : disk.rows.snapshot();
+      return new SimIterator(ports, () => rows.filter(([key]) => columns[columnOf(key)] === column), options);
     },
     _getManySync: (keys: readonly Uint8Array[], { column }: { readonly column: Column }) =>
       keys.map((key) => {
@@ -75,11 +79,6 @@ export function openSimDatabase(ports: SimDatabasePorts): {
       },
     },
   };
-
-  function columnRows(rows: readonly Row[], { column, gte, lt }: RangeOptions): readonly Row[] {
-    const range = { start: gte ?? everyRow.start, end: lt ?? everyRow.end };
-    return rowsWithin(rows, range).filter(([key]) => columns[columnOf(key)] === column);
-  }
 }
 
 /** The changes as they come out of the form in which they cross over to the thread that writes. */

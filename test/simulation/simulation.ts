@@ -203,17 +203,24 @@ export class Simulation implements World {
 
   /** Runs events until `done` holds or the time is over; whether it came to hold. */
   async #runUntil(done: () => boolean, untilMs: number): Promise<boolean> {
-    while (!done()) {
-      if (!this.queue.runNext(untilMs)) return false;
-      if (this.#touched || this.#settleAlways) {
-        this.#touched = false;
-        // Node runs the next tick when no promise is left that could go on.
-        await new Promise<void>((resolve) => process.nextTick(resolve));
-      }
+    for (;;) {
+      const ended = this.#runUnsettled(done, untilMs);
+      if (ended !== undefined) return ended;
+      this.#touched = false;
+      // Node runs the next tick when no promise is left that could go on.
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+    }
+  }
+
+  /** The same up to an event after which promises have to run: `undefined` then. Most events settle none, and what awaits stays slow code. */
+  #runUnsettled(done: () => boolean, untilMs: number): boolean | undefined {
+    for (;;) {
       if (this.#broken !== undefined) throw this.#broken.error;
       check(this.trace.events < eventsMax, "runs end", () => `${eventsMax} events`);
+      if (done()) return true;
+      if (!this.queue.runNext(untilMs)) return false;
+      if (this.#touched || this.#settleAlways) return undefined;
     }
-    return true;
   }
 }
 

@@ -1,12 +1,28 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { MaintenanceService } from "../../src/gen/raftkv/v1/maintenance_service_pb.ts";
 import type { EngineName } from "../../src/storage/engine-directory.ts";
+import { startProcess } from "../lib/child-process.ts";
 import { parseMetrics, sumSamples } from "../lib/metrics-text.ts";
-import { type ClusterMember, createProcessCluster, type ProcessCluster } from "../lib/process-cluster.ts";
+import {
+  type ClusterMember,
+  createProcessCluster,
+  type ProcessCluster,
+  raftkvCommand,
+} from "../lib/process-cluster.ts";
 import { answerOf } from "../lib/rpc-client.ts";
 import { waitUntil } from "../lib/wait-until.ts";
 import { runRaftkv } from "../system/run-raftkv.ts";
+import { writeBackupOfKeys } from "./backup-of-keys.ts";
 import { type KeyLoad, loadKeys } from "./key-load.ts";
-import { diskBytes, type ResidentMemory, residentMemory, watchMemory, writtenBytes } from "./process-figures.ts";
+import {
+  diskBytes,
+  type ResidentMemory,
+  residentMemory,
+  watchMemory,
+  writtenBytes,
+  writtenUntil,
+} from "./process-figures.ts";
 
 const valueBytes = 256;
 const loadInFlight = 512;
@@ -38,12 +54,18 @@ export interface CatchUpFigures {
   readonly follower: { readonly most: ResidentMemory };
 }
 
+/** How the keys come into the store: by Put, or by a restore of a backup that holds them. */
+export type LoadKind = "put" | "restore";
+
 /** Figures of one engine. */
 export interface BigMeasurement {
   readonly engine: EngineName;
+  readonly loadKind: LoadKind;
+  /** Of all members together by Put, of one member by restore. */
   readonly load: KeyLoad;
   /** Of the follower, after the load. */
   readonly diskBytes: number;
+  /** By a follower, or by the restore of one member. */
   readonly writtenBytes: number;
   readonly restart: RestartFigures;
   readonly restartAfterKill: RestartFigures;
@@ -53,20 +75,22 @@ export interface BigMeasurement {
 /** Loads `keys` keys into three members with an engine, and measures what becomes of them. */
 export async function measureBigStore(
   engine: EngineName,
+  loadKind: LoadKind,
   keys: number,
   say: (line: string) => void,
 ): Promise<BigMeasurement> {
   const cluster = await createProcessCluster({ engineOf: () => engine, serveFlags: ["--storage-quota", "64GiB"] });
   try {
+    const restored = loadKind === "restore" ? await restoreAll(cluster, keys) : undefined;
     await cluster.start();
     const leader = await cluster.waitForLeader();
     const [follower] = cluster.others(leader.name);
     if (follower === undefined) throw new Error("no follower");
-    const load = await loadAll(leader, keys);
+    const load = restored?.load ?? (await loadAll(leader, keys));
     say(`${engine}: ${load.keys} keys in ${load.seconds.toFixed(0)} s`);
     await cluster.waitUntilCaughtUp(patienceMs);
     const size = await diskBytes(follower.dataDirectory);
-    const written = writtenBytes(cluster.process(follower.name).pid);
+    const written = restored?.writtenBytes ?? writtenBytes(cluster.process(follower.name).pid);
 
     await cluster.terminate(follower.name);
     const restart = await restartAndMeasure(cluster, follower);
@@ -79,7 +103,7 @@ export async function measureBigStore(
     await cluster.waitUntilCaughtUp(patienceMs);
     const catchUp = await fillFollower(cluster, follower, keys);
     say(`${engine}: an empty follower had the snapshot after ${Math.round(catchUp.transferMs)} ms`);
-    return { engine, load, diskBytes: size, writtenBytes: written, restart, restartAfterKill, catchUp };
+    return { engine, loadKind, load, diskBytes: size, writtenBytes: written, restart, restartAfterKill, catchUp };
   } catch (error) {
     process.stderr.write(`${cluster.describeOutput()}\n`);
     throw error;
@@ -94,6 +118,34 @@ function loadAll({ clientAddress }: ClusterMember, keys: number): Promise<KeyLoa
   const nextKey = (): number | undefined => (next < keys ? next++ : undefined);
   const addresses = Array.from({ length: loadConnections }, () => clientAddress);
   return loadKeys({ addresses, valueBytes, inFlight: loadInFlight, nextKey });
+}
+
+/** Restores a backup of so many keys on every member, the first alone: its figures are told. */
+async function restoreAll(
+  cluster: ProcessCluster,
+  keys: number,
+): Promise<{ readonly load: KeyLoad; readonly writtenBytes: number }> {
+  const file = join(cluster.directory, "keys.backup");
+  const bytes = await writeBackupOfKeys(file, keys, valueBytes);
+  const initialCluster = cluster.members.map(({ name, peerAddress }) => `${name}=${peerAddress}`).join(",");
+  const restore = async ({ name, dataDirectory }: ClusterMember): Promise<number> => {
+    const target = ["--name", name, "--data-dir", dataDirectory, "--initial-cluster", initialCluster];
+    const engine = ["--storage-engine", cluster.engineOf(name)];
+    const line = [raftkvCommand, "backup", "restore", file, ...target, ...engine];
+    const command = await startProcess(process.execPath, line);
+    const written = await writtenUntil(command.exited, command.pid);
+    const { code } = await command.exited;
+    if (code !== 0) throw new Error(`the restore of ${name} ended with ${code}: ${command.output.join("\n")}`);
+    return written;
+  };
+  const [first, ...others] = cluster.members;
+  if (first === undefined) throw new Error("no members");
+  const startedAt = performance.now();
+  const writtenByFirst = await restore(first);
+  const seconds = (performance.now() - startedAt) / 1000;
+  await Promise.all(others.map(restore));
+  await rm(file);
+  return { load: { keys, bytes, seconds, retries: 0 }, writtenBytes: writtenByFirst };
 }
 
 async function restartAndMeasure(cluster: ProcessCluster, member: ClusterMember): Promise<RestartFigures> {

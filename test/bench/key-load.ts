@@ -28,8 +28,17 @@ const retriesMax = 1000;
 
 /** Name of a key; all have the same length, and their order is not that in which they are written. */
 export function keyName(number: number): string {
-  // An odd factor: every number has a place of its own among 2 ** 32.
-  return `big/${(Math.imul(number, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0")}`;
+  return nameOfPlace(keyPlace(number));
+}
+
+/** Place of a key among 2 ** 32: the factor is odd, so that every number has its own. */
+export function keyPlace(number: number): number {
+  return Math.imul(number, 0x9e3779b1) >>> 0;
+}
+
+/** Name of the key at a place; the order of names is that of places. */
+export function nameOfPlace(place: number): string {
+  return `big/${place.toString(16).padStart(8, "0")}`;
 }
 
 /** Puts keys until there is none any more. Rejects when a connection breaks or a member goes on refusing. */
@@ -58,7 +67,7 @@ export async function loadKeys({ addresses, valueBytes, inFlight, nextKey }: Key
 }
 
 /** Bytes that do not compress much: half of them differ from value to value. */
-function valueAt(number: number, length: number): Uint8Array {
+export function valueAt(number: number, length: number): Uint8Array {
   const value = new Uint8Array(length);
   let state = number + 1;
   for (let at = 0; at < length; at++) {

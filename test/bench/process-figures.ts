@@ -47,6 +47,17 @@ export async function diskBytes(directory: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
+/** Watches what a process writes until it has ended; the last look is a little before that. */
+export async function writtenUntil(ended: Promise<unknown>, pid: number, intervalMs = 50): Promise<number> {
+  let written = 0;
+  const timer = setInterval(() => {
+    written = writtenBytes(pid);
+  }, intervalMs);
+  await ended;
+  clearInterval(timer);
+  return written;
+}
+
 /** Watches the memory of processes until it is stopped; gives the most that each had, in their order. */
 export function watchMemory(pids: readonly number[], intervalMs = 100): () => ResidentMemory[] {
   let most = pids.map(residentMemory);

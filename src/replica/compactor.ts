@@ -62,9 +62,9 @@ export class Compactor {
 
   /** Compacts if that is due. To be called every tick. */
   tick(nowMs: number): void {
-    this.#expire(nowMs);
+    if (this.#requests.length > 0) this.#expire(nowMs);
     if (this.#running || this.#deps.isInstalling()) return;
-    const [request] = this.#requests;
+    const request = this.#requests[0];
     if (request !== undefined) this.#serve(request);
     else this.#compactIfDue(nowMs);
   }

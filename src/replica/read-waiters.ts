@@ -33,6 +33,8 @@ export class ReadWaiters {
   readonly #asked = new Map<number, ReadWaiter[]>();
   #confirmed: { readonly index: Index; readonly leased: boolean; readonly waiters: ReadWaiter[] }[] = [];
   #nextContext = 1;
+  /** No read that waits has an earlier deadline. */
+  #earliestDeadlineMs = Number.POSITIVE_INFINITY;
   #size = 0;
 
   /** Reads that wait, in whatever state. */
@@ -42,6 +44,7 @@ export class ReadWaiters {
 
   add(waiter: ReadWaiter): void {
     this.#gathered.push(waiter);
+    this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, waiter.deadlineMs);
     this.#size++;
   }
 
@@ -91,7 +94,8 @@ export class ReadWaiters {
 
   /** Ends the reads whose deadline has passed; returns how many. */
   expire(nowMs: number): number {
-    return this.#size === 0 ? 0 : this.#endWhere((waiter) => waiter.deadlineMs <= nowMs, "DEADLINE_EXCEEDED");
+    if (nowMs < this.#earliestDeadlineMs) return 0;
+    return this.#endWhere((waiter) => waiter.deadlineMs <= nowMs, "DEADLINE_EXCEEDED");
   }
 
   /** Ends every read. */
@@ -101,15 +105,24 @@ export class ReadWaiters {
 
   #endWhere(ends: (waiter: ReadWaiter) => boolean, reason: ReadFailure): number {
     const ended: ReadWaiter[] = [];
-    const keep = (waiters: ReadWaiter[]): ReadWaiter[] => {
-      if (!waiters.some(ends)) return waiters;
-      ended.push(...waiters.filter(ends));
-      return waiters.filter((waiter) => !ends(waiter));
+    let earliestDeadlineMs = Number.POSITIVE_INFINITY;
+    const keep = (waiters: readonly ReadWaiter[]): ReadWaiter[] => {
+      const kept: ReadWaiter[] = [];
+      for (const waiter of waiters) {
+        if (ends(waiter)) {
+          ended.push(waiter);
+          continue;
+        }
+        kept.push(waiter);
+        earliestDeadlineMs = Math.min(earliestDeadlineMs, waiter.deadlineMs);
+      }
+      return kept;
     };
     this.#gathered = keep(this.#gathered);
     this.#unconfirmed = keep(this.#unconfirmed);
     for (const [context, waiters] of this.#asked) this.#asked.set(context, keep(waiters));
     this.#confirmed = this.#confirmed.map((read) => ({ ...read, waiters: keep(read.waiters) }));
+    this.#earliestDeadlineMs = earliestDeadlineMs;
     this.#size -= ended.length;
     for (const waiter of ended) waiter.done(reason, always);
     return ended.length;

@@ -152,6 +152,7 @@ export class Reader {
     if (expired > 0) this.#deps.metrics.readIndex("timeout", expired);
     this.#waiters.gatherUnconfirmed();
     this.#countConfirmed();
+    if (this.#appliedWaiters.length === 0) return;
     const late = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs <= nowMs);
     if (late.length === 0) return;
     this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => waiter.deadlineMs > nowMs);

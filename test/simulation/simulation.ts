@@ -34,6 +34,8 @@ const eventsMax = 3_000_000;
 /** No entry is larger, bytes: configurations of a dozen members. */
 const entryBytesMax = 4096;
 
+const settled = Promise.resolve();
+
 /** What a run came to. */
 export interface RunReport {
   readonly traceHash: string;
@@ -202,25 +204,34 @@ export class Simulation implements World {
   }
 
   /** Runs events until `done` holds or the time is over; whether it came to hold. */
-  async #runUntil(done: () => boolean, untilMs: number): Promise<boolean> {
-    for (;;) {
-      const ended = this.#runUnsettled(done, untilMs);
-      if (ended !== undefined) return ended;
-      this.#touched = false;
+  #runUntil(done: () => boolean, untilMs: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          const ended = this.#runUnsettled(done, untilMs);
+          if (ended === undefined) void settled.then(waitForPromises);
+          else resolve(ended);
+        } catch (error) {
+          reject(error);
+        }
+      };
       // Node runs the next tick when no promise is left that could go on.
-      await new Promise<void>((resolve) => process.nextTick(resolve));
-    }
+      const waitForPromises = (): void => process.nextTick(run);
+      run();
+    });
   }
 
-  /** The same up to an event after which promises have to run: `undefined` then. Most events settle none, and what awaits stays slow code. */
+  /** The same up to an event after which promises have to run: `undefined` then. A function that awaits would stay slow code. */
   #runUnsettled(done: () => boolean, untilMs: number): boolean | undefined {
     for (;;) {
       if (this.#broken !== undefined) throw this.#broken.error;
       check(this.trace.events < eventsMax, "runs end", () => `${eventsMax} events`);
       if (done()) return true;
       if (!this.queue.runNext(untilMs)) return false;
-      if (this.#touched || this.#settleAlways) return undefined;
+      if (this.#touched || this.#settleAlways) break;
     }
+    this.#touched = false;
+    return undefined;
   }
 }
 

@@ -42,6 +42,20 @@ export interface SnapshotSent {
   readonly totalBytes: number;
 }
 
+/** Rows of a snapshot, contiguous after the key that was asked for. */
+interface RowsRead {
+  readonly rows: readonly SnapshotRow[];
+  readonly bytes: number;
+  readonly done: boolean;
+}
+
+/** Rows that are read before they are asked for: those that follow what was sent last. */
+interface ReadAhead {
+  readonly after: Uint8Array;
+  readonly bytesMax: number;
+  readonly read: Promise<RowsRead>;
+}
+
 interface OpenSnapshot {
   readonly id: string;
   readonly to: MemberId;
@@ -52,6 +66,8 @@ interface OpenSnapshot {
   sentBytes: number;
   lastUsedMs: number;
   closed: boolean;
+  /** A chunk at most, so that reading here and storing there need not wait for each other. */
+  ahead: ReadAhead | undefined;
 }
 
 const nothing: readonly SnapshotSent[] = [];
@@ -93,7 +109,7 @@ export class SnapshotSource {
     if (this.#deps.isDiverged()) throw new Error("the state of this member differs from that of the majority");
     const snapshot = request.snapshotId === null ? this.#begin(from, request.minIndex) : this.#find(request.snapshotId);
     snapshot.lastUsedMs = this.#deps.runtime.now();
-    const { rows, bytes, done } = await this.#read(snapshot, request);
+    const { rows, bytes, done } = await this.#next(snapshot, request);
     snapshot.sentBytes += bytes;
     snapshot.lastUsedMs = this.#deps.runtime.now();
     this.#deps.metrics.snapshotSentBytes(bytes);
@@ -137,7 +153,8 @@ export class SnapshotSource {
     const base = node.logBaseAt(appliedIndex);
     const totalBytes = stateBytes();
     const nowMs = runtime.now();
-    const snapshot = { id, to, base, rows, totalBytes, beganMs: nowMs, sentBytes: 0, lastUsedMs: nowMs, closed: false };
+    const progress = { beganMs: nowMs, sentBytes: 0, lastUsedMs: nowMs, closed: false, ahead: undefined };
+    const snapshot: OpenSnapshot = { id, to, base, rows, totalBytes, ...progress };
     this.#open.set(id, snapshot);
     logger.info({ to, index: appliedIndex, aboutBytes: totalBytes }, "sending a snapshot");
     return snapshot;
@@ -149,10 +166,23 @@ export class SnapshotSource {
     return snapshot;
   }
 
-  async #read(
-    snapshot: OpenSnapshot,
-    { after, bytesMax }: SnapshotChunkRequest,
-  ): Promise<{ readonly rows: SnapshotRow[]; readonly bytes: number; readonly done: boolean }> {
+  /** The rows that are asked for, and begins to read those that will be asked for next if all goes well. */
+  async #next(snapshot: OpenSnapshot, { after, bytesMax }: SnapshotChunkRequest): Promise<RowsRead> {
+    const { ahead } = snapshot;
+    snapshot.ahead = undefined;
+    const isNext = ahead !== undefined && ahead.bytesMax === bytesMax && isSameKey(ahead.after, after);
+    const found = await (isNext ? ahead.read : this.#read(snapshot, after, bytesMax));
+    const last = found.rows.at(-1)?.[0];
+    if (!found.done && last !== undefined && !snapshot.closed) {
+      const read = this.#read(snapshot, last, bytesMax);
+      // Seen by whoever asks for these rows; if nobody does, it was told already.
+      read.catch(() => {});
+      snapshot.ahead = { after: last, bytesMax, read };
+    }
+    return found;
+  }
+
+  async #read(snapshot: OpenSnapshot, after: Uint8Array | null, bytesMax: number): Promise<RowsRead> {
     const rows: SnapshotRow[] = [];
     let bytes = 0;
     try {
@@ -176,9 +206,14 @@ export class SnapshotSource {
     const { metrics, runtime, logger, fail } = this.#deps;
     const { id, to, base, beganMs, sentBytes } = snapshot;
     snapshot.closed = true;
+    snapshot.ahead = undefined;
     this.#open.delete(id);
     metrics.snapshotSent(result, (runtime.now() - beganMs) / 1000);
     logger.info({ to, index: base.index, bytes: sentBytes, result }, "snapshot no longer kept for a member");
     snapshot.rows.close().catch(fail);
   }
+}
+
+function isSameKey(key: Uint8Array, other: Uint8Array | null): boolean {
+  return other !== null && Buffer.compare(key, other) === 0;
 }

@@ -196,6 +196,60 @@ describe("a source of snapshots", () => {
     expect(failures).toEqual([]);
   });
 
+  test("reads one piece ahead of who goes on, and anew for who does not", async () => {
+    const source = openSource();
+    const open = store.openSnapshot.bind(store);
+    const reads: (string | null)[] = [];
+    store.openSnapshot = () => {
+      const snapshot = open();
+      return {
+        ...snapshot,
+        rows: (after, pageBytes) => {
+          reads.push(after && Buffer.from(after).toString());
+          return snapshot.rows(after, pageBytes);
+        },
+      };
+    };
+    const piece = (snapshotId: string | null, after: string | null, bytesMax = 130) =>
+      source.serve("f", firstChunk({ snapshotId, after: after === null ? null : Buffer.from(after), bytesMax }));
+    const lastOf = ({ rows }: SnapshotChunk) => Buffer.from(rows.at(-1)?.[0] ?? []).toString();
+    const first = await piece(null, null);
+    const { snapshotId } = first;
+    expect(reads).toEqual([null, lastOf(first)]);
+    const second = await piece(snapshotId, lastOf(first));
+    expect(reads).toEqual([null, lastOf(first), lastOf(second)]);
+    // The answer was lost, then a smaller piece is wanted, and then one from elsewhere: what was read ahead fits none of them.
+    const again = await piece(snapshotId, lastOf(first));
+    expect(again.rows).toEqual(second.rows);
+    const smaller = await piece(snapshotId, lastOf(second), 60);
+    const far = await piece(snapshotId, "069");
+    expect(numbersOf(far)[0]).toBe(70);
+    const asked = [lastOf(first), lastOf(second), "069"];
+    const ahead = [lastOf(again), lastOf(smaller), lastOf(far)];
+    expect(reads.slice(3)).toEqual(asked.flatMap((after, at) => [after, ahead[at]]));
+    // Behind the last rows there is nothing to read.
+    expect((await piece(snapshotId, "089", 1300)).done).toBe(true);
+    expect(reads.slice(9)).toEqual(["089"]);
+  });
+
+  test("rows that cannot be read ahead stop the member", async () => {
+    const source = openSource();
+    const open = store.openSnapshot.bind(store);
+    const damaged = new Error("damaged");
+    store.openSnapshot = () => {
+      const snapshot = open();
+      const rows: typeof snapshot.rows = (after, pageBytes) =>
+        after === null
+          ? snapshot.rows(after, pageBytes)
+          : { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(damaged) }) };
+      return { ...snapshot, rows };
+    };
+    const { snapshotId, rows } = await source.serve("f", firstChunk({ bytesMax: 130 }));
+    const after = rows.at(-1)?.[0] ?? null;
+    await expect(source.serve("f", firstChunk({ snapshotId, after, bytesMax: 130 }))).rejects.toBe(damaged);
+    expect(failures).toEqual([damaged]);
+  });
+
   test("rows that cannot be read stop the member", async () => {
     const source = openSource();
     const open = store.openSnapshot.bind(store);

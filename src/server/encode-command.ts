@@ -10,11 +10,21 @@ const { Varint, LengthDelimited } = WireType;
 // Encoding never gives up the thread, so one writer, and the buffer that it has grown, serves every call.
 const writer = new BinaryWriter();
 
-/** What every write has. */
-type WriteRequest = PutRequest | DeleteRequest | IncrementRequest;
+/** What is taken of every write. */
+interface WriteRequest extends Pick<DeleteRequest, "ifModRevision" | "returnPrevious"> {
+  readonly requestId?: Pick<RequestId, "clientId" | "sequence" | "firstPendingSequence"> | undefined;
+}
+
+/** What is taken of a put beside key and value. */
+export interface PutParts extends WriteRequest {
+  readonly payload: Pick<PutRequest["payload"], "case">;
+}
+
+/** What is taken of an increment beside the key. */
+export interface IncrementParts extends WriteRequest, Pick<IncrementRequest, "delta"> {}
 
 /** Encodes a put as raftkv.storage.v1.Command, the only time that it is encoded; copies what it takes. */
-export function encodePut(request: PutRequest, key: Uint8Array, data: Uint8Array): Uint8Array {
+export function encodePut(request: PutParts, key: Uint8Array, data: Uint8Array): Uint8Array {
   begin(1);
   writer.tag(1, LengthDelimited).bytes(key);
   writer.tag(2, LengthDelimited).fork();
@@ -26,7 +36,7 @@ export function encodePut(request: PutRequest, key: Uint8Array, data: Uint8Array
 }
 
 /** Encodes a delete as raftkv.storage.v1.Command, the only time that it is encoded. */
-export function encodeDelete(request: DeleteRequest, key: Uint8Array): Uint8Array {
+export function encodeDelete(request: WriteRequest, key: Uint8Array): Uint8Array {
   begin(2);
   writer.tag(1, LengthDelimited).bytes(key);
   writeCondition(request, 2, 3);
@@ -34,7 +44,7 @@ export function encodeDelete(request: DeleteRequest, key: Uint8Array): Uint8Arra
 }
 
 /** Encodes an increment as raftkv.storage.v1.Command, the only time that it is encoded; an absent delta is 1. */
-export function encodeIncrement(request: IncrementRequest, key: Uint8Array): Uint8Array {
+export function encodeIncrement(request: IncrementParts, key: Uint8Array): Uint8Array {
   begin(3);
   writer.tag(1, LengthDelimited).bytes(key);
   writer.tag(2, Varint).sint64(request.delta ?? 1n);
@@ -53,7 +63,7 @@ function writeCondition(request: WriteRequest, revisionField: number, previousFi
   if (request.returnPrevious) writer.tag(previousField, Varint).bool(true);
 }
 
-function finish(id: RequestId | undefined): Uint8Array {
+function finish(id: WriteRequest["requestId"]): Uint8Array {
   writer.join();
   if (id !== undefined) {
     writer.tag(15, LengthDelimited).fork();

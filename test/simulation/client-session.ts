@@ -1,4 +1,4 @@
-import { requestId } from "../kv/driver.ts";
+import type { RequestId } from "../../src/kv/command.ts";
 
 /** A client's session: names its requests so that retries are applied once. */
 export class ClientSession {
@@ -21,8 +21,9 @@ export class ClientSession {
   }
 
   /** The id to send with request `sequence`. */
-  idOf(sequence: number): ReturnType<typeof requestId> {
-    return requestId(this.clientId, sequence, this.#firstPending);
+  idOf(sequence: number): RequestId {
+    const { clientId } = this;
+    return { clientId, sequence: BigInt(sequence), firstPendingSequence: BigInt(this.#firstPending) };
   }
 
   /** Request `sequence` will not be asked about again: answered, or given up. */

@@ -1,6 +1,5 @@
 import { CommandFailureReason, type CommandResult } from "../../src/gen/raftkv/storage/v1/storage_pb.ts";
 import { decodeResult } from "../../src/server/key-value.ts";
-import { encodeCommand } from "../kv/driver.ts";
 import type { Operation } from "../lib/linearizability.ts";
 import { check } from "./broken-rule.ts";
 import type { Answer, ClientPort } from "./client-port.ts";
@@ -121,7 +120,7 @@ export class Client {
       return;
     }
     const id = running.sequence === undefined ? undefined : this.#session?.idOf(running.sequence);
-    running.command = encodeCommand(running.plan.command(id));
+    running.command = running.plan.command(id);
     port.propose(this.#member, running.command, call);
   }
 

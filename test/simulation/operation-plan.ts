@@ -1,5 +1,7 @@
+import type { RequestId } from "../../src/kv/command.ts";
+import { encodeDelete, encodeIncrement, encodePut, type PutParts } from "../../src/server/encode-command.ts";
 import type { ReadPolicy } from "../../src/server/validate-request.ts";
-import { type CommandInit, del, increment, put } from "../kv/driver.ts";
+import { utf8 } from "../kv/driver.ts";
 import type { Operation } from "../lib/linearizability.ts";
 import type { Dice } from "./dice.ts";
 import type { WorkloadPlan } from "./plan.ts";
@@ -16,7 +18,8 @@ export interface WritePlan {
   readonly kind: "write";
   readonly key: string;
   readonly operation: Exclude<Operation, { readonly kind: "get" }>;
-  readonly command: (id: CommandInit["id"]) => CommandInit;
+  /** Encoded as the service does it. */
+  readonly command: (requestId: RequestId | undefined) => Uint8Array;
   /** Whether the command's bytes are no other's, with no request id in them either. */
   readonly unique: boolean;
 }
@@ -26,8 +29,6 @@ export interface KnownValue {
   readonly value: string | null;
   readonly modRevision: number;
 }
-
-const optional = (id: CommandInit["id"]): { id?: CommandInit["id"] } => (id === undefined ? {} : { id });
 
 /** Draws what a client does next. `fresh` makes a value that nobody else writes. */
 export function drawOperation(
@@ -68,7 +69,7 @@ function drawIncrement(dice: Dice, key: string): WritePlan {
     kind: "write",
     key,
     operation: { kind: "increment", delta, output: undefined },
-    command: (id) => increment(key, BigInt(delta), optional(id)),
+    command: (requestId) => encodeIncrement({ delta: BigInt(delta), returnPrevious: false, requestId }, utf8(key)),
     unique: false,
   };
 }
@@ -83,17 +84,22 @@ function drawWrite(
   const value = fresh().padEnd(dice.whole(0, plan.valueBytesMax), ".");
   const kind = dice.weighted({ put: 5, cas: known === undefined ? 0 : 4, delete: 1.5 });
   if (kind === "delete") {
-    return { kind: "write", key, operation: { kind }, command: (id) => del(key, optional(id)), unique: false };
+    const command = (requestId?: RequestId) => encodeDelete({ returnPrevious: false, requestId }, utf8(key));
+    return { kind: "write", key, operation: { kind }, command, unique: false };
   }
   if (kind === "put" || known === undefined) {
     const operation = { kind: "put", value } as const;
-    return { kind: "write", key, operation, command: (id) => put(key, value, optional(id)), unique: true };
+    return { kind: "write", key, operation, command: (requestId) => putText(key, value, { requestId }), unique: true };
   }
   return {
     kind: "write",
     key,
     operation: { kind: "cas", expected: known.value, value, applied: undefined },
-    command: (id) => put(key, value, { if: known.modRevision, ...optional(id) }),
+    command: (requestId) => putText(key, value, { requestId, ifModRevision: BigInt(known.modRevision) }),
     unique: true,
   };
+}
+
+function putText(key: string, value: string, parts: Pick<PutParts, "requestId" | "ifModRevision">): Uint8Array {
+  return encodePut({ payload: { case: "value" }, returnPrevious: false, ...parts }, utf8(key), utf8(value));
 }

@@ -154,17 +154,28 @@ export class EngineMemberStore implements MemberStore {
   }
 
   async #close(): Promise<void> {
-    const { lane, sweeper, engine, keeper, guard } = this.#state;
+    const { lane, sweeper, guard } = this.#state;
     sweeper.stop();
     await lane.settled();
     try {
-      await engine.close();
-      await sweeper.settled();
-      await keeper?.close(guard.failed);
+      await this.#closeFiles();
     } catch (error) {
       throw guard.fail(error);
     } finally {
       await this.#release();
+    }
+  }
+
+  /** However the engine ends, the watermark does, too: its timer would write into a directory that is being removed. */
+  async #closeFiles(): Promise<void> {
+    const { sweeper, engine, keeper, guard } = this.#state;
+    try {
+      await engine.close();
+      await sweeper.settled();
+    } catch (error) {
+      throw guard.fail(error);
+    } finally {
+      await keeper?.close(guard.failed);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { MemoryRows } from "../../src/storage/memory-engine.ts";
+import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
 import { watermarkFileAt } from "../../src/storage/watermark-file.ts";
 import type { StartTimer } from "../../src/storage/watermark-keeper.ts";
@@ -150,5 +150,20 @@ describe("watermark keeping", () => {
     expect(watermarkFile.written.map(({ tail }) => tail.index)).toEqual([0, 9, 4]);
     expect(rows.snapshot()).toHaveLength(before - 5);
     await store.close();
+  });
+
+  test("is not written any more once the store is closed, however the engine's close ends", async () => {
+    const { startTimer, run, waiting } = handTimers();
+    const watermarkFile = new MemoryWatermarkFile();
+    const full = new Error("no space left");
+    const engine = { ...openMemoryEngine(new MemoryRows()), close: () => Promise.reject(full) };
+    const store = await openOver(new MemoryRows(), { engine, watermarkFile, startTimer });
+    await store.write(batch({ hardState: term(1, 0), entries: commands(1, 3, 1) }));
+    const before = watermarkFile.written.length;
+    expect(waiting.size).toBe(1);
+    await expect(store.close()).rejects.toMatchObject({ code: "WRITE_FAILED", cause: full });
+    run();
+    await new Promise(setImmediate);
+    expect([waiting.size, watermarkFile.written.length]).toEqual([0, before]);
   });
 });

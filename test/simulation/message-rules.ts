@@ -72,8 +72,10 @@ export class MessageRules {
   }
 
   #checkTerm(id: MemberId, disk: SimDisk, message: Message): void {
-    const aboutNextTerm = "preVote" in message && message.preVote && !("granted" in message && !message.granted);
-    if (aboutNextTerm) return;
+    const { type } = message;
+    // Who refuses a pre-vote tells its own term.
+    if (type === "RequestVoteRequest" && message.preVote) return;
+    if (type === "RequestVoteResponse" && message.preVote && message.granted) return;
     const { term } = message;
     check(term <= disk.hardState.term, "term is durable", () => `${id} tells of term ${term} before it is`);
     this.#releasedTerms.set(id, Math.max(term, this.#releasedTerms.get(id) ?? 0));

@@ -15,7 +15,8 @@ help:
 	@echo "make generate  stubs and descriptors from proto/"
 	@echo "make soak      simulate clusters with fresh seeds for MINUTES (10) minutes, JOBS (2) at a time"
 	@echo "make mutations make small faults, one at a time, and see that the tests notice each"
-	@echo "make bench     measure, with KEYS (1000000) keys in the large stores; figures go to bench/results/"
+	@echo "make bench     measure, with KEYS (1000000) keys put into the large stores and RESTORED_KEYS (10000000) restored;"
+	@echo "               figures go to bench/results/"
 	@echo "make clean     remove what was built and installed"
 
 # Compared by content: a checkout touches the lock without changing it. A linked node_modules belongs to another tree.
@@ -52,6 +53,7 @@ generate: install
 bench: build
 	@npm run --silent bench
 	@npm run --silent bench -- --big --keys "$${KEYS:-1000000}"
+	@npm run --silent bench -- --big --restored --keys "$${RESTORED_KEYS:-10000000}" --label big-restored
 
 # Fresh seeds every time, and the first of them told, so that a failure can be looked for again. Ctrl-C prints the totals.
 soak: install

@@ -19,20 +19,36 @@ const uncompressed = 0;
  * Rejects with `STATE_CORRUPT`, naming the file, when a block of a table that LevelDB counts on is damaged.
  *
  * LevelDB does not look at the checksums of its tables: a row whose key was hit would just be gone, and the next compaction
- * would give the damage a new checksum. So this comes before LevelDB opens. It reads all tables once, one at a time
- * (8 MiB), at about the speed at which they can be read.
+ * would give the damage a new checksum. So this comes before LevelDB opens. It reads all tables once, at about the speed at
+ * which they can be read; two are in memory at a time, up to a write buffer each.
  */
 export async function checkLevelTables(directory: string): Promise<void> {
-  for (const number of await liveLevelTables(directory)) {
-    const path = join(directory, `${String(number).padStart(6, "0")}.ldb`);
+  const names = (await liveLevelTables(directory)).map((number) => `${String(number).padStart(6, "0")}.ldb`);
+  const paths = names.map((name) => join(directory, name));
+  let reading = readTable(paths[0]);
+  for (const [at, path] of paths.entries()) {
+    const table = await reading;
+    // Read while the one before it is checked.
+    reading = readTable(paths[at + 1]);
     try {
-      checkTable(await readFile(path));
+      if (table instanceof Error) throw table;
+      checkTable(table);
     } catch (cause) {
       // LevelDB refuses to open without it, and says so.
       if (systemCode(cause) === "ENOENT") continue;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw damaged("STATE_CORRUPT", `${path} is damaged: ${reason}`, cause);
     }
+  }
+}
+
+/** A table as it is, or why it cannot be read; never rejects, because nobody may be waiting for it any more. */
+async function readTable(path: string | undefined): Promise<Buffer | Error> {
+  if (path === undefined) return Buffer.alloc(0);
+  try {
+    return await readFile(path);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

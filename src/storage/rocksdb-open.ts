@@ -6,20 +6,19 @@ const mebibyte = 1024 * 1024;
 
 /**
  * How the database is tuned. A memory budget makes memtables of a quarter of it, of which two are written as one table, so the
- * log and the state get 8 MiB each. The write-ahead log, which a start reads again, goes back to the oldest change that is in
- * no table yet, so that larger ones would write less and make a start last longer. The few other rows change in every turn, a
- * hundred bytes in which a turn may write tens of kilobytes to the others: they get the least that RocksDB gives, 64 KiB. (The
- * binding does not pass a limit on the write-ahead log on.) "level" keeps the two upper levels as they are and compresses below with Zstandard, where most
- * bytes are and few are rewritten. Every table has a Bloom filter of ten bits a key (the binding's default): a read of a
- * missing key costs no block. The write-ahead log is not compressed: it is written once and read at a start only.
+ * log and the state get 16 MiB each as with classic-level. The few other rows change in every turn and get little: the
+ * write-ahead log, which a start reads again, goes back to the oldest change that is in no table yet. "level" keeps the two
+ * upper levels as they are and compresses below with Zstandard, where most bytes are and few are rewritten. Every table has a
+ * Bloom filter of ten bits a key (the binding's default): a read of a missing key costs no block. The write-ahead log is not
+ * compressed: it is written once and read at a start only.
  */
 const rocksdbOptions: OpenOptions = {
   createIfMissing: true,
   walCompression: false,
   columns: {
-    default: { compaction: "level", memtableMemoryBudget: mebibyte / 8, cacheSize: mebibyte, compression: false },
-    log: { compaction: "level", memtableMemoryBudget: 32 * mebibyte, cacheSize: 8 * mebibyte, compression: false },
-    state: { compaction: "level", memtableMemoryBudget: 32 * mebibyte, cacheSize: 32 * mebibyte, compression: false },
+    default: { compaction: "level", memtableMemoryBudget: mebibyte, cacheSize: mebibyte, compression: false },
+    log: { compaction: "level", memtableMemoryBudget: 64 * mebibyte, cacheSize: 8 * mebibyte, compression: false },
+    state: { compaction: "level", memtableMemoryBudget: 64 * mebibyte, cacheSize: 32 * mebibyte, compression: false },
   },
 };
 

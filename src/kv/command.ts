@@ -1,6 +1,6 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Fingerprint } from "./fingerprint.ts";
-import type { StoredValue } from "./pair.ts";
+import { readValue, type StoredValue } from "./pair.ts";
 
 /** A command that this version does not know in full. Applying what it does know would part it from members that know more. */
 export class UnknownCommandError extends Error {
@@ -101,25 +101,13 @@ function readPut(reader: BinaryReader, end: number): Put {
   while (reader.pos < end) {
     const [field, wireType] = reader.tag();
     if (field === 1 && wireType === LengthDelimited) key = reader.bytes();
-    else if (field === 2 && wireType === LengthDelimited && value === emptyText) value = readValue(reader);
-    else if (field === 3 && wireType === Varint) ifModRevision = BigInt(reader.uint64());
+    else if (field === 2 && wireType === LengthDelimited && value === emptyText) {
+      value = readValue(reader, endOfMessage(reader), (unknown) => unknownField("value", unknown));
+    } else if (field === 3 && wireType === Varint) ifModRevision = BigInt(reader.uint64());
     else if (field === 4 && wireType === Varint) returnPrevious = reader.bool();
     else throw unknownField("put", field);
   }
   return { kind: "put", key, ifModRevision, returnPrevious, value };
-}
-
-function readValue(reader: BinaryReader): StoredValue {
-  const end = endOfMessage(reader);
-  let data: Uint8Array = noBytes;
-  let text = false;
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === LengthDelimited) data = reader.bytes();
-    else if (field === 2 && wireType === Varint) text = reader.bool();
-    else throw unknownField("value", field);
-  }
-  return { data, text };
 }
 
 function readDelete(reader: BinaryReader, end: number): Delete {

@@ -49,7 +49,7 @@ export function decodePairRow(row: Uint8Array): StoredPair {
   let version = 0n;
   while (reader.pos < reader.len) {
     const [fieldNumber, wireType] = reader.tag();
-    if (fieldNumber === 1 && wireType === WireType.LengthDelimited) value = readValue(reader);
+    if (fieldNumber === 1 && wireType === WireType.LengthDelimited) value = readValueRow(reader);
     else if (fieldNumber === 2 && wireType === WireType.Varint) createRevision = BigInt(reader.uint64());
     else if (fieldNumber === 3 && wireType === WireType.Varint) modRevision = BigInt(reader.uint64());
     else if (fieldNumber === 4 && wireType === WireType.Varint) version = BigInt(reader.uint64());
@@ -58,15 +58,26 @@ export function decodePairRow(row: Uint8Array): StoredPair {
   return { value, createRevision, modRevision, version };
 }
 
-function readValue(reader: BinaryReader): StoredValue {
+function readValueRow(reader: BinaryReader): StoredValue {
   const end = reader.uint32() + reader.pos;
+  return readValue(reader, end, (fieldNumber, wireType) => {
+    return new BrokenStateError(`value of a pair has the unknown field ${fieldNumber} of wire type ${wireType}`);
+  });
+}
+
+/** Reads the fields of a `Value` that ends at `end`; throws what `unknown` gives for one that this version does not know. */
+export function readValue(
+  reader: BinaryReader,
+  end: number,
+  unknown: (fieldNumber: number, wireType: WireType) => Error,
+): StoredValue {
   let data: Uint8Array = noBytes;
   let text = false;
   while (reader.pos < end) {
     const [fieldNumber, wireType] = reader.tag();
     if (fieldNumber === 1 && wireType === WireType.LengthDelimited) data = reader.bytes();
     else if (fieldNumber === 2 && wireType === WireType.Varint) text = reader.bool();
-    else throw new BrokenStateError(`value of a pair has the unknown field ${fieldNumber} of wire type ${wireType}`);
+    else throw unknown(fieldNumber, wireType);
   }
   return { data, text };
 }

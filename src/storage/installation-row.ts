@@ -25,8 +25,9 @@ export interface StoredInstallation {
 export function withRows(stored: StoredInstallation, rows: readonly Row[]): StoredInstallation {
   let { bytes } = stored;
   for (const [key, value] of rows) bytes += key.length + value.length;
-  // A copy: what it is a view of may be large.
-  const lastKey = rows.at(-1)?.[0].slice() ?? stored.lastKey;
+  const last = rows.at(-1)?.[0];
+  // A copy, of a Buffer too, whose slice would be none: what it is a view of may be large.
+  const lastKey = last === undefined ? stored.lastKey : Uint8Array.from(last);
   return { ...stored, lastKey, rowCount: stored.rowCount + rows.length, bytes };
 }
 

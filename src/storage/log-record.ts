@@ -131,8 +131,9 @@ function readConfiguration(payload: Uint8Array, index: Index) {
   }
 }
 
-function writeNumber(record: Buffer, offset: number, value: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, () => `${value} is no index, term or time`);
+/** Writes an index, a term, a time or a count into 8 bytes, big-endian. */
+export function writeNumber(record: Buffer, offset: number, value: number): void {
+  assert(Number.isSafeInteger(value) && value >= 0, () => `${value} is no index, term, time or count`);
   record.writeUInt32BE(Math.floor(value / 2 ** 32), offset);
   record.writeUInt32BE(value % 2 ** 32, offset + 4);
 }

@@ -7,7 +7,7 @@ import type { MemberId } from "../raft/configuration.ts";
 import type { HardState, Index } from "../raft/entry.ts";
 import { unwrapRow, wrapRow } from "./checksummed-row.ts";
 import { configurationFromMessage, configurationToMessage } from "./configuration-codec.ts";
-import type { LogTail } from "./log-record.ts";
+import { type LogTail, writeNumber } from "./log-record.ts";
 import type { DirectoryIdentity } from "./member-store.ts";
 import { messageRow, readMessage, undecodable } from "./message-row.ts";
 import { metaKeys, peerKey } from "./row-keys.ts";
@@ -86,10 +86,10 @@ const progressBytes = 36;
 /** Row of the progress, of fixed layout because every turn writes one: writes, applied, last index, last term, checksum. */
 export function progressRow({ writes, appliedIndex, tail }: Progress): RowChange {
   const content = Buffer.allocUnsafe(progressBytes);
-  writeUint64(content, 0, writes);
-  writeUint64(content, 8, appliedIndex);
-  writeUint64(content, 16, tail.index);
-  writeUint64(content, 24, tail.term);
+  writeNumber(content, 0, writes);
+  writeNumber(content, 8, appliedIndex);
+  writeNumber(content, 16, tail.index);
+  writeNumber(content, 24, tail.term);
   content.writeUInt32BE(tail.checksum, 32);
   return { type: "put", key: metaKeys.progress, value: wrapRow(metaKeys.progress, content) };
 }
@@ -116,9 +116,4 @@ export function peerDirectoryRow(memberId: MemberId, dataDirectoryId: string): R
 export function readPeerDirectory(key: Uint8Array, value: Uint8Array): { memberId: MemberId; dataDirectoryId: string } {
   const { memberId, dataDirectoryId } = readMessage(key, value, PeerDirectorySchema, "peer directory row");
   return { memberId, dataDirectoryId };
-}
-
-function writeUint64(target: Buffer, offset: number, value: number): void {
-  target.writeUInt32BE(Math.floor(value / 2 ** 32), offset);
-  target.writeUInt32BE(value % 2 ** 32, offset + 4);
 }

@@ -13,7 +13,7 @@ import { describeMachine, type Machine } from "./machine.ts";
 export const bigUsage = `Usage: npm run bench -- --big [options]
 
   --keys N         keys of 256 bytes to load; 1000000 by default
-  --restored       load them by restoring a backup that holds them, not by Put: for more than an hour would be worth
+  --restored       load them by restoring a backup that holds them, not by Put, which takes an hour for ten million
   --engines LIST   classic-level,rocksdb by default
   --label NAME     part of the result's file name; "big" by default
 `;

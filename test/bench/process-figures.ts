@@ -51,7 +51,12 @@ export async function diskBytes(directory: string): Promise<number> {
 export async function writtenUntil(ended: Promise<unknown>, pid: number, intervalMs = 50): Promise<number> {
   let written = 0;
   const timer = setInterval(() => {
-    written = writtenBytes(pid);
+    try {
+      written = writtenBytes(pid);
+    } catch {
+      // It is gone, and its end about to be told.
+      clearInterval(timer);
+    }
   }, intervalMs);
   await ended;
   clearInterval(timer);

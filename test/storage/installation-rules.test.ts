@@ -146,7 +146,7 @@ describe("installing a snapshot", () => {
       { status: "fulfilled" },
       { reason: { message: expect.stringContaining("while another was under way") } },
     ]);
-    expect(installation).toMatchObject({ rowCount: 4, lastKey: Buffer.from(keyOf(8)) });
+    expect(installation).toMatchObject({ rowCount: 4, lastKey: Uint8Array.from(Buffer.from(keyOf(8))) });
     expect(await Promise.allSettled([installation.finish(nothing), store.write(batch({}))])).toMatchObject([
       { status: "fulfilled" },
       { reason: { message: expect.stringContaining("while another was under way") } },

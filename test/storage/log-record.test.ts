@@ -35,7 +35,7 @@ describe("log record", () => {
       }),
     );
     for (const bad of [numberMax + 1, -1, 1.5, Number.NaN]) {
-      expect(() => encodeRecord(noop(1, bad), 1)).toThrow(/is no index, term or time/);
+      expect(() => encodeRecord(noop(1, bad), 1)).toThrow(/is no index, term, time or count/);
     }
     expect(() => checkRecord(forged(14, 0x00, 0x20), before)).toThrow(/a number in it is beyond/);
     expect(logKeyIndex(Buffer.from([2, 0, 0x20, 0, 0, 0, 0, 0, 0]))).toBeUndefined();

@@ -2,6 +2,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import { currentManifest } from "./current-manifest.ts";
 import { engineReason } from "./engine-reason.ts";
 import { engineRefusal } from "./engine-refusal.ts";
+import { moveEarlierRows } from "./rocksdb-earlier-rows.ts";
 import { RocksdbEngine } from "./rocksdb-engine.ts";
 import { checkRocksdbLogs } from "./rocksdb-log-check.ts";
 import { type OpenDatabase, openDatabase } from "./rocksdb-open.ts";
@@ -21,7 +22,7 @@ export async function openRocksdbEngine(directory: string): Promise<StorageEngin
   await checkRocksdbLogs(directory);
   let opened: OpenDatabase;
   try {
-    opened = await openDatabase(directory);
+    opened = await openInPlace(directory);
   } catch (cause) {
     if (cause instanceof RaftKvError) throw cause;
     throw engineRefusal("RocksDB", directory, cause);
@@ -38,4 +39,18 @@ export async function openRocksdbEngine(directory: string): Promise<StorageEngin
       },
     );
   }
+}
+
+/** Opens the database, with rows of an earlier version moved to where they stand now. Rejects as the binding does. */
+async function openInPlace(directory: string): Promise<OpenDatabase> {
+  const opened = await openDatabase(directory);
+  try {
+    if (!(await moveEarlierRows(opened))) return opened;
+  } catch (cause) {
+    await opened.database.close();
+    throw cause;
+  }
+  // An open makes tables of what is in the write-ahead log, which would be kept for the removals otherwise.
+  await opened.database.close();
+  return openDatabase(directory);
 }

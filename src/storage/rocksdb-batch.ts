@@ -38,7 +38,7 @@ export function packBatch(changes: readonly RowChange[]): ArrayBuffer {
 export function unpackBatch(memory: ArrayBuffer, target: BatchTarget): void {
   const packed = Buffer.from(memory);
   for (let at = 0; at < packed.length; ) {
-    const column = columnNames[packed[at + 1] ?? 0] ?? "default";
+    const column = columnNames[packed[at + 1] ?? 0] ?? "log";
     const keyAt = at + headBytes;
     const valueAt = keyAt + packed.readUInt32LE(at + 2);
     const end = valueAt + packed.readUInt32LE(at + 6);

@@ -1,16 +1,15 @@
 import type { Column, OpenOptions, RocksLevel } from "@nxtedition/rocksdb";
 import { RaftKvError } from "../lib/errors.ts";
-import { type ColumnName, columnNames } from "./rocksdb-columns.ts";
+import type { ColumnName } from "./rocksdb-columns.ts";
 
 const mebibyte = 1024 * 1024;
 
 /**
  * How the database is tuned. A memory budget makes memtables of a quarter of it, of which two are written as one table, so the
- * log and the state get 16 MiB each as with classic-level. The few other rows change in every turn and get little: the
- * write-ahead log, which a start reads again, goes back to the oldest change that is in no table yet. "level" keeps the two
- * upper levels as they are and compresses below with Zstandard, where most bytes are and few are rewritten. Every table has a
- * Bloom filter of ten bits a key (the binding's default): a read of a missing key costs no block. The write-ahead log is not
- * compressed: it is written once and read at a start only.
+ * log and the state get 16 MiB each as with classic-level. "level" keeps the two upper levels as they are and compresses below
+ * with Zstandard, where most bytes are and few are rewritten. Every table has a Bloom filter of ten bits a key (the binding's
+ * default): a read of a missing key costs no block. The write-ahead log is not compressed: it is written once and read at a start
+ * only. The family "default", which RocksDB insists on, has no rows (see rocksdb-earlier-rows.ts).
  */
 const rocksdbOptions: OpenOptions = {
   createIfMissing: true,
@@ -26,6 +25,8 @@ const rocksdbOptions: OpenOptions = {
 export interface OpenDatabase {
   readonly database: RocksLevel;
   readonly columns: Readonly<Record<ColumnName, Column>>;
+  /** The family "default", in which earlier versions kept some rows. */
+  readonly earlierColumn: Column;
 }
 
 /** Opens a directory, or joins in with the thread whose handle it is. Rejects as the binding does, or with `CONFIG_INVALID`. */
@@ -33,13 +34,16 @@ export async function openDatabase(location: string | bigint): Promise<OpenDatab
   const { RocksLevel } = await loadBinding();
   const database = new RocksLevel(location, { keyEncoding: "buffer", valueEncoding: "buffer" });
   await database.open(rocksdbOptions);
-  const columnOf = (name: ColumnName): Column => {
+  const columnOf = (name: ColumnName | "default"): Column => {
     const column = database.columns[name];
     if (column === undefined) throw new Error(`column family ${name} is missing`);
     return column;
   };
-  const [first, log, state] = columnNames;
-  return { database, columns: { default: columnOf(first), log: columnOf(log), state: columnOf(state) } };
+  return {
+    database,
+    columns: { log: columnOf("log"), state: columnOf("state") },
+    earlierColumn: columnOf("default"),
+  };
 }
 
 async function loadBinding(): Promise<typeof import("@nxtedition/rocksdb")> {

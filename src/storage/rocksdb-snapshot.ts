@@ -39,7 +39,7 @@ export class RocksdbSnapshot implements EngineSnapshot {
       new MovedIterator(parts.iterator(column, true), true),
       new MovedIterator(parts.iterator(column, false), false),
     ];
-    this.#iterators = { default: all("default"), log: all("log"), state: all("state") };
+    this.#iterators = { log: all("log"), state: all("state") };
     this.#closed = closed;
   }
 

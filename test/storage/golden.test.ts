@@ -22,6 +22,7 @@ const names = [
   "rocksdb-installing",
   "rocksdb-installing-uncounted",
   "rocksdb-diverged",
+  "rocksdb-two-families",
 ];
 const everything = { start: Buffer.of(), end: Buffer.of(0xff) };
 

@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openRocksdbEngine } from "../../src/storage/open-rocksdb-engine.ts";
+import { openDatabase } from "../../src/storage/rocksdb-open.ts";
+import type { Row } from "../../src/storage/storage-engine.ts";
 import { filledDirectory, writeAheadLog } from "./engine-files.ts";
 import { newDirectory, openIn } from "./store-fixture.ts";
 
@@ -48,6 +50,33 @@ describe("RocksDB files", () => {
     expect(Buffer.from(engine.get(Uint8Array.of(3, 1)) ?? [])).toEqual(Buffer.of(7));
     await engine.close();
     await (await openRocksdbEngine(directory)).close();
+  });
+});
+
+describe("a directory of an earlier version, with rows in the family default", () => {
+  const golden = join(import.meta.dirname, "golden/rocksdb-compacted/engine-rocksdb");
+  const earlierRows = async (directory: string): Promise<Row[]> => {
+    const { database, earlierColumn } = await openDatabase(directory);
+    const iterator = database.iterator({ column: earlierColumn });
+    const rows = await iterator.nextv(100);
+    await iterator.close();
+    await database.close();
+    return rows;
+  };
+
+  test("has them with the log once it was opened, and its write-ahead log is not kept for them", async () => {
+    const directory = join(await newDirectory(), "engine");
+    await cp(golden, directory, { recursive: true });
+    const earlier = await earlierRows(directory);
+    expect(earlier.length).toBeGreaterThan(3);
+    for (let again = 0; again < 2; again += 1) {
+      const engine = await openRocksdbEngine(directory);
+      for (const [key, value] of earlier) expect(Buffer.from(engine.get(key) ?? [])).toEqual(value);
+      await engine.close();
+      const logs = (await readdir(directory)).filter((name) => name.endsWith(".log"));
+      for (const name of logs) expect((await stat(join(directory, name))).size).toBe(0);
+    }
+    expect(await earlierRows(directory)).toEqual([]);
   });
 });
 

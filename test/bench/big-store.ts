@@ -24,7 +24,6 @@ import {
   writtenUntil,
 } from "./process-figures.ts";
 
-const valueBytes = 256;
 const loadInFlight = 512;
 /** A member takes 128 calls at once on one connection. */
 const loadConnections = 4;
@@ -57,10 +56,18 @@ export interface CatchUpFigures {
 /** How the keys come into the store: by Put, or by a restore of a backup that holds them. */
 export type LoadKind = "put" | "restore";
 
+/** What is loaded. */
+export interface BigLoad {
+  readonly kind: LoadKind;
+  readonly keys: number;
+  readonly valueBytes: number;
+}
+
 /** Figures of one engine. */
 export interface BigMeasurement {
   readonly engine: EngineName;
   readonly loadKind: LoadKind;
+  readonly valueBytes: number;
   /** Of all members together by Put, of one member by restore. */
   readonly load: KeyLoad;
   /** Of the follower, after the load. */
@@ -72,21 +79,21 @@ export interface BigMeasurement {
   readonly catchUp: CatchUpFigures;
 }
 
-/** Loads `keys` keys into three members with an engine, and measures what becomes of them. */
+/** Loads keys into three members with an engine, and measures what becomes of them. */
 export async function measureBigStore(
   engine: EngineName,
-  loadKind: LoadKind,
-  keys: number,
+  bigLoad: BigLoad,
   say: (line: string) => void,
 ): Promise<BigMeasurement> {
+  const { kind: loadKind, valueBytes } = bigLoad;
   const cluster = await createProcessCluster({ engineOf: () => engine, serveFlags: ["--storage-quota", "64GiB"] });
   try {
-    const restored = loadKind === "restore" ? await restoreAll(cluster, keys) : undefined;
+    const restored = loadKind === "restore" ? await restoreAll(cluster, bigLoad) : undefined;
     await cluster.start();
     const leader = await cluster.waitForLeader();
     const [follower] = cluster.others(leader.name);
     if (follower === undefined) throw new Error("no follower");
-    const load = restored?.load ?? (await loadAll(leader, keys));
+    const load = restored?.load ?? (await loadAll(leader, bigLoad));
     say(`${engine}: ${load.keys} keys in ${load.seconds.toFixed(0)} s`);
     await cluster.waitUntilCaughtUp(patienceMs);
     const size = await diskBytes(follower.dataDirectory);
@@ -101,9 +108,10 @@ export async function measureBigStore(
       `${engine}: ready after ${Math.round(restart.readyMs)} ms, after SIGKILL ${Math.round(restartAfterKill.readyMs)} ms`,
     );
     await cluster.waitUntilCaughtUp(patienceMs);
-    const catchUp = await fillFollower(cluster, follower, keys);
+    const catchUp = await fillFollower(cluster, follower, bigLoad);
     say(`${engine}: an empty follower had the snapshot after ${Math.round(catchUp.transferMs)} ms`);
-    return { engine, loadKind, load, diskBytes: size, writtenBytes: written, restart, restartAfterKill, catchUp };
+    const restarts = { restart, restartAfterKill };
+    return { engine, loadKind, valueBytes, load, diskBytes: size, writtenBytes: written, ...restarts, catchUp };
   } catch (error) {
     process.stderr.write(`${cluster.describeOutput()}\n`);
     throw error;
@@ -113,7 +121,7 @@ export async function measureBigStore(
 }
 
 /** By way of the leader alone: what followers would pass on is measured elsewhere, and is no concern of the store's. */
-function loadAll({ clientAddress }: ClusterMember, keys: number): Promise<KeyLoad> {
+function loadAll({ clientAddress }: ClusterMember, { keys, valueBytes }: BigLoad): Promise<KeyLoad> {
   let next = 0;
   const nextKey = (): number | undefined => (next < keys ? next++ : undefined);
   const addresses = Array.from({ length: loadConnections }, () => clientAddress);
@@ -123,7 +131,7 @@ function loadAll({ clientAddress }: ClusterMember, keys: number): Promise<KeyLoa
 /** Restores a backup of so many keys on every member, the first alone: its figures are told. */
 async function restoreAll(
   cluster: ProcessCluster,
-  keys: number,
+  { keys, valueBytes }: BigLoad,
 ): Promise<{ readonly load: KeyLoad; readonly writtenBytes: number }> {
   const file = join(cluster.directory, "keys.backup");
   const bytes = await writeBackupOfKeys(file, keys, valueBytes);
@@ -167,7 +175,11 @@ async function isReady({ metricsAddress }: ClusterMember): Promise<boolean> {
 }
 
 /** The follower loses its data and is replaced, while writes go on. */
-async function fillFollower(cluster: ProcessCluster, follower: ClusterMember, keys: number): Promise<CatchUpFigures> {
+async function fillFollower(
+  cluster: ProcessCluster,
+  follower: ClusterMember,
+  bigLoad: BigLoad,
+): Promise<CatchUpFigures> {
   await cluster.kill(follower.name);
   cluster.wipe(follower.name);
   await cluster.start(follower.name);
@@ -184,7 +196,7 @@ async function fillFollower(cluster: ProcessCluster, follower: ClusterMember, ke
   const pidOf = ({ name }: ClusterMember): number => cluster.process(name).pid;
   const before = residentMemory(pidOf(leader));
   const memory = watchMemory([pidOf(leader), pidOf(follower)]);
-  const writing = startWriting(cluster.others(follower.name), keys);
+  const writing = startWriting(cluster.others(follower.name), bigLoad);
   await runRaftkv(leader, "member", "replace", follower.name, follower.name, "--peer-address", follower.peerAddress);
   const startedAt = performance.now();
   // Nothing is served before the newcomer is a member.
@@ -229,7 +241,7 @@ async function leaderOf(cluster: ProcessCluster, newcomer: ClusterMember): Promi
   return undefined;
 }
 
-function startWriting(members: readonly ClusterMember[], keys: number): { stop(): Promise<KeyLoad> } {
+function startWriting(members: readonly ClusterMember[], { keys, valueBytes }: BigLoad): { stop(): Promise<KeyLoad> } {
   const addresses = members.map(({ clientAddress }) => clientAddress);
   let stopped = false;
   let next = 0;

@@ -12,7 +12,8 @@ import { describeMachine, type Machine } from "./machine.ts";
 /** Help of `npm run bench -- --big`. */
 export const bigUsage = `Usage: npm run bench -- --big [options]
 
-  --keys N         keys of 256 bytes to load; 1000000 by default
+  --keys N         keys to load; 1000000 by default
+  --value-bytes N  bytes of each value; 256 by default
   --restored       load them by restoring a backup that holds them, not by Put, which takes an hour for ten million
   --engines LIST   classic-level,rocksdb by default
   --label NAME     part of the result's file name; "big" by default
@@ -26,6 +27,7 @@ export async function benchBigStores(args: readonly string[], directory: string)
       big: { type: "boolean" },
       help: { type: "boolean", default: false },
       keys: { type: "string", default: "1000000" },
+      "value-bytes": { type: "string", default: "256" },
       restored: { type: "boolean", default: false },
       engines: { type: "string", default: engineNames.join(",") },
       label: { type: "string", default: "big" },
@@ -37,12 +39,16 @@ export async function benchBigStores(args: readonly string[], directory: string)
   }
   const keys = Number(values.keys);
   if (!(Number.isInteger(keys) && keys > 0 && keys <= 2 ** 31)) throw new Error(`--keys is ${values.keys}`);
+  const valueBytes = Number(values["value-bytes"]);
+  if (!(Number.isInteger(valueBytes) && valueBytes > 0 && valueBytes <= 2 ** 20)) {
+    throw new Error(`--value-bytes is ${values["value-bytes"]}; it may be up to 1048576`);
+  }
   const engines = engineNames.filter((name) => values.engines.split(",").includes(name));
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
   const kind = values.restored ? "restore" : "put";
   const measurements: BigMeasurement[] = [];
-  for (const engine of engines) measurements.push(await measureBigStore(engine, kind, keys, say));
+  for (const engine of engines) measurements.push(await measureBigStore(engine, { kind, keys, valueBytes }, say));
   const name = `${startedAt.slice(0, 10)}-${values.label}`;
   const table = renderBigTable(measurements, machine);
   mkdirSync(directory, { recursive: true });
@@ -66,7 +72,7 @@ function renderBigTable(measurements: readonly BigMeasurement[], machine: Machin
   return [
     `Three members and the load on one machine: ${machine.cpuModel}, ${machine.cpuCount} cores, ${machine.memoryGiB} GiB,`,
     `Linux ${machine.kernel}, Node ${machine.nodeVersion}; load average before: ${machine.loadBefore.toFixed(2)}. Keys of 12 bytes,`,
-    "values of 256 bytes.",
+    `values of ${measurements[0]?.valueBytes} bytes.`,
     "",
     row("", ({ engine }) => engine),
     row("---", () => "---"),

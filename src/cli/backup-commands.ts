@@ -4,6 +4,7 @@ import { ClientError } from "../client/client-error.ts";
 import { bootstrapConfiguration, restoredClusterIdentity } from "../config/cluster-identity.ts";
 import { type InitialMember, parseInitialCluster } from "../config/initial-cluster.ts";
 import { parseMemberName } from "../config/member-name.ts";
+import { optionTable } from "../config/option-table.ts";
 import { type Parsed, parsed, unparsed } from "../config/parsed.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { silentLogger } from "../lib/logger.ts";
@@ -11,7 +12,7 @@ import type { BackupFacts } from "../storage/backup-format.ts";
 import { type EngineName, engineNames } from "../storage/engine-directory.ts";
 import type { ReadBackup } from "../storage/read-backup.ts";
 import { restoreStore } from "../storage/restore-store.ts";
-import { backupPieces, verifyBackup, writeBackupFile } from "./backup-file.ts";
+import { backupPieces, checkBackupTarget, verifyBackup, writeBackupFile } from "./backup-file.ts";
 import type { CliIo } from "./cli-io.ts";
 import {
   addClientFlags,
@@ -24,11 +25,12 @@ import {
 import { exitCodes } from "./exit-code.ts";
 import { commandAdvice, explainDiskFailure } from "./explain-disk-failure.ts";
 import type { Act } from "./kv-commands.ts";
+import type { ProcessHost } from "./process-host.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { renderJson, renderTable } from "./render.ts";
 
 /** Adds backup save, verify and restore. */
-export function addBackupCommands(program: Command, io: CliIo, act: Act): void {
+export function addBackupCommands(program: Command, io: CliIo, act: Act, process: ProcessHost): void {
   const backup = program.command("backup").description("save the state of a cluster, and start a new one from it");
   const save = backup.command("save").description("write a backup, while the cluster goes on");
   save
@@ -36,11 +38,13 @@ export function addBackupCommands(program: Command, io: CliIo, act: Act): void {
     .option("--stale", "do not ask the leader first: what the member has, for when there is no quorum");
   addClientFlags(save, ["table", "json"]).action(
     act(async (file: string, flags: ClientFlags & { readonly stale?: boolean }) => {
+      await checkBackupTarget(file);
       const { pieces, sizeBytes } = await openFirst(clientTarget(flags, io), flags.stale === true);
       const found = await writeBackupFile(
         file,
         counted(pieces, sizeBytes, io),
         new ProgressLine(io.stderr, "verified"),
+        process,
       );
       return show(io, flags.output, file, found);
     }),
@@ -61,6 +65,8 @@ function addVerify(backup: Command, io: CliIo, act: Act): void {
       ),
     );
 }
+
+const parseToken = optionTable.clusterToken.type.parse;
 
 interface RestoreFlags {
   readonly dataDir: string;
@@ -87,7 +93,12 @@ function addRestore(backup: Command, io: CliIo, act: Act): void {
         .argParser((text) => asArgument(parseInitialCluster, text))
         .makeOptionMandatory(),
     )
-    .option("--cluster-token <TOKEN>", "the same for every member (RAFTKV_CLUSTER_TOKEN; default raftkv)")
+    .addOption(
+      new Option(
+        "--cluster-token <TOKEN>",
+        "the same for every member (RAFTKV_CLUSTER_TOKEN; default raftkv)",
+      ).argParser((text) => asArgument(parseToken, text)),
+    )
     .addOption(
       new Option(
         "--storage-engine <NAME>",
@@ -101,7 +112,7 @@ function addRestore(backup: Command, io: CliIo, act: Act): void {
 async function restore(io: CliIo, file: string, flags: RestoreFlags): Promise<number> {
   const { dataDir: directory, name, initialCluster, output } = flags;
   // As the member will read them that is started on the directory.
-  const clusterToken = flags.clusterToken ?? io.env["RAFTKV_CLUSTER_TOKEN"] ?? "raftkv";
+  const clusterToken = flags.clusterToken ?? fromVariable(io.env, "RAFTKV_CLUSTER_TOKEN", parseToken) ?? "raftkv";
   const engineName =
     flags.storageEngine ?? fromVariable(io.env, "RAFTKV_STORAGE_ENGINE", parseEngine) ?? engineNames[0];
   if (!initialCluster.some((member) => member.name === name)) {

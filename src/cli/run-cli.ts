@@ -53,7 +53,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
   addCompactCommand(program, io, act);
   addCheckCommands(program, io, act);
   addStorageCommands(program, io, act);
-  addBackupCommands(program, io, act);
+  addBackupCommands(program, io, act, host.process);
   addRecoverCommand(program, io, act);
   addVersionCommand(program, io);
   try {

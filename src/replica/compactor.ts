@@ -7,6 +7,7 @@ import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StoreWriter } from "./store-writer.ts";
+import { type Overloaded, type WaitingCall, WaitingCalls } from "./waiting-calls.ts";
 
 /** What compacting needs. */
 export interface CompactorDependencies {
@@ -29,56 +30,51 @@ export interface CompactorDependencies {
 export type CompactionOutcome =
   | { readonly type: "compacted"; readonly firstIndex: Index; readonly lastIndex: Index; readonly logSizeBytes: number }
   /** What is applied was not durable in time, a snapshot was being installed, or the member stops. */
-  | { readonly type: "refused" };
+  | { readonly type: "refused" }
+  | Overloaded;
 
-interface CompactionRequest {
+interface CompactionRequest extends WaitingCall<CompactionOutcome> {
   /** What was applied when the request came. */
   readonly appliedIndex: Index;
   readonly trailingEntries: number;
-  readonly deadlineMs: number;
-  readonly done: (outcome: CompactionOutcome) => void;
 }
+
+const refused = { type: "refused" } as const;
 
 /** Keeps the log within its limits, by forgetting entries whose effects are durable in the state; one compaction at a time. */
 export class Compactor {
   readonly #deps: CompactorDependencies;
-  #requests: CompactionRequest[] = [];
+  readonly #requests: WaitingCalls<CompactionOutcome, CompactionRequest>;
   #running = false;
   #lastMs: number;
 
   constructor(deps: CompactorDependencies) {
     this.#deps = deps;
+    this.#requests = new WaitingCalls(deps.options.pendingAdministrationMax);
     this.#lastMs = deps.runtime.now();
   }
 
-  /** Compacts as soon as what is applied now is durable; `done` is called exactly once. */
+  /** Compacts as soon as what is applied now is durable; `done` is called exactly once, at once when too many wait. */
   request(
     options: { readonly appliedIndex: Index; readonly trailingEntries: number | null; readonly deadlineMs: number },
     done: (outcome: CompactionOutcome) => void,
   ): void {
     const { trailingEntries } = this.#deps.options.compaction;
-    this.#requests.push({ ...options, trailingEntries: options.trailingEntries ?? trailingEntries, done });
+    this.#requests.add({ ...options, trailingEntries: options.trailingEntries ?? trailingEntries, done });
   }
 
   /** Compacts if that is due. To be called every tick. */
   tick(nowMs: number): void {
-    if (this.#requests.length > 0) this.#expire(nowMs);
+    this.#requests.settle(({ deadlineMs }) => (deadlineMs <= nowMs ? refused : undefined));
     if (this.#running || this.#deps.isInstalling()) return;
-    const request = this.#requests[0];
-    if (request !== undefined) this.#serve(request);
+    const { first } = this.#requests;
+    if (first !== undefined) this.#serve(first);
     else this.#compactIfDue(nowMs);
   }
 
   /** Ends every request. */
   clear(): void {
-    for (const { done } of this.#requests.splice(0)) done({ type: "refused" });
-  }
-
-  #expire(nowMs: number): void {
-    const late = this.#requests.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-    if (late.length === 0) return;
-    this.#requests = this.#requests.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    for (const { done } of late) done({ type: "refused" });
+    this.#requests.settle(() => refused);
   }
 
   #serve(request: CompactionRequest): void {
@@ -87,9 +83,9 @@ export class Compactor {
       writer.flushRows("now");
       return;
     }
-    this.#requests.shift();
-    const target = compactionTarget(this.#facts(0), request.trailingEntries, options.compaction);
-    this.#compact(target, "request", request.done);
+    const { trailingEntries, done } = this.#requests.take(request);
+    const target = compactionTarget(this.#facts(0), trailingEntries, options.compaction);
+    this.#compact(target, "request", done);
   }
 
   #compactIfDue(nowMs: number): void {
@@ -124,7 +120,7 @@ export class Compactor {
       wake();
     };
     store.compact(base).then(compacted, (error) => {
-      done({ type: "refused" });
+      done(refused);
       fail(error);
     });
   }

@@ -1,5 +1,6 @@
 import type { Index } from "../raft/entry.ts";
 import type { StateHash } from "./state-hash.ts";
+import { type Overloaded, type WaitingCall, WaitingCalls } from "./waiting-calls.ts";
 
 /** How a wait for the hash at a checkpoint ended. */
 export type HashOutcome =
@@ -9,12 +10,11 @@ export type HashOutcome =
   /** This member does not lead, so that it cannot take a checkpoint. */
   | { readonly type: "notLeader" }
   /** Not in time, or the member stops; `index` is `null` when no checkpoint was taken. */
-  | { readonly type: "late"; readonly index: Index | null };
+  | { readonly type: "late"; readonly index: Index | null }
+  | Overloaded;
 
-interface HashWaiter {
+interface HashWaiter extends WaitingCall<HashOutcome> {
   readonly index: Index;
-  readonly deadlineMs: number;
-  readonly done: (outcome: HashOutcome) => void;
 }
 
 /** What is known of the hash at an index: it is there, may come, or will not. */
@@ -22,28 +22,36 @@ export type HashAt = (index: Index) => StateHash | "expected" | "skipped";
 
 /** Callers that wait for a hash. Each is called exactly once. */
 export class HashWaiters {
-  #waiters: HashWaiter[] = [];
+  readonly #calls: WaitingCalls<HashOutcome, HashWaiter>;
 
+  /** `limit` is how many may wait. */
+  constructor(limit: number) {
+    this.#calls = new WaitingCalls(limit);
+  }
+
+  /** Takes a caller on, or ends the wait as overloaded. */
   add(waiter: HashWaiter): void {
-    this.#waiters.push(waiter);
+    this.#calls.add(waiter);
+  }
+
+  /** Ends a wait as overloaded if no more callers are taken on; tells whether it did. */
+  refuses(waiter: Pick<HashWaiter, "done">): boolean {
+    return this.#calls.refuses(waiter);
   }
 
   /** Ends whoever need not wait any more. */
   settle(hashAt: HashAt, nowMs: number): void {
-    if (this.#waiters.length > 0) this.#waiters = this.#waiters.filter((waiter) => !settle(waiter, hashAt, nowMs));
+    this.#calls.settle((waiter) => outcomeOf(waiter, hashAt(waiter.index), nowMs));
   }
 
   /** Ends everybody. */
   clear(): void {
-    for (const { index, done } of this.#waiters.splice(0)) done({ type: "late", index });
+    this.#calls.settle(({ index }) => ({ type: "late", index }));
   }
 }
 
-function settle({ index, deadlineMs, done }: HashWaiter, hashAt: HashAt, nowMs: number): boolean {
-  const found = hashAt(index);
-  if (typeof found !== "string") done({ type: "hashed", result: found });
-  else if (found === "skipped") done({ type: "skipped" });
-  else if (nowMs >= deadlineMs) done({ type: "late", index });
-  else return false;
-  return true;
+function outcomeOf({ index, deadlineMs }: HashWaiter, found: ReturnType<HashAt>, nowMs: number) {
+  if (typeof found !== "string") return { type: "hashed", result: found } as const;
+  if (found === "skipped") return { type: "skipped" } as const;
+  return nowMs >= deadlineMs ? ({ type: "late", index } as const) : undefined;
 }

@@ -17,3 +17,5 @@ export { processRuntime, type Runtime } from "./runtime.ts";
 export type { SnapshotOptions } from "./snapshot-options.ts";
 export type { StateHash } from "./state-hash.ts";
 export type { ApplyContext, CommandNature, RowSurvey, StateMachine, StateRows } from "./state-machine.ts";
+export type { OpenOutcome, StateAt } from "./state-opener.ts";
+export type { Overloaded } from "./waiting-calls.ts";

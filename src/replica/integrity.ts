@@ -57,7 +57,7 @@ export class Integrity {
   readonly #deps: IntegrityDependencies;
   readonly #scrubber: StateScrubber;
   readonly #exchange: HashExchange;
-  readonly #waiters = new HashWaiters();
+  readonly #waiters: HashWaiters;
   #divergence: Divergence | null;
   /** The last that this member proposed; (0, 0) before the first. */
   #proposed: LogPosition = { index: 0, term: 0 };
@@ -71,6 +71,7 @@ export class Integrity {
       () => `no version of a state machine: ${version}`,
     );
     this.#deps = deps;
+    this.#waiters = new HashWaiters(deps.options.pendingAdministrationMax);
     this.#divergence = deps.store.divergence ?? null;
     this.#lastMs = deps.runtime.now();
     this.#scrubber = new StateScrubber({ ...deps, hashed: (result) => deps.guarded(() => this.#hashed(result)) });
@@ -92,6 +93,8 @@ export class Integrity {
    * one is under way shares it, so that nobody who asks often keeps all others from an end.
    */
   request(deadlineMs: number, done: (outcome: HashOutcome) => void): void {
+    // Looked at first: a checkpoint that nobody waits for would be an entry for nothing.
+    if (this.#waiters.refuses({ done })) return;
     const index = this.#deps.node.role === "leader" ? (this.#underWay() ?? this.#propose()) : null;
     if (index === null) done({ type: "notLeader" });
     else this.#waiters.add({ index, deadlineMs, done });

@@ -12,6 +12,8 @@ export interface ReplicaOptions {
   readonly pendingProposalBytesMax: number;
   /** Linearizable reads that may wait; over it new ones are refused. */
   readonly pendingReadsMax: number;
+  /** Administrative calls of one kind that may wait: compactions, openings of the state, hashes; over it new ones are refused. */
+  readonly pendingAdministrationMax: number;
   /** How long a proposal or read is held while no leader is known, before it fails with NO_LEADER. Milliseconds. */
   readonly leaderWaitMs: number;
   /** Bytes of state over which it may not grow any more; the same on every member that may lead. */
@@ -44,6 +46,7 @@ export const defaultReplicaOptions: ReplicaOptions = {
   pendingProposalsMax: 100_000,
   pendingProposalBytesMax: 64 << 20,
   pendingReadsMax: 100_000,
+  pendingAdministrationMax: 256,
   leaderWaitMs: 1_000,
   quotaBytes: 8_589_934_592,
   tickIntervalMs: 10,

@@ -11,7 +11,7 @@ import type { CallOptions, ReplicaDependencies } from "./replica-dependencies.ts
 import { ReplicaLoop } from "./replica-loop.ts";
 import { type Freshness, leaderContactAgeMs, type ReplicaStatus, replicaStatus } from "./replica-status.ts";
 import { surveyRows } from "./row-survey.ts";
-import type { StateAt } from "./state-opener.ts";
+import type { OpenOutcome } from "./state-opener.ts";
 import { StateView } from "./state-view.ts";
 
 /** What may be looked at of a member's core. */
@@ -186,11 +186,11 @@ export class Replica {
     );
   }
 
-  /** Opens the state as durable, with at least what is applied now; `done` is called exactly once, in a later turn, with `null` if not in time. */
-  openState(deadlineMs: number, done: (state: StateAt | null) => void): void {
+  /** Opens the state as durable, with at least what is applied now, for a caller that closes it; `done` is called exactly once, in a later turn. */
+  openState(deadlineMs: number, done: (outcome: OpenOutcome) => void): void {
     this.#administer(
       () => this.#loop.stateOpener.request({ appliedIndex: this.#loop.applier.appliedIndex, deadlineMs, done }),
-      () => done(null),
+      () => done({ type: "refused" }),
     );
   }
 

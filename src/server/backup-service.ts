@@ -7,9 +7,15 @@ import {
   BackupResponseSchema,
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { ReadOutcome } from "../replica/outcome.ts";
-import type { StateAt } from "../replica/state-opener.ts";
+import type { OpenOutcome, StateAt } from "../replica/state-opener.ts";
 import type { BackupMetrics } from "./backup-metrics.ts";
-import { divergedRefusal, notProposedRefusal, readFailureRefusal, shuttingDownRefusal } from "./refusals.ts";
+import {
+  administrationOverloadedRefusal,
+  divergedRefusal,
+  notProposedRefusal,
+  readFailureRefusal,
+  shuttingDownRefusal,
+} from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import { type Decoded, Undecodable } from "./service-definition.ts";
 import { type Refusal, statusOf } from "./status.ts";
@@ -100,9 +106,11 @@ export class BackupService {
     if (replica.isDiverged()) return divergedRefusal(environment);
     const failure = stale ? undefined : await this.#confirm(deadlineMs);
     if (failure !== undefined) return readFailureRefusal(failure, environment);
-    const state = await new Promise<StateAt | null>((resolve) => replica.openState(deadlineMs, resolve));
-    if (state === null)
+    const opened = await new Promise<OpenOutcome>((resolve) => replica.openState(deadlineMs, resolve));
+    if (opened.type === "overloaded") return administrationOverloadedRefusal("backups", opened);
+    if (opened.type === "refused")
       return notProposedRefusal(environment.draining ? "SHUTTING_DOWN" : "DEADLINE_EXCEEDED", environment);
+    const { state } = opened;
     if (state.base.index > 0) return state;
     await state.snapshot.close();
     const refusal = notProposedRefusal("NO_LEADER", environment);

@@ -7,7 +7,7 @@ import {
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { HashOutcome } from "../replica/hash-waiters.ts";
 import type { LeaderProxy } from "./leader-proxy.ts";
-import { leaderHint, notProposedRefusal, shuttingDownRefusal } from "./refusals.ts";
+import { administrationOverloadedRefusal, leaderHint, notProposedRefusal, shuttingDownRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import type { ServiceHandlers } from "./service-definition.ts";
 import type { Refusal } from "./status.ts";
@@ -88,6 +88,7 @@ function hashRefusal(
   environment: CallEnvironment,
 ): Refusal {
   if (environment.draining) return shuttingDownRefusal(environment);
+  if (outcome.type === "overloaded") return administrationOverloadedRefusal("requests for a hash", outcome);
   if (outcome.type === "notLeader") return notProposedRefusal("NOT_LEADER", environment);
   const index = outcome.type === "late" ? outcome.index : asked;
   const at = index === null ? "a new checkpoint" : `index ${index}`;

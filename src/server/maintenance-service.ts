@@ -7,7 +7,7 @@ import {
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { BackupService } from "./backup-service.ts";
 import type { KvReader } from "./kv-reader.ts";
-import { shuttingDownRefusal } from "./refusals.ts";
+import { administrationOverloadedRefusal, shuttingDownRefusal } from "./refusals.ts";
 import { responseHeader } from "./response-header.ts";
 import type { ServiceHandlers } from "./service-definition.ts";
 import type { Refusal } from "./status.ts";
@@ -46,6 +46,10 @@ function createSnapshot(
   }
   const kept = trailingEntries === undefined ? null : Number(trailingEntries);
   environment.replica.compact({ trailingEntries: kept, deadlineMs: call.deadlineMs }, (outcome) => {
+    if (outcome.type === "overloaded") {
+      call.refuse(administrationOverloadedRefusal("requests to compact", outcome));
+      return;
+    }
     if (outcome.type === "refused") {
       call.refuse(environment.draining ? shuttingDownRefusal(environment) : notCompacted);
       return;

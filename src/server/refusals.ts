@@ -3,6 +3,7 @@ import { unreachable } from "../lib/assert.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { DropReason, ProposalOutcome, ReadFailure } from "../replica/outcome.ts";
 import type { SpaceStatus } from "../replica/space-guard.ts";
+import type { Overloaded } from "../replica/waiting-calls.ts";
 import type { ReplicaPort } from "./replica-port.ts";
 import type { ServerIdentity } from "./server-identity.ts";
 import type { Reason, Refusal } from "./status.ts";
@@ -76,6 +77,16 @@ export function overloadedRefusal(pending: number, limit: number): Refusal {
     reason: "OVERLOADED",
     message: `${pending} calls are under way; the limit is ${limit}; not applied`,
     metadata: { pending: String(pending), limit: String(limit) },
+    retryDelayMs: overloadRetryMs,
+  };
+}
+
+/** As many calls of one administrative kind wait as may; `what` names them. */
+export function administrationOverloadedRefusal(what: string, { limit }: Overloaded): Refusal {
+  return {
+    reason: "OVERLOADED",
+    message: `${limit} ${what} wait at this member, as many as may; nothing was begun`,
+    metadata: { pending: String(limit), limit: String(limit) },
     retryDelayMs: overloadRetryMs,
   };
 }

@@ -6,7 +6,7 @@ import type { HashOutcome } from "../replica/hash-waiters.ts";
 import type { MembershipEdit } from "../replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone } from "../replica/outcome.ts";
 import type { Freshness, ReplicaStatus } from "../replica/replica-status.ts";
-import type { StateAt } from "../replica/state-opener.ts";
+import type { OpenOutcome } from "../replica/state-opener.ts";
 
 export type { PeerProgress, RaftRole, ReplicaStatus } from "../replica/replica-status.ts";
 
@@ -49,8 +49,8 @@ export interface ReplicaPort {
     options: { readonly trailingEntries: number | null; readonly deadlineMs: number },
     done: (outcome: CompactionOutcome) => void,
   ): void;
-  /** Opens the durable state with at least what is applied now, or gives `null` at the deadline; calls back once, never from inside. */
-  openState(deadlineMs: number, done: (state: StateAt | null) => void): void;
+  /** Opens the durable state with at least what is applied now, for a caller that closes it; calls back once, never from inside. */
+  openState(deadlineMs: number, done: (outcome: OpenOutcome) => void): void;
   /**
    * Hashes the state at the checkpoint `index`, or at a new one if that is `null`, which only the leader can take; calls back
    * once, never from inside.

@@ -109,6 +109,16 @@ describe("Backup", () => {
     await readBackup((await held(leader)).pieces);
   });
 
+  test("is refused when its member has as many openings of the state waiting as may", async () => {
+    const { replica, clientAddress } = await startServer();
+    replica.openOutcome = { type: "overloaded", limit: 256 };
+    await expect(openBackupStream(clientAddress, { ...options, stale: true })).rejects.toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      reason: "OVERLOADED",
+      message: expect.stringContaining("256 backups wait"),
+    });
+  });
+
   test("of a member that has applied nothing yet is refused, and holds nothing", async () => {
     const { replica, clientAddress } = await startServer();
     const snapshot = (await openOver(new MemoryRows())).openSnapshot();
@@ -117,7 +127,8 @@ describe("Backup", () => {
       closed = true;
     };
     const configuration = { index: 0, configuration: bootstrapConfiguration };
-    replica.openedState = { base: { index: 0, term: 0, configuration }, snapshot: { ...snapshot, close } };
+    const state = { base: { index: 0, term: 0, configuration }, snapshot: { ...snapshot, close } };
+    replica.openOutcome = { type: "opened", state };
     await expect(openBackupStream(clientAddress, { ...options, stale: true })).rejects.toMatchObject({
       code: "UNAVAILABLE",
       reason: "NO_LEADER",

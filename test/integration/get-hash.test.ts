@@ -49,6 +49,9 @@ describe("GetHash", () => {
     replica.hashOutcome = { type: "late", index: 44 };
     const late = await failureOf(call(getHash, {}));
     expect(late).toMatchObject({ code: status.DEADLINE_EXCEEDED, facts: { index: "44" } });
+    replica.hashOutcome = { type: "overloaded", limit: 256 };
+    const overloaded = { reason: "OVERLOADED", message: expect.stringContaining("256 requests for a hash wait") };
+    expect(await failureOf(call(getHash, {}))).toMatchObject(overloaded);
     replica.hashOutcome = { type: "notLeader" };
     expect(await failureOf(call(getHash, {}))).toMatchObject({ reason: "NOT_LEADER" });
     replica.become({ role: "follower", leaderId: null });

@@ -30,12 +30,19 @@ describe("CreateSnapshot", () => {
       reason: "DEADLINE_EXCEEDED",
       message: expect.stringContaining("nothing was compacted in time"),
     });
+    replica.compactionOutcome = { type: "overloaded", limit: 256 };
+    expect(await failureOf(call(createSnapshot, {}))).toMatchObject({
+      code: status.RESOURCE_EXHAUSTED,
+      reason: "OVERLOADED",
+      message: expect.stringContaining("256 requests to compact wait"),
+      facts: { pending: "256", limit: "256" },
+    });
     const beyond = await failureOf(call(createSnapshot, { trailingEntries: 2n ** 53n }));
     expect(beyond).toMatchObject({
       code: status.INVALID_ARGUMENT,
       message: expect.stringContaining("trailing_entries"),
     });
-    expect(replica.compactions).toHaveLength(1);
+    expect(replica.compactions).toHaveLength(2);
   });
 });
 

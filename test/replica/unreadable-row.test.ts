@@ -23,3 +23,21 @@ test("a state row that the store cannot give stops the member, whoever asks for 
   expect(await propose(member)).toMatchObject({ type: "dropped", reason: "SHUTTING_DOWN" });
   await cluster.stopAll();
 });
+
+test("who waits for the state hears so when the store cannot open it", async () => {
+  const engine = openMemoryEngine(new MemoryRows());
+  const cluster = await new ReplicaCluster({
+    size: 1,
+    engine: () => ({
+      ...engine,
+      snapshot: () => {
+        throw new Error("input/output error");
+      },
+    }),
+  }).startAll();
+  const { replica, fatal } = await cluster.leader();
+  const open = () => new Promise((resolve) => replica.openState(replica.now() + 5000, resolve));
+  expect(await Promise.all([open(), open()])).toEqual([{ type: "refused" }, { type: "refused" }]);
+  expect(fatal).toEqual([new Error("input/output error")]);
+  await cluster.stopAll();
+});

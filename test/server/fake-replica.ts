@@ -13,7 +13,7 @@ import type { CompactionOutcome } from "../../src/replica/compactor.ts";
 import type { HashOutcome } from "../../src/replica/hash-waiters.ts";
 import type { MembershipEdit } from "../../src/replica/membership-edit.ts";
 import type { ProposalOutcome, ReadDone, ReadOutcome } from "../../src/replica/outcome.ts";
-import type { StateAt } from "../../src/replica/state-opener.ts";
+import type { OpenOutcome } from "../../src/replica/state-opener.ts";
 import type { KvReader } from "../../src/server/kv-reader.ts";
 import type { ProposalCallback, ReplicaPort, ReplicaStatus } from "../../src/server/replica-port.ts";
 import type { ServerIdentity } from "../../src/server/server-identity.ts";
@@ -169,16 +169,16 @@ export class FakeReplica implements ReplicaPort, KvReader {
     return this.#status.integrity.divergence !== null;
   }
 
-  /** What a backup is made of; `null` when it cannot be opened in time. */
-  openedState: StateAt | null = null;
+  /** Outcome of every opening of the state. */
+  openOutcome: OpenOutcome = { type: "refused" };
 
   compact(options: { readonly trailingEntries: number | null }, done: (outcome: CompactionOutcome) => void): void {
     this.compactions.push(options.trailingEntries);
     setImmediate(() => done(this.compactionOutcome));
   }
 
-  openState(_deadlineMs: number, done: (state: StateAt | null) => void): void {
-    setImmediate(() => done(this.openedState));
+  openState(_deadlineMs: number, done: (outcome: OpenOutcome) => void): void {
+    setImmediate(() => done(this.openOutcome));
   }
 
   stateRow(): Uint8Array | undefined {

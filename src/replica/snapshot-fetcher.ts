@@ -13,6 +13,7 @@ import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts"
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SnapshotInstaller } from "./snapshot-installer.ts";
+import type { SnapshotOptions } from "./snapshot-options.ts";
 import { SnapshotSpace } from "./snapshot-space.ts";
 
 //   core: fetch a snapshot                    core: beginInstall, installed
@@ -193,7 +194,7 @@ export class SnapshotFetcher {
     const { from, snapshotId, after } = transfer;
     const minIndex = this.#announced?.index ?? 0;
     transfer.asking = true;
-    const request = { snapshotId, minIndex, after, bytesMax: options.snapshot.chunkBytes };
+    const request = { snapshotId, minIndex, after, bytesMax: chunkBytesOf(options.snapshot) };
     transport.fetchSnapshotChunk(from, request).then(
       (chunk) => guarded(() => this.#answered(transfer, chunk)),
       (error: unknown) => guarded(() => this.#refused(transfer, error)),
@@ -210,9 +211,10 @@ export class SnapshotFetcher {
     }
     const bytes = chunk.rows.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
     this.#deps.metrics.snapshotReceivedBytes(bytes);
-    const { bytesPerSecondMax } = this.#deps.options.snapshot;
-    const waitMs = bytesPerSecondMax > 0 ? (bytes * 1000) / bytesPerSecondMax : 0;
-    this.#askAtMs = Math.max(this.#askAtMs, this.#deps.runtime.now()) + waitMs;
+    const { snapshot } = this.#deps.options;
+    const nowMs = this.#deps.runtime.now();
+    const waitMs = snapshot.bytesPerSecondMax > 0 ? (bytes * 1000) / snapshot.bytesPerSecondMax : 0;
+    this.#askAtMs = Math.min(Math.max(this.#askAtMs, nowMs) + waitMs, nowMs + waitMsMax(snapshot));
     this.#forgetFailures();
     transfer.asking = false;
     transfer.snapshotId = chunk.snapshotId;
@@ -273,6 +275,18 @@ export class SnapshotFetcher {
 
 function figuresOf({ from, installation, totalBytes }: Transfer): Omit<SnapshotReceived, "waitsForSpace"> {
   return { from, index: installation?.source.base.index ?? 0, bytes: installation?.bytes ?? 0, totalBytes };
+}
+
+/** Longest wait that a limit of the rate may ask for: whoever sends lets go of a snapshot that nobody asks rows of. */
+function waitMsMax({ idleMs }: SnapshotOptions): number {
+  return idleMs / 3;
+}
+
+/** Less than a whole chunk where the rate lets through less than that in the longest wait. */
+function chunkBytesOf(options: SnapshotOptions): number {
+  const { chunkBytes, bytesPerSecondMax } = options;
+  if (bytesPerSecondMax === 0) return chunkBytes;
+  return Math.min(chunkBytes, Math.ceil((bytesPerSecondMax * waitMsMax(options)) / 1000));
 }
 
 /** Failures in a row after which rows are no longer asked of a member that does not lead any more. */

@@ -2,7 +2,7 @@
 export interface SnapshotOptions {
   /** Bytes of rows asked for at once. Default 1 MiB. */
   readonly chunkBytes: number;
-  /** Bytes of rows fetched in a second, on average; 0: as many as come. Default 0. */
+  /** Bytes of rows fetched in a second, on average, but a row every third of `idleMs` at least; 0: as many as come. Default 0. */
   readonly bytesPerSecondMax: number;
   /** Snapshots kept open for others at one time. Default 4. */
   readonly openMax: number;

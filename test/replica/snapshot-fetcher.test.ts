@@ -350,6 +350,20 @@ test("fetches no more bytes in a second than it may, on average", async () => {
   expect(member.take().after).toEqual(Uint8Array.of(7, 100));
 });
 
+test("asks for a piece before the snapshot is let go of for want of requests, however low the rate is", async () => {
+  member = await Fetching.start({ bytesPerSecondMax: 3, idleMs: 60_000 });
+  member.fetcher.announced(announcement);
+  const first = member.take();
+  expect(first.bytesMax).toBe(60);
+  // A row comes whole, however long it is.
+  first.answer(chunkOf([100]));
+  await member.pass();
+  await member.pass(19_999);
+  expect(member.asked).toEqual([]);
+  await member.pass(1);
+  expect(member.take().after).toEqual(Uint8Array.of(7, 100));
+});
+
 test("trap 70: waits while the disk has no room for the rest of a snapshot, and says so once", async () => {
   member = await Fetching.start({ spareBytes: 50 });
   // A tenth more than the 1000 bytes, and what has to be left.

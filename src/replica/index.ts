@@ -15,7 +15,8 @@ export { defaultReplicaOptions, type ReplicaOptions } from "./replica-options.ts
 export type { ReplicaStatus } from "./replica-status.ts";
 export { processRuntime, type Runtime } from "./runtime.ts";
 export type { SnapshotOptions } from "./snapshot-options.ts";
+export type { StateAt } from "./state-at.ts";
 export type { StateHash } from "./state-hash.ts";
 export type { ApplyContext, CommandNature, RowSurvey, StateMachine, StateRows } from "./state-machine.ts";
-export type { OpenOutcome, StateAt } from "./state-opener.ts";
+export type { OpenOutcome } from "./state-opener.ts";
 export type { Overloaded } from "./waiting-calls.ts";

@@ -3,19 +3,16 @@ import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { Index } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
-import type { RaftNode } from "../raft/raft-node.ts";
 import { type Random, randomId } from "../raft/random.ts";
-import type { MemberStore } from "../storage/member-store.ts";
 import type { StateSnapshot } from "../storage/state-snapshot.ts";
 import type { SnapshotChunk, SnapshotChunkRequest, SnapshotRow } from "../transport/snapshot-transfer.ts";
 import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
+import { openStateAt, type StateAtDependencies } from "./state-at.ts";
 
 /** What sending needs. */
-export interface SnapshotSourceDependencies {
-  readonly node: RaftNode;
-  readonly store: MemberStore;
+export interface SnapshotSourceDependencies extends StateAtDependencies {
   readonly options: ReplicaOptions;
   readonly metrics: ReplicaMetrics;
   readonly runtime: Runtime;
@@ -27,8 +24,6 @@ export interface SnapshotSourceDependencies {
   readonly isDiverged: () => boolean;
   /** About how many bytes the rows of the state come to; 0 when not known. */
   readonly stateBytes: () => number;
-  /** Called when rows cannot be read: the member must stop. */
-  readonly fail: (error: unknown) => void;
 }
 
 /** A snapshot that another member is fetching. */
@@ -137,26 +132,25 @@ export class SnapshotSource {
   }
 
   #begin(to: MemberId, minIndex: Index): OpenSnapshot {
-    const { node, store, options, random, runtime, logger, isInstalling, stateBytes, fail } = this.#deps;
+    const { options, random, runtime, logger, isInstalling, stateBytes, fail } = this.#deps;
     // Whoever begins anew has given up what it had.
     for (const snapshot of this.#open.values()) if (snapshot.to === to) this.#close(snapshot, "abandoned");
     if (this.#open.size >= options.snapshot.openMax) throw new Error(`${this.#open.size} snapshots are being sent`);
     if (isInstalling()) throw new Error("a snapshot is being installed here");
-    const rows = store.openSnapshot();
-    const { appliedIndex } = rows;
-    if (appliedIndex < minIndex) {
+    const { base, snapshot: rows } = openStateAt(this.#deps);
+    const { index } = base;
+    if (index < minIndex) {
       rows.close().catch(fail);
-      throw new Error(`entry ${minIndex} is not in the durable state yet, which stands at ${appliedIndex}`);
+      throw new Error(`entry ${minIndex} is not in the durable state yet, which stands at ${index}`);
     }
     // The state at an index is the same everywhere: even if ids met, no rows of different states could be put together.
-    const id = `${appliedIndex}-${randomId(random).toString(36)}`;
-    const base = node.logBaseAt(appliedIndex);
+    const id = `${index}-${randomId(random).toString(36)}`;
     const totalBytes = stateBytes();
     const nowMs = runtime.now();
     const progress = { beganMs: nowMs, sentBytes: 0, lastUsedMs: nowMs, closed: false, ahead: undefined };
     const snapshot: OpenSnapshot = { id, to, base, rows, totalBytes, ...progress };
     this.#open.set(id, snapshot);
-    logger.info({ to, index: appliedIndex, aboutBytes: totalBytes }, "sending a snapshot");
+    logger.info({ to, index, aboutBytes: totalBytes }, "sending a snapshot");
     return snapshot;
   }
 
@@ -197,7 +191,6 @@ export class SnapshotSource {
     } catch (error) {
       // Closed under the reading, because nobody seemed to need it any more.
       if (snapshot.closed) throw new RaftKvError("SNAPSHOT_GONE", `snapshot ${snapshot.id} is not kept any more`);
-      this.#deps.fail(error);
       throw error;
     }
   }

@@ -1,17 +1,8 @@
 import type { Index } from "../raft/entry.ts";
-import type { LogBase } from "../raft/log-base.ts";
-import type { RaftNode } from "../raft/raft-node.ts";
-import type { MemberStore } from "../storage/member-store.ts";
-import type { StateSnapshot } from "../storage/state-snapshot.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
+import { openStateAt, type StateAt, type StateAtDependencies } from "./state-at.ts";
 import type { StoreWriter } from "./store-writer.ts";
 import { type Overloaded, type WaitingCall, WaitingCalls } from "./waiting-calls.ts";
-
-/** The state at one index of the log, whatever is applied meanwhile; to be closed. */
-export interface StateAt {
-  readonly base: LogBase;
-  readonly snapshot: StateSnapshot;
-}
 
 /** How a request to open the state ended. */
 export type OpenOutcome =
@@ -21,9 +12,7 @@ export type OpenOutcome =
   | Overloaded;
 
 /** What opening needs. */
-export interface StateOpenerDependencies {
-  readonly node: RaftNode;
-  readonly store: MemberStore;
+export interface StateOpenerDependencies extends StateAtDependencies {
   readonly writer: StoreWriter;
   readonly options: ReplicaOptions;
   /** Whether log and state are being replaced by a snapshot. */
@@ -58,7 +47,7 @@ export class StateOpener {
     this.#requests.settle(({ deadlineMs, appliedIndex }) => {
       if (deadlineMs <= nowMs) return refused;
       if (isInstalling() || writer.durableAppliedIndex < appliedIndex) return undefined;
-      return { type: "opened", state: this.#open() };
+      return { type: "opened", state: openStateAt(this.#deps) };
     });
     if (this.#requests.first !== undefined && !isInstalling()) writer.flushRows("now");
   }
@@ -66,10 +55,5 @@ export class StateOpener {
   /** Ends every request. */
   clear(): void {
     this.#requests.settle(() => refused);
-  }
-
-  #open(): StateAt {
-    const snapshot = this.#deps.store.openSnapshot();
-    return { snapshot, base: this.#deps.node.logBaseAt(snapshot.appliedIndex) };
   }
 }

@@ -7,7 +7,8 @@ import {
   BackupResponseSchema,
 } from "../gen/raftkv/v1/maintenance_service_pb.ts";
 import type { ReadOutcome } from "../replica/outcome.ts";
-import type { OpenOutcome, StateAt } from "../replica/state-opener.ts";
+import type { StateAt } from "../replica/state-at.ts";
+import type { OpenOutcome } from "../replica/state-opener.ts";
 import type { BackupMetrics } from "./backup-metrics.ts";
 import {
   administrationOverloadedRefusal,

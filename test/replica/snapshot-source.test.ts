@@ -250,6 +250,16 @@ describe("a source of snapshots", () => {
     expect(failures).toEqual([damaged]);
   });
 
+  test("a state that cannot be opened stops the member", async () => {
+    const source = openSource();
+    const damaged = new Error("damaged");
+    store.openSnapshot = () => {
+      throw damaged;
+    };
+    await expect(source.serve("f", firstChunk())).rejects.toBe(damaged);
+    expect(failures).toEqual([damaged]);
+  });
+
   test("rows that cannot be read stop the member", async () => {
     const source = openSource();
     const open = store.openSnapshot.bind(store);

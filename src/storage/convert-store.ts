@@ -80,13 +80,11 @@ async function engineToConvert(directory: string, to: EngineName): Promise<Engin
 
 async function copyEngine(directory: string, from: EngineName, to: EngineName, options: ConvertOptions) {
   const source = await openEngine(from, engineDirectory(directory, from));
-  try {
+  return closeAfter(source, async () => {
     // What is damaged must not be carried into files that have checksums of their own.
     await recoverDirectory(directory, source);
-    return await copyVerified(directory, source, to, options);
-  } finally {
-    await source.close();
-  }
+    return copyVerified(directory, source, to, options);
+  });
 }
 
 async function copyVerified(

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
+import { closeGivenUp } from "./close-after.ts";
 import { makeDirectory, syncDirectory, unusable } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { type EngineName, engineDirectory, openEngine, refuseOtherEngine } from "./engine-directory.ts";
@@ -54,8 +55,8 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
       const newDirectoryId = (): string => randomBytes(16).toString("hex");
       return await openStoreOver({ ...options, ...owner, engine, watermarkFile, newDirectoryId, release: unlock });
     } catch (error) {
-      await engine.close();
-      await watermarkFile.close();
+      await closeGivenUp(engine);
+      await closeGivenUp(watermarkFile);
       throw named(directory, error);
     }
   } catch (error) {

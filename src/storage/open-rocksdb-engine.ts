@@ -1,4 +1,5 @@
 import { RaftKvError } from "../lib/errors.ts";
+import { closeGivenUp } from "./close-after.ts";
 import { currentManifest } from "./current-manifest.ts";
 import { engineReason } from "./engine-reason.ts";
 import { engineRefusal } from "./engine-refusal.ts";
@@ -30,7 +31,7 @@ export async function openRocksdbEngine(directory: string): Promise<StorageEngin
   try {
     return new RocksdbEngine(opened, await RocksdbWriter.start(opened.database.handle), directory);
   } catch (cause) {
-    await opened.database.close();
+    await closeGivenUp(opened.database);
     throw new RaftKvError(
       "DIRECTORY_UNUSABLE",
       `${directory}: RocksDB has no thread to write (${engineReason(cause)})`,
@@ -47,7 +48,7 @@ async function openInPlace(directory: string): Promise<OpenDatabase> {
   try {
     if (!(await moveEarlierRows(opened))) return opened;
   } catch (cause) {
-    await opened.database.close();
+    await closeGivenUp(opened.database);
     throw cause;
   }
   // An open makes tables of what is in the write-ahead log, which would be kept for the removals otherwise.

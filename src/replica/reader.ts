@@ -32,6 +32,8 @@ export class Reader {
   /** Whether anybody has begun to wait since the last look; what was looked at before changes only with the state. */
   #waitsAnew = false;
   #caughtUp = false;
+  /** Reads of this member's own among those that wait: the one by which it catches up, or none. */
+  #ownReads = 1;
   #counted = { byRound: 0, byLease: 0 };
   #draining = false;
 
@@ -43,6 +45,7 @@ export class Reader {
       forward: true,
       receivedMs: deps.runtime.now(),
       done: (outcome) => {
+        this.#ownReads = 0;
         this.#caughtUp = outcome === undefined;
       },
     });
@@ -55,7 +58,7 @@ export class Reader {
 
   /** Reads of callers that wait. */
   get size(): number {
-    return this.#waiters.size - (this.#caughtUp ? 0 : 1) + this.#appliedWaiters.length;
+    return this.#waiters.size - this.#ownReads + this.#appliedWaiters.length;
   }
 
   /** Takes no more reads; those under way go on. */

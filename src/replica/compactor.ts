@@ -115,14 +115,16 @@ export class Compactor {
     this.#lastMs = runtime.now();
     const compacted = () => {
       this.#running = false;
-      metrics.compaction(reason, base.index - firstIndex + 1, (runtime.now() - this.#lastMs) / 1000);
       done(this.#outcome());
+      metrics.compaction(reason, base.index - firstIndex + 1, (runtime.now() - this.#lastMs) / 1000);
       wake();
     };
-    store.compact(base).then(compacted, (error) => {
+    const failed = (error: unknown) => {
       done(refused);
       fail(error);
-    });
+    };
+    // What the caller or the metrics throw stops the member as well, as in a turn.
+    store.compact(base).then(compacted, failed).catch(fail);
   }
 
   #facts(ageMs: number): LogFacts {

@@ -120,12 +120,13 @@ export class StoreWriter {
     assert(!this.#busy, "one write at a time");
     this.#busy = true;
     const startedMs = runtime.now();
-    this.#writing = store.write(batch).then(() => {
+    const ended = store.write(batch).then(() => {
       metrics.writeDuration((runtime.now() - startedMs) / 1000);
       this.#busy = false;
       this.#durableAppliedIndex = batch.appliedIndex ?? this.#durableAppliedIndex;
       view.written();
       written(write);
-    }, fail);
+    });
+    this.#writing = ended.catch(fail);
   }
 }

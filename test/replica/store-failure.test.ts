@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
 import { votersOnly } from "../../src/raft/configuration.ts";
+import type { CompactionOutcome } from "../../src/replica/compactor.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
-import { configured, ReplicaCluster, until } from "./replica-cluster.ts";
+import { configured, propose, ReplicaCluster, until } from "./replica-cluster.ts";
 
 test("a failure of what the store does by itself stops the member, though nothing is written", async () => {
   const rows = new MemoryRows();
@@ -34,4 +35,33 @@ test("a failure of what the store does by itself stops the member, though nothin
   await until(() => member.fatal[0]);
   expect(member.fatal).toMatchObject([{ code: "WRITE_FAILED" }]);
   await cluster.stopAll();
+});
+
+describe("metrics that throw when the store is done stop the member, and nobody waits in vain:", () => {
+  async function startMember(name: "writeDuration" | "compaction") {
+    const metrics = { broken: false };
+    const count = () => {
+      if (metrics.broken) throw new Error("not to be counted");
+    };
+    const cluster = new ReplicaCluster({ size: 1, engine: () => openMemoryEngine(), metrics: { [name]: count } });
+    onTestFinished(() => cluster.stopAll());
+    const member = await (await cluster.startAll()).leader();
+    await propose(member);
+    metrics.broken = true;
+    return member;
+  }
+
+  test("with a write", async () => {
+    const member = await startMember("writeDuration");
+    expect(await propose(member)).toMatchObject({ type: "unknown" });
+    expect(member.fatal).toEqual([new Error("not to be counted")]);
+  });
+
+  test("with a compaction", async () => {
+    const { replica, fatal } = await startMember("compaction");
+    const options = { trailingEntries: 0, deadlineMs: replica.now() + 5000 };
+    const outcome = await new Promise<CompactionOutcome>((resolve) => replica.compact(options, resolve));
+    expect(outcome).toMatchObject({ type: "compacted" });
+    expect(await until(() => fatal[0])).toEqual(new Error("not to be counted"));
+  });
 });

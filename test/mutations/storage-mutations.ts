@@ -47,8 +47,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       edit(
         "replica/store-writer.ts",
-        "    this.#writing = store.write(batch).then(() => {\n",
-        "    this.#writing = store.write(batch).catch(() => fail).then(() => {\n",
+        "    const ended = store.write(batch).then(() => {\n",
+        "    const ended = store.write(batch).catch(() => fail).then(() => {\n",
       ),
       edit("replica/replica-loop.ts", "    void store.failure.then((error) => this.fail(error));\n", ""),
     ],

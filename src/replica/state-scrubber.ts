@@ -27,6 +27,7 @@ export interface StateScrubberDependencies {
 
 /** One way through state and log. */
 interface Run {
+  /** Closed once its rows are read; where it stands is known for as long as the run lasts. */
   readonly snapshot: StateSnapshot;
   readonly hash: RowHash;
   readonly beganMs: number;
@@ -128,9 +129,11 @@ export class StateScrubber {
   }
 
   #finishRows(run: Run): void {
-    const { store, stateMachine, hashed } = this.#deps;
+    const { store, stateMachine, hashed, fail } = this.#deps;
     const { snapshot } = run;
     const revision = stateMachine.revision?.(snapshot) ?? 0;
+    // The log is read without it, for a minute maybe: the engine need not keep what is overwritten meanwhile.
+    snapshot.close().catch(fail);
     run.nextIndex = Math.max(store.logFirstIndex, this.#logIndex);
     const stateVersion = stateMachine.version ?? 1;
     hashed({ index: snapshot.appliedIndex, revision, stateVersion, ...run.hash.digest() });

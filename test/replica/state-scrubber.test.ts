@@ -61,3 +61,31 @@ test("checkpoints that come again and again keep no entry of the log from being 
   expect(read.length).toBeLessThan(2 * nextCheckpoint);
   expect(hashed).toEqual(Array.from({ length: hashed.length }, (_, at) => 100 + at));
 });
+
+test("a snapshot is let go of when its rows are read, before the log is", async () => {
+  let closed = 0;
+  const snapshot = { ...snapshotAt(100), close: async () => void closed++ };
+  const scrubbed: unknown[] = [];
+  const store: unknown = {
+    logFirstIndex: 100,
+    readEntries: async () => {
+      scrubbed.push(`log read, closed ${closed} times`);
+      return [command(100, 1)];
+    },
+  };
+  const ended = new Promise<void>((resolve) => {
+    const scrubber = new StateScrubber({
+      store: store as MemberStore,
+      stateMachine: countingMachine,
+      options: { ...defaultReplicaOptions, integrity: { ...defaultIntegrityOptions, bytesPerSecondMax: 0 } },
+      metrics: { ...silentMetrics, scrubEnded: () => resolve() },
+      runtime: processRuntime,
+      guarded: (part) => part(),
+      fail: (error) => expect.fail(String(error)),
+      hashed: ({ index }) => void scrubbed.push(`hashed at ${index}`),
+    });
+    scrubber.begin(snapshot);
+  });
+  await ended;
+  expect(scrubbed).toEqual(["hashed at 100", "log read, closed 1 times"]);
+});

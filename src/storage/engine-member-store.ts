@@ -143,8 +143,9 @@ export class EngineMemberStore implements MemberStore {
     const { guard, lane } = this.#state;
     guard.check();
     this.#divergence = divergence;
-    await lane.run(() => commit(this.#state, [...formatRows(this.#state), divergenceRow(divergence)]));
-    formatWritten(this.#state);
+    await lane.run(() =>
+      commit(this.#state, [...formatRows(this.#state), divergenceRow(divergence)], () => formatWritten(this.#state)),
+    );
   }
 
   close(): Promise<void> {

@@ -14,9 +14,9 @@ import { metaKeys, peerKey } from "./row-keys.ts";
 import type { RowChange } from "./storage-engine.ts";
 
 /**
- * Versions of everything in a directory that are read: 2 is 1 with a base row, an installation row and a divergence row. A directory is made
- * with the first, and becomes the second with the first row that the first does not have, so that an earlier version of
- * raftkv opens what it understands and refuses the rest for its format.
+ * Versions of everything in a directory that are read: 2 is 1 with a base row, an installation row, a divergence row and further
+ * generations. A directory is made with the first, and becomes the second with the first row that the first does not have, so
+ * that an earlier version of raftkv opens what it understands and refuses the rest for its format.
  */
 export const formatVersions = { oldest: 1, newest: 2 } as const;
 

@@ -37,8 +37,10 @@ export interface ReadBackup {
 
 /**
  * Reads a backup from its pieces and checks all of it: every frame's checksum, order and number of rows, and the SHA-256 over
- * the whole. Rejects with `BACKUP_CORRUPT`, telling at which byte, or that it is of a member without a state, or `FORMAT_UNSUPPORTED`; what the listener was given up to
- * then counts for nothing.
+ * the whole.
+ *
+ * Rejects with `BACKUP_CORRUPT`, telling at which byte, or that the member which it is of had no state, and with
+ * `FORMAT_UNSUPPORTED`; what the listener was given up to then counts for nothing.
  */
 export async function readBackup(
   pieces: AsyncIterable<Uint8Array>,

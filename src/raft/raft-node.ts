@@ -139,7 +139,8 @@ export class RaftNode {
    * Time has passed. `nowMs` is a monotonic clock's. A gap much longer than a heartbeat means that this process did not
    * run: it counts as two heartbeat intervals at most, because what arrived meanwhile has not been looked at yet.
    * `writeAgeMs`: how long the disk write under way has taken so far; default 0, none is. From an election timeout on this
-   * member neither leads, if there are other voters, nor campaigns.
+   * member does not campaign, nor leads once another voter has stored what it has not; with an infinite one never, if there are
+   * other voters.
    */
   tick(nowMs: number, writeAgeMs = 0): void {
     tick(this.#state, nowMs, writeAgeMs);

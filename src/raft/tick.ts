@@ -21,7 +21,7 @@ export function tick(state: RaftState, nowMs: number, writeAgeMs: number): void 
   tickReads(state, elapsedMs);
   if (state.role === "leader") {
     if (gapMs > standstillMs(options)) wakeLeader(state, gapMs);
-    if (state.diskStalled && hasOtherVoters(state)) handOver(state);
+    if (state.diskStalled && isBetterLedByOthers(state, writeAgeMs)) handOver(state);
     else tickLeader(state, elapsedMs);
     return;
   }
@@ -38,6 +38,14 @@ function wakeLeader(state: RaftState, gapMs: number): void {
   if (gapMs >= state.options.electionTimeoutMs) checkQuorumAnew(state);
 }
 
-function hasOtherVoters(state: RaftState): boolean {
-  return allVoters(configurationOf(state)).some((id) => id !== state.id);
+/**
+ * Whether another voter has stored what the disk of this one has not. While none has, either there is nothing to store, or all of them
+ * wait for one disk, and a leader the more would not make it faster. A disk that will never write again (an infinite age) is
+ * given up in any case.
+ */
+function isBetterLedByOthers(state: RaftState, writeAgeMs: number): boolean {
+  return allVoters(configurationOf(state)).some((id) => {
+    if (id === state.id) return false;
+    return !Number.isFinite(writeAgeMs) || (state.progress.get(id)?.matchIndex ?? 0) > state.log.durableIndex;
+  });
 }

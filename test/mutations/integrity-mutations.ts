@@ -92,4 +92,18 @@ export const integrityMutations: readonly Mutation[] = [
     ],
     tests: ["replica/state-scrubber.test.ts"],
   },
+  {
+    number: 220,
+    fault: "a leader whose disk stands still hands over to those whose disks do, too",
+    traps: [58],
+    edits: [edit("raft/tick.ts", "?.matchIndex ?? 0) > state.log.durableIndex;", "?.matchIndex ?? 0) >= 0;")],
+    tests: ["raft/traps-health.test.ts"],
+  },
+  {
+    number: 221,
+    fault: "a member whose state is wrong leads on while there is nothing to store",
+    traps: [],
+    edits: [edit("raft/tick.ts", "!Number.isFinite(writeAgeMs) || ", "")],
+    tests: ["raft/traps-health.test.ts"],
+  },
 ];

@@ -91,7 +91,7 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       edit(
         "raft/tick.ts",
-        "if (state.diskStalled && hasOtherVoters(state)) handOver(state);",
+        "if (state.diskStalled && isBetterLedByOthers(state, writeAgeMs)) handOver(state);",
         "if (state.term < 0) handOver(state);",
       ),
     ],

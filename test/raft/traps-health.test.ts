@@ -57,6 +57,27 @@ describe("trap 58: a disk that stands still", () => {
     expect(ofType(member.wait(200), "RequestVoteRequest").length).toBeGreaterThan(0);
   });
 
+  test("does not unseat a leader before another voter has stored what it has not: all may wait for one disk", () => {
+    const member = leader();
+    member.diskStandsStill = true;
+    member.node.propose(command, 0);
+    member.drain();
+    for (let waitedMs = 0; waitedMs < 300; waitedMs += 40) {
+      expect(ofType(member.wait(40), "TimeoutNowRequest")).toEqual([]);
+      for (const from of ["b", "c"]) member.hear(heartbeatAnswer(1, 1, { from }));
+    }
+    expect(member.node.role).toBe("leader");
+    member.hear(appended(1, 2, { from: "b" }));
+    expect(ofType(member.wait(10), "TimeoutNowRequest")).toMatchObject([{ to: "b", term: 1 }]);
+    expect(member.node.role).toBe("follower");
+  });
+
+  test("unseats a leader that is never to write again in any case", () => {
+    const member = leader();
+    member.node.tick(0, Number.POSITIVE_INFINITY);
+    expect(member.node.role).toBe("follower");
+  });
+
   test("does not unseat a lone voter: there is nobody to hand over to", () => {
     const member = new TestMember({ configuration: voters("a") });
     member.lead();

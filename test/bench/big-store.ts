@@ -27,8 +27,6 @@ import {
 const loadInFlight = 512;
 /** A member takes 128 calls at once on one connection. */
 const loadConnections = 4;
-/** Writes under way while a follower catches up. */
-const backgroundInFlight = 8;
 /** For what takes long with many keys. */
 const patienceMs = 30 * 60_000;
 
@@ -61,6 +59,8 @@ export interface BigLoad {
   readonly kind: LoadKind;
   readonly keys: number;
   readonly valueBytes: number;
+  /** Writes under way while a follower is filled. */
+  readonly background: number;
 }
 
 /** Figures of one engine. */
@@ -224,7 +224,7 @@ async function fillFollower(
     bytes: await metric("raftkv_snapshot_transfer_bytes_total", received),
     transferMs,
     caughtUpMs,
-    writesPerSecond: load.keys / load.seconds,
+    writesPerSecond: load.keys === 0 ? 0 : load.keys / load.seconds,
     retries: load.retries,
     elections: Number((after.header?.raftTerm ?? 0n) - (header?.raftTerm ?? 0n)),
     leader: { before, most: leaderMost },
@@ -241,12 +241,13 @@ async function leaderOf(cluster: ProcessCluster, newcomer: ClusterMember): Promi
   return undefined;
 }
 
-function startWriting(members: readonly ClusterMember[], { keys, valueBytes }: BigLoad): { stop(): Promise<KeyLoad> } {
+function startWriting(members: readonly ClusterMember[], bigLoad: BigLoad): { stop(): Promise<KeyLoad> } {
+  const { keys, valueBytes, background: inFlight } = bigLoad;
   const addresses = members.map(({ clientAddress }) => clientAddress);
   let stopped = false;
   let next = 0;
   const nextKey = (): number | undefined => (stopped ? undefined : next++ % keys);
-  const writing = loadKeys({ addresses, valueBytes, inFlight: backgroundInFlight, nextKey });
+  const writing = loadKeys({ addresses, valueBytes, inFlight, nextKey });
   // Seen again by whoever calls stop(); until then it must not count as unhandled.
   writing.catch(() => {});
   return {

@@ -14,6 +14,7 @@ export const bigUsage = `Usage: npm run bench -- --big [options]
 
   --keys N         keys to load; 1000000 by default
   --value-bytes N  bytes of each value; 256 by default
+  --background N   writes under way while a follower is filled; 8 by default
   --restored       load them by restoring a backup that holds them, not by Put, which takes an hour for ten million
   --engines LIST   classic-level,rocksdb by default
   --label NAME     part of the result's file name; "big" by default
@@ -28,6 +29,7 @@ export async function benchBigStores(args: readonly string[], directory: string)
       help: { type: "boolean", default: false },
       keys: { type: "string", default: "1000000" },
       "value-bytes": { type: "string", default: "256" },
+      background: { type: "string", default: "8" },
       restored: { type: "boolean", default: false },
       engines: { type: "string", default: engineNames.join(",") },
       label: { type: "string", default: "big" },
@@ -43,12 +45,17 @@ export async function benchBigStores(args: readonly string[], directory: string)
   if (!(Number.isInteger(valueBytes) && valueBytes > 0 && valueBytes <= 2 ** 20)) {
     throw new Error(`--value-bytes is ${values["value-bytes"]}; it may be up to 1048576`);
   }
+  const background = Number(values.background);
+  if (!(Number.isInteger(background) && background >= 0 && background <= 128)) {
+    throw new Error(`--background is ${values.background}; it may be up to 128`);
+  }
   const engines = engineNames.filter((name) => values.engines.split(",").includes(name));
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
   const kind = values.restored ? "restore" : "put";
   const measurements: BigMeasurement[] = [];
-  for (const engine of engines) measurements.push(await measureBigStore(engine, { kind, keys, valueBytes }, say));
+  const load = { kind, keys, valueBytes, background } as const;
+  for (const engine of engines) measurements.push(await measureBigStore(engine, load, say));
   const name = `${startedAt.slice(0, 10)}-${values.label}`;
   const table = renderBigTable(measurements, machine);
   mkdirSync(directory, { recursive: true });

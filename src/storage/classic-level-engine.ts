@@ -1,6 +1,7 @@
 import { ClassicLevel } from "classic-level";
+import type { RaftKvError } from "../lib/errors.ts";
 import { clearStepRowsMax } from "./clear-in-steps.ts";
-import { engineRefusal } from "./engine-refusal.ts";
+import { engineRefusal, engineWriteFailure } from "./engine-refusal.ts";
 import { checkLevelLogs } from "./level-log-check.ts";
 import { type LevelDatabase, LevelRows, type LevelSnapshot } from "./level-rows.ts";
 import { checkLevelTables } from "./level-table-check.ts";
@@ -77,7 +78,7 @@ class ClassicLevelEngine implements StorageEngine {
     try {
       await writeBatch(this.#database, changes);
     } catch (error) {
-      throw this.#guard.fail(error);
+      throw this.#failed(error);
     }
   }
 
@@ -114,13 +115,17 @@ class ClassicLevelEngine implements StorageEngine {
     return this.#closing;
   }
 
+  #failed(error: unknown): RaftKvError {
+    return this.#guard.fail(engineWriteFailure("LevelDB", this.#database.location, error));
+  }
+
   /** Removed rows stay in the tables below until something else makes LevelDB merge those, which may be never. */
   async #reclaim(start: Uint8Array, end: Uint8Array): Promise<void> {
     this.#guard.check();
     try {
       await this.#database.compactRange(start, end);
     } catch (error) {
-      throw this.#guard.fail(error);
+      throw this.#failed(error);
     }
   }
 }

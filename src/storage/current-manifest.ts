@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { damaged } from "./damaged.ts";
-import { systemCode } from "./data-directory.ts";
+import { systemCode } from "./system-code.ts";
 
 /**
  * Path of the manifest that either engine will read, which the file `CURRENT` names; `undefined` where no database is yet.

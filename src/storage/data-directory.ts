@@ -2,6 +2,7 @@ import { mkdir, open, rename, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { RaftKvError } from "../lib/errors.ts";
 import { engineReason } from "./engine-reason.ts";
+import { systemCode } from "./system-code.ts";
 
 /** Makes a directory and its missing parents, readable by the owner only, so that they survive a power cut. */
 export async function makeDirectory(directory: string): Promise<void> {
@@ -63,9 +64,4 @@ export async function createFile(path: string, content: Uint8Array): Promise<voi
 /** What a directory that cannot be used is answered with. */
 export function unusable(directory: string, what: string, cause: unknown): RaftKvError {
   return new RaftKvError("DIRECTORY_UNUSABLE", `${directory} ${what} (${engineReason(cause)})`, { cause });
-}
-
-/** Code of a system error, such as "ENOENT"; `undefined` for everything else. */
-export function systemCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { RaftKvError } from "../lib/errors.ts";
-import { systemCode, unusable } from "./data-directory.ts";
+import { unusable } from "./data-directory.ts";
+import { systemCode } from "./system-code.ts";
 
 /** Held directories of this process where there are no abstract sockets; the engine's own lock keeps other processes out. */
 const heldHere = new Set<string>();

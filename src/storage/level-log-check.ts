@@ -1,8 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { damaged } from "./damaged.ts";
-import { systemCode } from "./data-directory.ts";
 import { readLevelRecords } from "./level-log-reader.ts";
+import { systemCode } from "./system-code.ts";
 
 /** A record of such a log is one batch: sequence number of its first change (8, little-endian), their count (4), changes. */
 const batchHeadBytes = 12;

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
 import { ByteCursor } from "./byte-cursor.ts";
 import { damaged } from "./damaged.ts";
-import { systemCode } from "./data-directory.ts";
 import { unmaskChecksum } from "./level-log-reader.ts";
 import { liveLevelTables } from "./level-manifest.ts";
+import { systemCode } from "./system-code.ts";
 
 // A table is a run of blocks, each followed by its type (1) and CRC-32C (4, masked). The footer names two of them: the
 // index, whose rows point to the data blocks, and the meta index, whose rows point to the filters.

@@ -4,7 +4,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
 import type { BackupFacts } from "./backup-format.ts";
 import { closeAfter } from "./close-after.ts";
-import { makeDirectory, systemCode } from "./data-directory.ts";
+import { makeDirectory } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import type { EngineName } from "./engine-directory.ts";
 import { type ExplainFailure, failAfter } from "./fail-after.ts";
@@ -13,6 +13,7 @@ import type { MemberStore } from "./member-store.ts";
 import { openMemberStore } from "./open-member-store.ts";
 import { type BackupListener, type ReadBackup, readBackup } from "./read-backup.ts";
 import { moveRestored, refuseUnlessFree, removeRestored, restoringDirectory } from "./restoring-directory.ts";
+import { systemCode } from "./system-code.ts";
 
 /** What {@link restoreStore} makes. */
 export interface RestoreOptions {

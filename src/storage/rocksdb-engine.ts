@@ -3,6 +3,7 @@ import { assert } from "../lib/assert.ts";
 import { RaftKvError } from "../lib/errors.ts";
 import { damaged } from "./damaged.ts";
 import { engineReason } from "./engine-reason.ts";
+import { engineWriteFailure } from "./engine-refusal.ts";
 import { type ColumnName, columnOf, type Segment, segmentsOf } from "./rocksdb-columns.ts";
 import { RocksdbSnapshot } from "./rocksdb-snapshot.ts";
 import type { EngineSnapshot, IterateOptions, KeyRange, Row, RowChange, StorageEngine } from "./storage-engine.ts";
@@ -55,7 +56,7 @@ export class RocksdbEngine implements StorageEngine {
     try {
       await this.#writer.write(changes);
     } catch (error) {
-      throw this.#guard.fail(error);
+      throw this.#failed(error);
     }
   }
 
@@ -96,7 +97,7 @@ export class RocksdbEngine implements StorageEngine {
     try {
       for (const part of segmentsOf(range)) await this.#writer.clear(part);
     } catch (error) {
-      throw this.#guard.fail(error);
+      throw this.#failed(error);
     }
   }
 
@@ -169,6 +170,10 @@ export class RocksdbEngine implements StorageEngine {
       if (readAhead) next = fetch();
       yield page;
     }
+  }
+
+  #failed(error: unknown): RaftKvError {
+    return this.#guard.fail(engineWriteFailure("RocksDB", this.#directory, error));
   }
 
   #unreadable(cause: unknown): RaftKvError {

@@ -3,6 +3,7 @@ import { unpackBatch } from "./rocksdb-batch.ts";
 import type { ColumnName } from "./rocksdb-columns.ts";
 import { type OpenDatabase, openDatabase } from "./rocksdb-open.ts";
 import type { WriterAnswer, WriterTask } from "./rocksdb-writer.ts";
+import { systemCode } from "./system-code.ts";
 
 // Runs in a thread of its own: the binding's writes return when the disk has them, and hold up whoever calls.
 
@@ -17,13 +18,13 @@ parentPort?.on("message", (task: WriterTask) => {
 });
 parentPort?.postMessage("ready");
 
-async function run(target: OpenDatabase, task: WriterTask): Promise<string | undefined> {
+async function run(target: OpenDatabase, task: WriterTask): Promise<WriterAnswer["error"]> {
   try {
     if (task.type === "write") await write(target, task.batch);
     else await clear(target, task.column, task.start, task.end);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { message: error instanceof Error ? error.message : String(error), code: systemCode(error) };
   }
 }
 

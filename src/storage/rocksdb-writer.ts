@@ -20,7 +20,7 @@ export type WriterTask =
 /** How a task ended; `error` is absent when it is durable. */
 export interface WriterAnswer {
   readonly id: number;
-  readonly error: string | undefined;
+  readonly error: { readonly message: string; readonly code: unknown } | undefined;
 }
 
 interface Waiting {
@@ -96,7 +96,7 @@ export class RocksdbWriter implements RocksdbWrites {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (error === undefined) waiting?.resolve();
-    else waiting?.reject(new Error(error));
+    else waiting?.reject(Object.assign(new Error(error.message), { code: error.code }));
     if (this.#waiting.size > 0) return;
     this.#worker.unref();
     this.#idle();

@@ -22,13 +22,16 @@ export class UseGuard {
     });
   }
 
-  /** Throws `WRITE_FAILED` after a failure and `STORE_CLOSED` after a close. */
+  /** Throws what {@link fail} gave after a failure, and `STORE_CLOSED` after a close. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#closed) throw new RaftKvError("STORE_CLOSED", `${this.#what} is closed`);
   }
 
-  /** Refuses everything from now on, and gives the error to reject with. The first failure is the one that is kept. */
+  /**
+   * Refuses everything from now on, and gives the error to reject with: `WRITE_FAILED`, or `cause` itself where that is damage. The first
+   * failure is the one that is kept.
+   */
   fail(cause: unknown): RaftKvError {
     this.#failure ??= writeFailed(this.#what, cause);
     this.#tell(this.#failure);
@@ -46,8 +49,11 @@ export class UseGuard {
   }
 }
 
+/** Of errors that say themselves what became of the write, or what is to be done. */
+const keptCodes: ReadonlySet<string> = new Set(["WRITE_FAILED", "LOG_CORRUPT", "STATE_CORRUPT"]);
+
 function writeFailed(what: string, cause: unknown): RaftKvError {
-  if (cause instanceof RaftKvError && cause.code === "WRITE_FAILED") return cause;
+  if (cause instanceof RaftKvError && keptCodes.has(cause.code)) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new RaftKvError("WRITE_FAILED", `${what}: a write failed and its outcome is unknown (${reason})`, { cause });
 }

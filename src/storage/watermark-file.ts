@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { createFile, systemCode } from "./data-directory.ts";
+import { createFile } from "./data-directory.ts";
+import { systemCode } from "./system-code.ts";
 import { decodeSlot, encodeSlot, lost, slotBytes, type Watermark, type WatermarkFile } from "./watermark.ts";
 
 /** Name of the watermark's file in a data directory. */

@@ -41,6 +41,42 @@ describe("RocksDB files", () => {
     expect((await openIn(directory, { engineName })).recovered.lastIndex).toBe(40);
   });
 
+  test("damage that RocksDB comes upon while it merges tables, in what nobody reads too, ends the writes as damage", async () => {
+    const directory = await newDirectory();
+    const row = (at: number, fill: number) =>
+      ({ type: "put", key: Uint8Array.of(2, at), value: new Uint8Array(50_000).fill(fill) }) as const;
+    for (let fill = 1; fill <= 3; fill++) {
+      const engine = await openRocksdbEngine(directory);
+      await engine.write(Array.from({ length: 20 }, (_, at) => row(at, fill)));
+      await engine.close();
+    }
+    const tables = (await readdir(directory)).filter((name) => name.endsWith(".sst")).sort();
+    const oldest = join(directory, tables[0] ?? "");
+    const content = await readFile(oldest);
+    for (let at = 100; at < content.length / 2; at += 1000) content[at] = (content[at] ?? 0) ^ 1;
+    await writeFile(oldest, content);
+    const error = await (async () => {
+      for (let fill = 4; ; fill++) {
+        const engine = await openRocksdbEngine(directory);
+        try {
+          for (let again = 0; again < 20; again++) {
+            await engine.write([row(again, fill)]);
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          }
+        } catch (failure) {
+          return failure;
+        } finally {
+          await engine.close();
+        }
+        if (fill > 12) return "nothing was merged";
+      }
+    })();
+    expect(error).toMatchObject({
+      code: "STATE_CORRUPT",
+      message: expect.stringMatching(/RocksDB finds its files damaged \(Corruption: .*replace the member$/),
+    });
+  });
+
   test("a second open in the same process is refused, and takes nothing from the first", async () => {
     const directory = await newDirectory();
     const engine = await openRocksdbEngine(directory);

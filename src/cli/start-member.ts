@@ -220,7 +220,11 @@ function runningMember(config: MemberConfig, parts: Parts, metricsPort: number, 
     },
     close: async () => {
       await server.close();
-      await replica.close();
+      try {
+        await replica.close();
+      } catch (error) {
+        throw await explainDiskFailure(error, config.dataDir);
+      }
     },
   };
 }

@@ -25,6 +25,7 @@ export class Replica {
   readonly #deps: ReplicaDependencies;
   readonly #view: StateView;
   readonly #loop: ReplicaLoop;
+  #closing: Promise<void> | undefined;
 
   private constructor(deps: ReplicaDependencies, view: StateView) {
     this.#deps = deps;
@@ -225,13 +226,21 @@ export class Replica {
 
   /**
    * Stops for good: what is under way ends as unknown, what was applied becomes durable, the store is closed; idempotent. After
-   * a failure nothing more is written.
+   * a failure nothing more is written. Rejects, when everything is closed, with a write that failed meanwhile.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#loop.stop();
-    await this.#loop.writer.finish();
-    await this.#deps.transport.close();
-    await this.#deps.store.close();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#loop.writer.finish();
+    } finally {
+      await this.#deps.transport.close();
+      await this.#deps.store.close();
+    }
   }
 
   #administer(begin: () => void, refuse: () => void): void {

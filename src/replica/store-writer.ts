@@ -36,6 +36,7 @@ export class StoreWriter {
   #durableAppliedIndex: Index;
   #rowsWaitSinceMs: number | null = null;
   #abandoned = false;
+  #failed: { readonly error: unknown } | undefined;
 
   /** `recoveredIndex` is the applied index that the store has at the start. */
   constructor(deps: StoreWriterDependencies, recoveredIndex: Index) {
@@ -75,12 +76,14 @@ export class StoreWriter {
 
   /**
    * Writes the rows that wait, behind the write under way: a member that ends in order applies nothing again when it starts.
-   * Leaves them while something else writes to the store, and after {@link StoreWriter.abandon}.
+   * Leaves them while something else writes to the store, and after {@link StoreWriter.abandon}. Rejects when a write failed that
+   * the loop did not live to see: nobody else would tell.
    */
   async finish(): Promise<void> {
     await this.#writing;
     if (!this.#abandoned) this.flushRows("now");
     await this.#writing;
+    if (this.#failed !== undefined && !this.#abandoned) throw this.#failed.error;
   }
 
   /** The rows that wait must not be written any more, since they may be of an entry that was applied by half. */
@@ -127,6 +130,9 @@ export class StoreWriter {
       view.written();
       written(write);
     });
-    this.#writing = ended.catch(fail);
+    this.#writing = ended.catch((error: unknown) => {
+      this.#failed = { error };
+      fail(error);
+    });
   }
 }

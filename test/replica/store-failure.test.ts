@@ -65,3 +65,19 @@ describe("metrics that throw when the store is done stop the member, and nobody 
     expect(await until(() => fatal[0])).toEqual(new Error("not to be counted"));
   });
 });
+
+test("a member whose last write fails while it ends in order says so", async () => {
+  const engine = openMemoryEngine(new MemoryRows());
+  let broken = false;
+  const write: typeof engine.write = (changes) =>
+    broken ? Promise.reject(new Error("input/output error")) : engine.write(changes);
+  // What is applied last would wait for a minute.
+  const options = { waitingRowsMs: 60_000 };
+  const cluster = new ReplicaCluster({ size: 1, engine: () => ({ ...engine, write }), options });
+  const member = await (await cluster.startAll()).leader();
+  await propose(member);
+  broken = true;
+  await expect(member.replica.close()).rejects.toMatchObject({ code: "WRITE_FAILED" });
+  expect(member.fatal).toEqual([]);
+  await expect(engine.write([])).rejects.toMatchObject({ code: "STORE_CLOSED" });
+});

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { exitCodes } from "./exit-code.ts";
 import { createProcessHost } from "./process-host.ts";
 import { runCli } from "./run-cli.ts";
 import type { StartMember } from "./running-member.ts";
@@ -12,8 +13,14 @@ const bin = fileURLToPath(new URL("../../bin/raftkv", import.meta.url));
 // grpc-js writes plain lines to standard error of what it also reports as an error.
 setLogVerbosity(logVerbosity.NONE);
 
-// A reader that goes away, as in `raftkv get k | head -0`, is no error of ours.
-stdout.on("error", () => process.exit());
+// A reader that goes away, as in `raftkv get k | head -0`, is no error of ours; a full disk is, and what was written there is not all.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") {
+    stderr.write(`raftkv: standard output cannot be written (${error.message})\n`);
+    process.exitCode = exitCodes.error;
+  }
+  process.exit();
+});
 
 /** Only a member loads the server, the store and its native engine; the other commands start sooner without. */
 const startMemberLazily: StartMember = async (config, logger) => {

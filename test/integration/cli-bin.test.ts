@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,4 +34,18 @@ test("says which Node it needs on one that is too old", () => {
     name === "node:path" ? { join: () => "" } : { existsSync: () => true, pathToFileURL: () => "" };
   vm.runInNewContext(script, { process: fake, require, __dirname: bin });
   expect([fake.stderr.text, fake.exitCode]).toEqual(["raftkv: needs Node 20 or newer; this is 18.20.4\n", 1]);
+});
+
+test.runIf(existsSync("/dev/full"))("fails when not all of its output can be written", async () => {
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const flags = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"];
+  const command = spawn(process.execPath, [...flags, main, "version"], {
+    stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+  });
+  let told = "";
+  command.stderr?.on("data", (bytes) => {
+    told += String(bytes);
+  });
+  expect(await once(command, "close")).toEqual([1, null]);
+  expect(told).toMatch(/^raftkv: standard output cannot be written \(ENOSPC: no space left on device, write\)\n$/);
 });

@@ -141,7 +141,10 @@ export class Replica {
     this.#loop.wake();
   }
 
-  /** Calls `done` when `reached()` holds, looked at after every batch applied, or with false at the deadline. */
+  /**
+   * Calls `done` when `reached()` holds, looked at after every batch applied, or with false: at the deadline, at once when as many
+   * wait as reads may (`pendingReadsMax`), and when no more reads are taken. It is called exactly once, in a later turn.
+   */
   waitApplied(reached: () => boolean, deadlineMs: number, done: (reached: boolean) => void): void {
     this.#loop.reader.waitApplied(reached, deadlineMs, done);
     this.#loop.wake();
@@ -208,8 +211,8 @@ export class Replica {
   }
 
   /**
-   * Takes no more calls and waits until those under way have ended, at most until `deadlineMs`. The member goes on taking
-   * part in consensus until {@link close}.
+   * Takes no more proposals and reads, and waits until those under way have ended, at most until `deadlineMs`. Until {@link close}
+   * the member goes on taking part in consensus, and takes administrative calls, for which nobody waits here.
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#loop.proposer.drain();

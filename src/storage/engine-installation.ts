@@ -89,8 +89,10 @@ export class EngineInstallation implements Installation {
   async abandon(): Promise<void> {
     if (this.#ended) return;
     await this.retire();
+    // The one that has taken its place meanwhile has its row, too, and sees to its removal.
+    if (this.#state.installation !== this) return;
     await writeApart(this.#state, [{ type: "delete", key: metaKeys.installation }]);
-    this.#state.installation = undefined;
+    if (this.#state.installation === this) this.#state.installation = undefined;
     this.sweep();
   }
 

@@ -57,7 +57,7 @@ export interface EngineSnapshot extends RowReader {
  * An ordered store of byte rows: what every engine offers and the contract suite checks (`test/contract`).
  *
  * Every write is durable when its promise resolves. A write that rejects leaves an unknown outcome behind, so the engine
- * answers every call after it with `WRITE_FAILED`: the caller stops the process (docs/architecture.md, "Storage").
+ * answers every call after it with `WRITE_FAILED`: the caller stops the process (docs/storage.md, "Guarantees").
  * After `close` every call is answered with `STORE_CLOSED`.
  */
 export interface StorageEngine extends RowReader {

@@ -36,6 +36,20 @@ function heldEngine(rows: MemoryRows) {
 }
 
 describe("installing a snapshot", () => {
+  test("one that is begun while another is being given up keeps its place, also over a restart", async () => {
+    const rows = new MemoryRows();
+    const store = await openOver(rows);
+    await fill(store, 5, 5);
+    const first = await store.beginInstallation(sourceAt(50, 1));
+    await first.addRows(rowsOf(1, 10));
+    const given = first.abandon();
+    const second = await store.beginInstallation(sourceAt(60, 1));
+    await given;
+    expect(store.installation).toBe(second);
+    await store.close();
+    expect((await openOver(rows)).installation).toMatchObject({ source: sourceAt(60, 1) });
+  });
+
   test("trap 72: another takes the place of the one before, whose rows go away", async () => {
     const rows = new MemoryRows();
     const store = await openOver(rows);

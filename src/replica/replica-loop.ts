@@ -168,7 +168,7 @@ export class ReplicaLoop {
     this.#lastTickMs = nowMs;
     this.guarded(() => {
       this.disk.tick(nowMs);
-      // A member whose state is wrong does not lead, like one whose disk stands still.
+      // A member whose state is wrong does not lead, like one whose disk will never write again.
       this.node.tick(nowMs, this.integrity.isDiverged ? Number.POSITIVE_INFINITY : this.disk.ageMs);
       this.proposer.tick(nowMs);
       this.reader.tick(nowMs);

@@ -89,10 +89,11 @@ export class EngineInstallation implements Installation {
   async abandon(): Promise<void> {
     if (this.#ended) return;
     await this.retire();
-    // The one that has taken its place meanwhile has its row, too, and sees to its removal.
+    // Another that takes its place waits for what is written here, has a row of its own then, and removes the rows of this one.
     if (this.#state.installation !== this) return;
-    await writeApart(this.#state, [{ type: "delete", key: metaKeys.installation }]);
-    if (this.#state.installation === this) this.#state.installation = undefined;
+    await this.#alone(() => writeApart(this.#state, [{ type: "delete", key: metaKeys.installation }]));
+    if (this.#state.installation !== this) return;
+    this.#state.installation = undefined;
     this.sweep();
   }
 

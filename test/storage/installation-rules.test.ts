@@ -50,6 +50,26 @@ describe("installing a snapshot", () => {
     expect((await openOver(rows)).installation).toMatchObject({ source: sourceAt(60, 1) });
   });
 
+  test("one that is begun while the row of another is being removed writes its own afterwards", async () => {
+    const rows = new MemoryRows();
+    const { engine, held, hold } = heldEngine(rows);
+    const store = await openOver(rows, { engine });
+    await fill(store, 5, 5);
+    const first = await store.beginInstallation(sourceAt(50, 1));
+    hold();
+    const given = first.abandon();
+    await nextTurn();
+    const begun = store.beginInstallation(sourceAt(60, 1));
+    await nextTurn();
+    expect(held).toHaveLength(1);
+    hold(false);
+    held.shift()?.pass();
+    await given;
+    expect(store.installation).toBe(await begun);
+    await store.close();
+    expect((await openOver(rows)).installation).toMatchObject({ source: sourceAt(60, 1) });
+  });
+
   test("trap 72: another takes the place of the one before, whose rows go away", async () => {
     const rows = new MemoryRows();
     const store = await openOver(rows);

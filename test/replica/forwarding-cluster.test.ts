@@ -8,6 +8,8 @@ import { propose, ReplicaCluster, readNumber, until } from "./replica-cluster.ts
 class Disk {
   readonly #rows = new MemoryRows();
   #held: { readonly over: Promise<boolean>; readonly end: (kept: boolean) => void } | undefined;
+  /** Whether a write waits that {@link Disk.hold} holds up. */
+  holdsWrite = false;
 
   hold(): void {
     let end: (kept: boolean) => void = () => {};
@@ -21,6 +23,7 @@ class Disk {
   end(kept: boolean): void {
     this.#held?.end(kept);
     this.#held = undefined;
+    this.holdsWrite = false;
   }
 
   open(): StorageEngine {
@@ -28,6 +31,7 @@ class Disk {
     return {
       ...engine,
       write: async (changes) => {
+        this.holdsWrite = this.#held !== undefined;
         if (this.#held !== undefined && !(await this.#held.over)) throw new Error("power cut");
         await engine.write(changes);
       },
@@ -60,14 +64,15 @@ afterEach(async () => {
 describe("a command that was passed on", () => {
   test("is not given the answer to one that its member passed on before a restart", async () => {
     const { leader, follower, other, diskOf } = await startCluster();
+    const disk = diskOf(follower.id);
     await cluster.stop(other.id);
     const { lastIndex } = leader.replica.status();
-    diskOf(follower.id).hold();
+    disk.hold();
     const before = propose(follower);
-    await until(() => (leader.replica.status().lastIndex > lastIndex ? true : undefined));
+    await until(() => (leader.replica.status().lastIndex > lastIndex && disk.holdsWrite ? true : undefined));
     const stopped = cluster.stop(follower.id);
-    diskOf(follower.id).end(false);
-    await stopped;
+    disk.end(false);
+    await expect(stopped).rejects.toMatchObject({ code: "WRITE_FAILED" });
     expect((await before).type).toBe("unknown");
 
     // The leader commits the first command, and answers it, only now that it has a follower again.

@@ -122,8 +122,9 @@ export class ReplicaCluster {
   }
 
   async stop(id: MemberId): Promise<void> {
-    await this.members.get(id)?.replica.close();
+    const member = this.members.get(id);
     this.members.delete(id);
+    await member?.replica.close();
   }
 
   async stopAll(): Promise<void> {

@@ -1,5 +1,5 @@
 // Measures what a snapshot costs at each end, on each engine, without a network between: reading the rows, encoding and
-// decoding the chunks, adding them to an installation. Prints a table of MB/s.
+// decoding the chunks, adding them to an installation; and encoding and decoding as many bytes of files. Prints a table of MB/s.
 // Run: node --experimental-transform-types scripts/measure-snapshot.ts [--directory DIR] [--engines LIST] [--rows N]
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
 });
 const rowsMax = Number(values.rows);
 const [pageBytes, chunkBytes] = [128 * 1024, 1 << 20];
+const base = { index: 9, term: 0, configuration: { index: 1, configuration: votersOnly([]) } };
 const root = await mkdtemp(join(values.directory, "raftkv-measure-"));
 
 /** Bytes, and the milliseconds of wall clock and of processor that they took, by stage. */
@@ -59,12 +60,11 @@ try {
 }
 
 async function measure(engine: EngineName): Promise<Record<string, Stage>> {
-  const stages = { add: new Stage(), read: new Stage(), encode: new Stage(), decode: new Stage() };
+  const files = { "encode files": new Stage(), "decode files": new Stage() };
+  const stages = { add: new Stage(), read: new Stage(), encode: new Stage(), decode: new Stage(), ...files };
   const source = await open(engine, "source");
   await fill(source, stages.add);
   const snapshot = source.openSnapshot();
-  const configuration = { index: 1, configuration: votersOnly([]) };
-  const base = { index: 9, term: 0, configuration };
   let after: Uint8Array | null = null;
   for (let done = false; !done; ) {
     const rows: Row[] = [];
@@ -81,21 +81,32 @@ async function measure(engine: EngineName): Promise<Record<string, Stage>> {
       }
     });
     stages.read.bytes = startedBytes + bytes;
-    const chunk = { snapshotId: "x", base, rows, done, totalBytes: 0 };
+    const chunk = { snapshotId: "x", base, part: { type: "rows", rows } as const, done, totalBytes: 0 };
     const encoded = await stages.encode.run(bytes, () => encodeSnapshotChunk(chunk));
-    const request = { snapshotId: "x", minIndex: 1, after: position, bytesMax: chunkBytes };
+    const request = { snapshotId: "x", minIndex: 1, engine: null, after: position, offset: 0, bytesMax: chunkBytes };
     await stages.decode.run(bytes, () => decodeSnapshotChunk(encoded, request));
     after = rows.at(-1)?.[0] ?? after;
   }
   await snapshot.close();
   await source.close();
+  await sendFiles(stages.read.bytes, files);
   return stages;
+}
+
+/** Chunks of one large file. */
+async function sendFiles(size: number, stages: Record<"encode files" | "decode files", Stage>): Promise<void> {
+  for (let offset = 0; offset < size; offset += chunkBytes) {
+    const data = new Uint8Array(Math.min(chunkBytes, size - offset)).fill(offset);
+    const part = { type: "files", files: [], data } as const;
+    const chunk = { snapshotId: "x", base, part, done: offset + data.length === size, totalBytes: size };
+    const encoded = await stages["encode files"].run(data.length, () => encodeSnapshotChunk(chunk));
+    const request = { snapshotId: "x", minIndex: 1, engine: "x", after: null, offset, bytesMax: chunkBytes };
+    await stages["decode files"].run(data.length, () => decodeSnapshotChunk(encoded, request));
+  }
 }
 
 /** Rows of 12 and 256 bytes, added and made the state as a follower does it. */
 async function fill(store: MemberStore, stage: Stage): Promise<void> {
-  const configuration = { index: 1, configuration: votersOnly([]) };
-  const base = { index: 9, term: 0, configuration };
   const installation = await store.beginInstallation({ snapshotId: "x", from: "00000000000000a2", base });
   const rowsOfChunk = Math.floor(chunkBytes / 268);
   for (let from = 0; from < rowsMax; from += rowsOfChunk) {

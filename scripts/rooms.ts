@@ -42,6 +42,7 @@ export const rooms: readonly Room[] = [
     name: "transport",
     purpose: "links between members",
     imports: ["lib", "raft", "gen", "storage/configuration-codec.ts"],
+    typeImports: ["storage/engine-home.ts"],
     packages: ["@bufbuild/protobuf", "@grpc/grpc-js", "@node-rs/crc32"],
     ...runtime,
   },

@@ -4,9 +4,9 @@ import type { Index, Term } from "../raft/entry.ts";
 import { quorumIndex } from "../raft/quorum.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { IntegrityStatus } from "./integrity.ts";
-import type { SnapshotReceived } from "./snapshot-fetcher.ts";
 import type { SnapshotSent } from "./snapshot-source.ts";
 import type { SpaceStatus } from "./space-guard.ts";
+import type { SnapshotReceived } from "./transfer.ts";
 
 /** Role of a member in Raft; a learner is a follower without a vote. */
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader" | "learner";

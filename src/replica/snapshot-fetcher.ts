@@ -1,7 +1,6 @@
 import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
-import type { Index } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { SnapshotToFetch } from "../raft/raft-state.ts";
@@ -13,8 +12,17 @@ import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts"
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SnapshotInstaller } from "./snapshot-installer.ts";
-import type { SnapshotOptions } from "./snapshot-options.ts";
 import { SnapshotSpace } from "./snapshot-space.ts";
+import {
+  addPart,
+  bytesOf,
+  chunkBytesOf,
+  figuresOf,
+  newTransfer,
+  type SnapshotReceived,
+  type Transfer,
+  waitMsMax,
+} from "./transfer.ts";
 
 //   core: fetch a snapshot                    core: beginInstall, installed
 //            |                                              ^
@@ -39,36 +47,10 @@ export interface SnapshotFetcherDependencies {
   readonly fail: (error: unknown) => void;
 }
 
-/** A snapshot that this member is fetching. */
-export interface SnapshotReceived {
-  readonly from: MemberId;
-  /** Where it stands; 0 before the first rows. */
-  readonly index: Index;
-  /** Bytes of rows that are here, durably. */
-  readonly bytes: number;
-  /** About what the whole comes to; 0 when not known. */
-  readonly totalBytes: number;
-  /** Whether it waits for the disk to have room for the rest. */
-  readonly waitsForSpace: boolean;
-}
-
-/** One way through a snapshot, from where it was begun or resumed. */
-interface Transfer {
-  readonly from: MemberId;
-  readonly beganMs: number;
-  snapshotId: string | null;
-  /** Last row that has arrived; rows after it are asked for next. */
-  after: Uint8Array | null;
-  /** Rows that arrived and wait until those before them are stored: at most one chunk. */
-  arrived: SnapshotChunk | undefined;
-  asking: boolean;
-  /** Whether the last rows have arrived. */
-  ended: boolean;
-  installation: Installation | undefined;
-  totalBytes: number;
-}
-
-/** Fetches the snapshot that the leader wants this member to have, row by row, and goes on where it broke off. */
+/**
+ * Fetches the snapshot that the leader wants this member to have, part by part, and goes on where it broke off: in files of the engine
+ * where both have the same one, and in rows otherwise.
+ */
 export class SnapshotFetcher {
   readonly #deps: SnapshotFetcherDependencies;
   readonly #space: SnapshotSpace;
@@ -81,6 +63,8 @@ export class SnapshotFetcher {
   #failures = 0;
   /** Wait after the next failure. */
   #retryMs = 0;
+  /** Files came that were of no use: until something is installed, rows are asked for. */
+  #filesFailed = false;
 
   constructor(deps: SnapshotFetcherDependencies) {
     this.#deps = deps;
@@ -119,31 +103,39 @@ export class SnapshotFetcher {
 
   /** What was fetched is installed. */
   installed(): void {
+    this.#filesFailed = false;
     this.#end("installed");
+  }
+
+  /** What was fetched cannot be installed, and why. */
+  unusable(installation: Installation, error: RaftKvError): void {
+    this.#refuseFiles(installation.source.from, error);
+    this.#giveUp(installation);
   }
 
   /** Rows that a start left behind are of use if they stand where the leader wants them to, or later. */
   #resume(snapshot: SnapshotToFetch): Transfer {
-    const { store, logger } = this.#deps;
+    const { store, installer, runtime, logger } = this.#deps;
     const { installation } = store;
     if (installation === undefined || installation.source.base.index < snapshot.index) {
       logger.info({ from: snapshot.from, minIndex: snapshot.index }, "fetching a snapshot");
-      return this.#newTransfer(snapshot.from);
+      return newTransfer(snapshot.from, runtime.now());
     }
-    const { lastKey: after, bytes } = installation;
-    const { from, snapshotId, base } = installation.source;
-    logger.info({ from, index: base.index, bytes }, "fetching the rest of a snapshot");
-    return { ...this.#newTransfer(from), snapshotId, after, installation };
+    const { from, base } = installation.source;
+    logger.info({ from, index: base.index, bytes: installation.bytes }, "fetching the rest of a snapshot");
+    const transfer = newTransfer(from, runtime.now(), installation);
+    if (transfer.ended) installer.prepare(installation);
+    return transfer;
   }
 
   /** Rows of a snapshot fit to no other: what is here will be given up when the first rows of the new one come. */
   #beginAnew({ from }: SnapshotToFetch): void {
-    const { installer, logger } = this.#deps;
+    const { installer, runtime, logger } = this.#deps;
     this.#end("abandoned");
     installer.forget();
     logger.info({ from }, "fetching a snapshot anew");
     this.#forgetFailures();
-    this.#transfer = this.#newTransfer(from);
+    this.#transfer = newTransfer(from, runtime.now());
   }
 
   /** No leader wants it any more. What is here stays, in case that one does again. */
@@ -160,15 +152,17 @@ export class SnapshotFetcher {
   }
 
   #dropOutdated(): void {
-    const { store, fail } = this.#deps;
-    const { installation } = store;
+    const { installation } = this.#deps.store;
     if (installation === undefined || this.#storing) return;
-    if (!this.#isOutdated(installation.source.base)) return;
+    if (this.#isOutdated(installation.source.base)) this.#giveUp(installation);
+  }
+
+  #giveUp(installation: Installation): void {
     this.#rest();
     this.#storing = true;
     installation.abandon().then(() => {
       this.#storing = false;
-    }, fail);
+    }, this.#deps.fail);
   }
 
   #isOutdated({ index }: LogBase): boolean {
@@ -190,11 +184,12 @@ export class SnapshotFetcher {
   }
 
   #ask(transfer: Transfer): void {
-    const { transport, options, guarded } = this.#deps;
-    const { from, snapshotId, after } = transfer;
+    const { transport, store, options, guarded } = this.#deps;
+    const { from, snapshotId, after, offset } = transfer;
     const minIndex = this.#announced?.index ?? 0;
     transfer.asking = true;
-    const request = { snapshotId, minIndex, after, bytesMax: chunkBytesOf(options.snapshot) };
+    const engine = snapshotId === null && !this.#filesFailed ? (store.takesFilesOf ?? null) : null;
+    const request = { snapshotId, minIndex, engine, after, offset, bytesMax: chunkBytesOf(options.snapshot) };
     transport.fetchSnapshotChunk(from, request).then(
       (chunk) => guarded(() => this.#answered(transfer, chunk)),
       (error: unknown) => guarded(() => this.#refused(transfer, error)),
@@ -203,13 +198,16 @@ export class SnapshotFetcher {
 
   #answered(transfer: Transfer, chunk: SnapshotChunk): void {
     if (transfer !== this.#transfer) return;
+    const { part } = chunk;
     const standing = transfer.installation?.source.base.index ?? chunk.base.index;
-    if (chunk.base.index !== standing) {
-      // Rows of two states must never come together, whatever went wrong over there.
-      this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", `rows stand at ${chunk.base.index}, not ${standing}`));
+    const { form = part.type } = transfer;
+    if (chunk.base.index !== standing || part.type !== form) {
+      // Parts of two states must never come together, whatever went wrong over there.
+      const what = `${part.type} at ${chunk.base.index}, not ${form} at ${standing}`;
+      this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", what));
       return;
     }
-    const bytes = chunk.rows.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    const bytes = bytesOf(part);
     this.#deps.metrics.snapshotReceivedBytes(bytes);
     const { snapshot } = this.#deps.options;
     const nowMs = this.#deps.runtime.now();
@@ -218,8 +216,10 @@ export class SnapshotFetcher {
     this.#forgetFailures();
     transfer.asking = false;
     transfer.snapshotId = chunk.snapshotId;
+    transfer.form = form;
     // A copy, because the row is a view of the whole answer.
-    transfer.after = chunk.rows.at(-1)?.[0].slice() ?? transfer.after;
+    if (part.type === "rows") transfer.after = part.rows.at(-1)?.[0].slice() ?? transfer.after;
+    else transfer.offset += bytes;
     transfer.totalBytes = chunk.totalBytes;
     transfer.ended = chunk.done;
     transfer.arrived = chunk;
@@ -247,46 +247,52 @@ export class SnapshotFetcher {
     this.#retryMs = 0;
   }
 
-  #newTransfer(from: MemberId): Transfer {
-    const { runtime } = this.#deps;
-    const progress = { snapshotId: null, after: null, arrived: undefined, installation: undefined, totalBytes: 0 };
-    return { ...progress, from, beganMs: runtime.now(), asking: false, ended: false };
-  }
-
-  /** Makes rows durable, and hands the whole to be installed when they were the last. */
-  #keep(transfer: Transfer, { snapshotId, base, rows, done }: SnapshotChunk): void {
-    const { store, installer, guarded, fail } = this.#deps;
+  /** Stores a part, and hands the whole to be installed when it was the last. */
+  #keep(transfer: Transfer, chunk: SnapshotChunk): void {
+    const { installer, guarded } = this.#deps;
     this.#storing = true;
-    const begun = transfer.installation ?? store.beginInstallation({ snapshotId, from: transfer.from, base });
+    const begun = transfer.installation ?? this.#begin(transfer.from, chunk);
     const stored = Promise.resolve(begun).then(async (installation) => {
       transfer.installation = installation;
-      await installation.addRows(rows);
+      await addPart(installation, chunk.part);
     });
-    stored.then(() => {
-      this.#storing = false;
-      guarded(() => {
-        const complete = done && transfer === this.#transfer;
-        if (complete && transfer.installation !== undefined) installer.prepare(transfer.installation);
-        this.#goOn();
-      });
-    }, fail);
+    stored.then(
+      () => {
+        this.#storing = false;
+        guarded(() => {
+          const complete = chunk.done && transfer === this.#transfer;
+          if (complete && transfer.installation !== undefined) installer.prepare(transfer.installation);
+          this.#goOn();
+        });
+      },
+      (error: unknown) => this.#notStored(transfer, chunk, error),
+    );
   }
-}
 
-function figuresOf({ from, installation, totalBytes }: Transfer): Omit<SnapshotReceived, "waitsForSpace"> {
-  return { from, index: installation?.source.base.index ?? 0, bytes: installation?.bytes ?? 0, totalBytes };
-}
+  /** Files that no engine has are the sender's fault alone; with anything else this member has to stop. */
+  #notStored(transfer: Transfer, { part }: SnapshotChunk, error: unknown): void {
+    const { guarded, fail } = this.#deps;
+    const isRefusal =
+      transfer.installation === undefined && error instanceof RaftKvError && error.code === "STATE_CORRUPT";
+    if (part.type !== "files" || transfer.installation !== undefined || !isRefusal) {
+      fail(error);
+      return;
+    }
+    this.#storing = false;
+    this.#refuseFiles(transfer.from, error);
+    guarded(() => this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", error.message)));
+  }
 
-/** Longest wait that a limit of the rate may ask for: whoever sends lets go of a snapshot that nobody asks rows of. */
-function waitMsMax({ idleMs }: SnapshotOptions): number {
-  return idleMs / 3;
-}
+  #refuseFiles(from: MemberId, error: RaftKvError): void {
+    this.#deps.logger.warn({ from, error }, "files of a snapshot cannot be used; it is fetched in rows");
+    this.#filesFailed = true;
+  }
 
-/** Less than a whole chunk where the rate lets through less than that in the longest wait. */
-function chunkBytesOf(options: SnapshotOptions): number {
-  const { chunkBytes, bytesPerSecondMax } = options;
-  if (bytesPerSecondMax === 0) return chunkBytes;
-  return Math.min(chunkBytes, Math.ceil((bytesPerSecondMax * waitMsMax(options)) / 1000));
+  #begin(from: MemberId, { snapshotId, base, part }: SnapshotChunk): Promise<Installation> {
+    const { store } = this.#deps;
+    const source = { snapshotId, from, base };
+    return part.type === "rows" ? store.beginInstallation(source) : store.beginFileInstallation(source, part.files);
+  }
 }
 
 /** Failures in a row after which rows are no longer asked of a member that does not lead any more. */

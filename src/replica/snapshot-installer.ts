@@ -1,3 +1,4 @@
+import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { RaftNode } from "../raft/raft-node.ts";
 import type { Installation } from "../storage/installation.ts";
@@ -22,6 +23,8 @@ export interface SnapshotInstallerDependencies {
   readonly fail: (error: unknown) => void;
   /** Called when the snapshot is log and state of this member, and readers may have what they wait for. */
   readonly installed: () => void;
+  /** Called when a snapshot cannot be installed, and has to be given up. */
+  readonly unusable: (installation: Installation, error: RaftKvError) => void;
 }
 
 /** A snapshot, and what is kept in memory of its rows. */
@@ -53,18 +56,36 @@ export class SnapshotInstaller {
 
   /** Takes on a snapshot of which all rows are here. */
   prepare(installation: Installation): void {
-    const { view, stateMachine, guarded, wake, fail } = this.#deps;
+    const { guarded, fail } = this.#deps;
     this.#preparing = installation;
-    const survey = surveyRows(stateMachine, (range) => installation.iterate(range));
-    Promise.all([view.prepare(installation), survey]).then(
-      ([state, takeUp]) =>
-        guarded(() => {
-          if (this.#preparing !== installation) return;
-          this.#prepared = { installation, state, takeUp };
-          wake();
-        }),
-      fail,
+    this.#readFirst(installation).then(
+      (ready) => guarded(() => this.#ready(installation, ready)),
+      (error: unknown) => {
+        // One that was given up meanwhile was closed under the reading; a write that failed is told by the store.
+        if (this.#preparing === installation) fail(error);
+      },
     );
+  }
+
+  /** What is to be in memory of the rows; the reason where they are of no use. */
+  async #readFirst(installation: Installation): Promise<Prepared | RaftKvError> {
+    const { view, stateMachine } = this.#deps;
+    const reason = await installation.complete();
+    if (reason !== undefined) return reason;
+    const survey = surveyRows(stateMachine, (range) => installation.iterate(range));
+    const [state, takeUp] = await Promise.all([view.prepare(installation), survey]);
+    return { installation, state, takeUp };
+  }
+
+  #ready(installation: Installation, ready: Prepared | RaftKvError): void {
+    const { unusable, wake } = this.#deps;
+    if (this.#preparing !== installation) return;
+    if (ready instanceof RaftKvError) {
+      unusable(installation, ready);
+      return;
+    }
+    this.#prepared = ready;
+    wake();
   }
 
   /** Lets go of the snapshot, unless it is being installed already. */
@@ -98,7 +119,7 @@ export class SnapshotInstaller {
       .then(() => guarded(() => this.#installed(installation)), fail);
   }
 
-  #installed({ source, bytes, rowCount }: Installation): void {
+  #installed({ source, bytes, type: form }: Installation): void {
     const { node, writer, applier, proposals, logger, installed, wake } = this.#deps;
     const { index } = source.base;
     this.#installing = false;
@@ -107,7 +128,7 @@ export class SnapshotInstaller {
     node.installed();
     // What became of entries that only the snapshot stands for cannot be told.
     proposals.replaced(index);
-    logger.info({ index, from: source.from, rows: rowCount, bytes }, "snapshot installed");
+    logger.info({ index, from: source.from, form, bytes }, "snapshot installed");
     installed();
     wake();
   }

@@ -1,5 +1,5 @@
 import type { Logger } from "../lib/logger.ts";
-import type { SnapshotReceived } from "./snapshot-fetcher.ts";
+import type { SnapshotReceived } from "./transfer.ts";
 
 /** What {@link SnapshotSpace} looks at. */
 export interface SnapshotSpaceOptions {

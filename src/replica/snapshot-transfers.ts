@@ -12,12 +12,13 @@ import type { AppendedProposals } from "./proposal.ts";
 import type { ReplicaMetrics } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
-import { SnapshotFetcher, type SnapshotReceived } from "./snapshot-fetcher.ts";
+import { SnapshotFetcher } from "./snapshot-fetcher.ts";
 import { SnapshotInstaller } from "./snapshot-installer.ts";
 import { type SnapshotSent, SnapshotSource } from "./snapshot-source.ts";
 import type { StateMachine } from "./state-machine.ts";
 import type { StateView } from "./state-view.ts";
 import type { StoreWriter } from "./store-writer.ts";
+import type { SnapshotReceived } from "./transfer.ts";
 
 /** What sending, fetching and installing need. */
 export interface SnapshotTransfersDependencies {
@@ -61,6 +62,7 @@ export class SnapshotTransfers {
         this.#fetcher.installed();
         this.#justInstalled = true;
       },
+      unusable: (installation, error) => this.#fetcher.unusable(installation, error),
     });
     this.#fetcher = new SnapshotFetcher({ ...deps, installer: this.#installer });
   }

@@ -9,12 +9,14 @@ import {
   engineNames,
   enginesIn,
   openEngine,
+  removeEngineDirectory,
   unfinishedDirectory,
 } from "./engine-directory.ts";
 import { type ExplainFailure, failAfter } from "./fail-after.ts";
 import { identityRow, readIdentity } from "./meta-rows.ts";
 import { recoverDirectory } from "./recover-directory.ts";
 import { everyRow, metaKeys } from "./row-keys.ts";
+import { removeIncoming, settleEngines } from "./settle-engines.ts";
 import type { Row, StorageEngine } from "./storage-engine.ts";
 
 const pageBytes = 1024 * 1024;
@@ -49,25 +51,18 @@ export async function convertStore(
 ): Promise<Conversion> {
   const unlock = await lockDirectory(directory);
   try {
-    for (const name of engineNames) await rm(unfinishedDirectory(directory, name), { recursive: true, force: true });
+    await settleEngines(directory);
     const from = await engineToConvert(directory, to);
+    // What another member was sending is not worth carrying over.
+    for (const name of engineNames) await removeIncoming(directory, name);
     const copied = (await enginesIn(directory)).includes(to)
       ? { rows: 0, bytes: 0 }
       : await copyEngine(directory, from, to, options);
-    await removeEngine(directory, from);
+    await removeEngineDirectory(engineDirectory(directory, from));
     return { from, ...copied };
   } finally {
     await unlock();
   }
-}
-
-/** Takes an engine's name away before its files: what has the name is always whole, whichever of two a later run keeps. */
-async function removeEngine(directory: string, name: EngineName): Promise<void> {
-  const unfinished = unfinishedDirectory(directory, name);
-  await rename(engineDirectory(directory, name), unfinished);
-  await syncDirectory(directory);
-  await rm(unfinished, { recursive: true });
-  await syncDirectory(directory);
 }
 
 async function engineToConvert(directory: string, to: EngineName): Promise<EngineName> {

@@ -17,11 +17,16 @@ export async function currentManifest(directory: string): Promise<string | undef
       throw damaged("STATE_CORRUPT", `${current} is missing`);
     return undefined;
   }
-  const [, name] = /^(MANIFEST-\d+)\n$/.exec(await readFile(current, "latin1")) ?? [];
+  const name = manifestNamedIn(await readFile(current, "latin1"));
   if (name === undefined) throw damaged("STATE_CORRUPT", `${current} is damaged: it names no manifest`);
   const manifest = join(directory, name);
   if (!names.includes(name)) throw damaged("STATE_CORRUPT", `${manifest} is missing, which CURRENT names`);
   return manifest;
+}
+
+/** Name of the manifest that the content of `CURRENT` names; `undefined` when it names none. */
+export function manifestNamedIn(content: string): string | undefined {
+  return /^(MANIFEST-\d+)\n$/.exec(content)?.[1];
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -4,14 +4,16 @@ import type { MemberId } from "../raft/configuration.ts";
 import type { Entry, Index } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import { checkBatch } from "./batch-rules.ts";
+import { beginFileInstallation, beginRowInstallation } from "./begin-installation.ts";
 import { compactLog } from "./compact-log.ts";
 import { type Divergence, divergenceRow } from "./divergence.ts";
-import { beginInstallation } from "./engine-installation.ts";
+import type { EngineFile } from "./engine-home.ts";
 import { openStateSnapshot } from "./engine-state-snapshot.ts";
-import type { Installation, InstallationSource } from "./installation.ts";
+import type { FilesInstallation, Installation, InstallationSource, RowsInstallation } from "./installation.ts";
 import { encodeRecord, recordChecksum } from "./log-record.ts";
-import type { DirectoryIdentity, MemberStore, RecoveredState, StoreBatch } from "./member-store.ts";
+import type { DirectoryIdentity, MemberStore, RecoveredState, StateFiles, StoreBatch } from "./member-store.ts";
 import { hardStateRow, peerDirectoryRow } from "./meta-rows.ts";
+import { openStateFiles } from "./open-state-files.ts";
 import { readLog } from "./read-log.ts";
 import { logKey, stateKey } from "./row-keys.ts";
 import { readStateRow, readStateRows, stateChange } from "./state-rows.ts";
@@ -110,9 +112,28 @@ export class EngineMemberStore implements MemberStore {
     return openStateSnapshot(this.#state.engine);
   }
 
-  async beginInstallation(source: InstallationSource): Promise<Installation> {
+  get givesFilesOf(): string | undefined {
+    return this.#state.home?.engineName;
+  }
+
+  get takesFilesOf(): string | undefined {
+    const { home, former } = this.#state;
+    return former === undefined ? home?.engineName : undefined;
+  }
+
+  async openFiles(): Promise<StateFiles | undefined> {
     this.#state.guard.check();
-    return beginInstallation(this.#state, source);
+    return openStateFiles(this.#state);
+  }
+
+  async beginInstallation(source: InstallationSource): Promise<RowsInstallation> {
+    this.#state.guard.check();
+    return beginRowInstallation(this.#state, source);
+  }
+
+  async beginFileInstallation(source: InstallationSource, files: readonly EngineFile[]): Promise<FilesInstallation> {
+    this.#state.guard.check();
+    return beginFileInstallation(this.#state, source, files);
   }
 
   peerDirectory(memberId: MemberId): string | undefined {
@@ -169,10 +190,12 @@ export class EngineMemberStore implements MemberStore {
 
   /** However the engine ends, the watermark does, too: its timer would write into a directory that is being removed. */
   async #closeFiles(): Promise<void> {
-    const { sweeper, engine, keeper, guard } = this.#state;
+    const { sweeper, engine, keeper, guard, installation } = this.#state;
     try {
+      await installation?.release();
       await engine.close();
       await sweeper.settled();
+      await this.#state.former;
     } catch (error) {
       throw guard.fail(error);
     } finally {

@@ -36,8 +36,8 @@ export async function flipGeneration(
   const own = ownTailAt(state, base);
   if (own === undefined) await truncate(state, base.index, rows);
   const mark = own && (await logSize.markAt(engine, base.index));
-  const { index, term } = base;
-  const tail = own ?? { index, term, checksum: emptyLog(state.identity).checksum };
+  const { index } = base;
+  const tail = tailAfter(state, base, own);
   const flipped: StoredBase = { ...base, checksum: tail.checksum, generation };
   state.hardState = { ...state.hardState, commitIndex: index };
   state.progress = { ...state.progress, appliedIndex: index, tail: own === undefined ? tail : state.progress.tail };
@@ -56,8 +56,13 @@ export async function flipGeneration(
 }
 
 /** The log's own end of the chain at the snapshot's entry; `undefined` when the log does not have that entry. */
-function ownTailAt({ engine, progress }: StoreState, { index, term }: LogBase): LogTail | undefined {
+export function ownTailAt({ engine, progress }: StoreState, { index, term }: LogBase): LogTail | undefined {
   if (index > progress.tail.index) return undefined;
   const tail = readTail(engine, index);
   return tail.term === term ? tail : undefined;
+}
+
+/** What the log is chained to at the snapshot's entry; where it does not have that, what a new log begins with. */
+export function tailAfter({ identity }: StoreState, { index, term }: LogBase, own: LogTail | undefined): LogTail {
+  return own ?? { index, term, checksum: emptyLog(identity).checksum };
 }

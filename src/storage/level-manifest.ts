@@ -21,15 +21,17 @@ const fields = {
  * has never been. Rejects with `STATE_CORRUPT` when the manifest, or `CURRENT`, which names it, makes no sense.
  */
 export async function liveLevelTables(directory: string): Promise<number[]> {
-  const live = new Set<number>();
   const manifest = await currentManifest(directory);
-  if (manifest === undefined) return [];
+  return manifest === undefined ? [] : tablesInManifest(await readFile(manifest), manifest);
+}
+
+/** The same of a manifest's content; `path` names it in the error. Throws `STATE_CORRUPT`. */
+export function tablesInManifest(content: Buffer, path: string): number[] {
+  const live = new Set<number>();
   try {
-    for (const edit of readLevelRecords(await readFile(manifest))) applyEdit(new ByteCursor(edit), live);
+    for (const edit of readLevelRecords(content)) applyEdit(new ByteCursor(edit), live);
   } catch (error) {
-    throw error instanceof RangeError
-      ? damaged("STATE_CORRUPT", `${manifest} is damaged: ${error.message}`, error)
-      : error;
+    throw error instanceof RangeError ? damaged("STATE_CORRUPT", `${path} is damaged: ${error.message}`, error) : error;
   }
   return [...live].sort((a, b) => a - b);
 }

@@ -4,7 +4,8 @@ import type { ConfigurationAt } from "../raft/configuration-history.ts";
 import type { ConfigurationEntry, Entry, HardState, Index, LogPosition, Term } from "../raft/entry.ts";
 import type { LogBase } from "../raft/log-base.ts";
 import type { Divergence } from "./divergence.ts";
-import type { Installation, InstallationSource } from "./installation.ts";
+import type { EngineFile, EngineFiles } from "./engine-home.ts";
+import type { FilesInstallation, Installation, InstallationSource, RowsInstallation } from "./installation.ts";
 import type { StateSnapshot } from "./state-snapshot.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
 
@@ -58,6 +59,15 @@ export interface StoreBatch {
   readonly appliedIndex?: Index | undefined;
 }
 
+/** The durable state, in the files of the engine that holds it. */
+export interface StateFiles {
+  /** Name of the engine. */
+  readonly engine: string;
+  /** Exactly the effects of every entry up to this one are in the state. */
+  readonly appliedIndex: Index;
+  readonly files: EngineFiles;
+}
+
 /**
  * A member's durable log, hard state and state rows, in one engine and one synced batch a turn.
  *
@@ -100,8 +110,22 @@ export interface MemberStore {
   compact(base: LogBase): Promise<void>;
   /** The durable state as it is now. */
   openSnapshot(): StateSnapshot;
+  /**
+   * The durable state as it is now, in files; `undefined` where the engine has none to give. Turns wait until they are open. Rejects
+   * when they cannot be opened, and the store goes on.
+   */
+  openFiles(): Promise<StateFiles | undefined>;
+  /** Name of the engine whose files {@link MemberStore.openFiles} gives; `undefined` when it has none to give. */
+  readonly givesFilesOf: string | undefined;
+  /** Name of the engine whose files may be installed at present; `undefined` when none may. */
+  readonly takesFilesOf: string | undefined;
   /** Begins to fill a new generation of state rows; the installation under way, if there is one, is given up. */
-  beginInstallation(source: InstallationSource): Promise<Installation>;
+  beginInstallation(source: InstallationSource): Promise<RowsInstallation>;
+  /**
+   * Begins to install files of the engine {@link MemberStore.takesFilesOf}; the installation under way, if there is one, is given up.
+   * Rejects with `STATE_CORRUPT` when these cannot be the files of an engine; nothing is being installed then.
+   */
+  beginFileInstallation(source: InstallationSource, files: readonly EngineFile[]): Promise<FilesInstallation>;
   /** Directory under which `memberId` was first met; `undefined` when it never was. */
   peerDirectory(memberId: MemberId): string | undefined;
   /** Remembers, durably, the directory of a member met for the first time. */

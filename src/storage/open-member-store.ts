@@ -4,6 +4,7 @@ import { RaftKvError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { closeGivenUp } from "./close-after.ts";
 import { makeDirectory, syncDirectory, unusable } from "./data-directory.ts";
+import { openDirectoryHome } from "./directory-home.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { type EngineName, engineDirectory, openEngine, refuseOtherEngine } from "./engine-directory.ts";
 import type { DirectoryIdentity, MemberStore } from "./member-store.ts";
@@ -11,6 +12,7 @@ import { readIdentity } from "./meta-rows.ts";
 import { openStoreOver } from "./open-store-over.ts";
 import { refuseCutRestore } from "./restoring-directory.ts";
 import { metaKeys } from "./row-keys.ts";
+import { settleEngines } from "./settle-engines.ts";
 import { watermarkFileAt, watermarkFileName } from "./watermark-file.ts";
 
 /** Whose a directory is to be. */
@@ -42,6 +44,7 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
   await makeDirectory(directory);
   const unlock = await lockDirectory(directory);
   try {
+    await settleEngines(directory);
     await refuseCutRestore(directory);
     await refuseOtherEngine(directory, engineName);
     const engine = await openEngine(engineName, engineDirectory(directory, engineName));
@@ -53,7 +56,16 @@ export async function openMemberStore(options: OpenMemberStoreOptions): Promise<
       const row = engine.get(metaKeys.identity);
       const owner = await options.chooseOwner(row && readIdentity(row));
       const newDirectoryId = (): string => randomBytes(16).toString("hex");
-      return await openStoreOver({ ...options, ...owner, engine, watermarkFile, newDirectoryId, release: unlock });
+      const home = await openDirectoryHome(directory, engineName);
+      return await openStoreOver({
+        ...options,
+        ...owner,
+        engine,
+        home,
+        watermarkFile,
+        newDirectoryId,
+        release: unlock,
+      });
     } catch (error) {
       await closeGivenUp(engine);
       await closeGivenUp(watermarkFile);

@@ -2,8 +2,10 @@ import { RaftKvError } from "../lib/errors.ts";
 import type { LogFields, Logger } from "../lib/logger.ts";
 import type { Configuration, MemberId } from "../raft/configuration.ts";
 import { checkIdentity } from "./directory-identity.ts";
-import { EngineInstallation, installationMarkBytesDefault } from "./engine-installation.ts";
+import type { EngineHome } from "./engine-home.ts";
 import { EngineMemberStore } from "./engine-member-store.ts";
+import { EngineSlot } from "./engine-slot.ts";
+import { FileInstallation } from "./file-installation.ts";
 import { emptyLog } from "./log-record.ts";
 import type { MemberStore } from "./member-store.ts";
 import {
@@ -15,6 +17,7 @@ import {
   type StoredIdentity,
 } from "./meta-rows.ts";
 import { type RecoveredStore, recoverStore } from "./recover-store.ts";
+import { installationMarkBytesDefault, RowInstallation } from "./row-installation.ts";
 import { everyRow, generationRange, logKey, logRange, metaKeys } from "./row-keys.ts";
 import { RowSweeper } from "./row-sweeper.ts";
 import type { StorageEngine } from "./storage-engine.ts";
@@ -30,6 +33,8 @@ import { WriteWatch } from "./write-watch.ts";
 export interface OpenStoreOverOptions {
   /** Open, and used by nobody else; the store closes it. */
   readonly engine: StorageEngine;
+  /** Where the engine has its files. Default: nowhere; snapshots are sent and taken in rows then. */
+  readonly home?: EngineHome;
   readonly clusterId: string;
   readonly memberId: MemberId;
   /** Configuration before the first configuration entry of the log. */
@@ -70,6 +75,7 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
   const keeper = watermarkFile && watermark && startKeeper(watermarkFile, watermark, { ...options, guard, writes });
   keeper?.advance({ writes: progress.writes, tail: progress.tail, hardStateTerm: recovered.hardState.term });
   const state = storeState(options, identity, store, { guard, writes, keeper });
+  await takeUpInstallation(state, store);
   const { clusterId, memberId, dataDirectoryId, bootstrapConfiguration } = identity;
   logger.info(
     { clusterId, memberId, dataDirectoryId, ...factsOf(store) },
@@ -89,6 +95,7 @@ export async function openStoreOver(options: OpenStoreOverOptions): Promise<Memb
 function storeState(
   {
     engine,
+    home,
     logger,
     truncationStep = truncationStepMax,
     installationMarkBytes = installationMarkBytesDefault,
@@ -97,13 +104,15 @@ function storeState(
   { recovered, progress, base, logSize, installation, generations }: RecoveredStore,
   shared: Pick<StoreState, "guard" | "writes" | "keeper">,
 ): StoreState {
-  const sweeper = new RowSweeper(engine, (error) => {
+  const slot = new EngineSlot(engine);
+  const sweeper = new RowSweeper(slot, (error) => {
     shared.guard.fail(error);
     logger.error({ error }, "garbage could not be removed; the store refuses everything from now on");
   });
-  const state: StoreState = {
+  return {
     ...shared,
-    engine,
+    engine: slot,
+    home,
     lane: new WriteLane(shared.guard),
     sweeper,
     truncationStep,
@@ -115,10 +124,21 @@ function storeState(
     logSize,
     readableIndex: progress.tail.index,
     installation: undefined,
+    former: undefined,
     highestGeneration: Math.max(base.generation, installation?.generation ?? 0, ...generations),
   };
-  if (installation !== undefined) state.installation = new EngineInstallation(state, installation);
-  return state;
+}
+
+/** The installation that was begun and has not ended. Of two, the one in rows was begun later: the other had to go first, and has not. */
+async function takeUpInstallation(state: StoreState, { installation }: RecoveredStore): Promise<void> {
+  const { home } = state;
+  const incoming = home?.incoming;
+  if (installation !== undefined) {
+    await incoming?.remove();
+    state.installation = new RowInstallation(state, installation);
+  } else if (home !== undefined && incoming !== undefined) {
+    state.installation = new FileInstallation(state, home, incoming.source, incoming);
+  }
 }
 
 /** What a log line tells about a store. */

@@ -8,7 +8,7 @@ import { makeDirectory } from "./data-directory.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import type { EngineName } from "./engine-directory.ts";
 import { type ExplainFailure, failAfter } from "./fail-after.ts";
-import type { Installation } from "./installation.ts";
+import type { RowsInstallation } from "./installation.ts";
 import type { MemberStore } from "./member-store.ts";
 import { openMemberStore } from "./open-member-store.ts";
 import { type BackupListener, type ReadBackup, readBackup } from "./read-backup.ts";
@@ -85,7 +85,7 @@ async function fill(directory: string, pieces: AsyncIterable<Uint8Array>, option
   const chooseOwner = async () => ({ clusterId, memberId, bootstrapConfiguration });
   const store = await openMemberStore({ directory, engineName, chooseOwner, logger });
   return closeAfter(store, async () => {
-    let installation: Installation | undefined;
+    let installation: RowsInstallation | undefined;
     const listener: BackupListener = {
       header: async (facts) => {
         installation = await beginRestore(store, memberId, configuration, facts);
@@ -104,7 +104,7 @@ async function beginRestore(
   from: MemberId,
   configuration: Configuration,
   { base: { index, term } }: BackupFacts,
-): Promise<Installation> {
+): Promise<RowsInstallation> {
   await store.write({ hardState: { term, votedFor: null, commitIndex: 0 }, entries: [], stateChanges: [] });
   const base = { index, term, configuration: { index, configuration } };
   return store.beginInstallation({ snapshotId: "backup", from, base });

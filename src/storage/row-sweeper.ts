@@ -33,6 +33,11 @@ export class RowSweeper {
     this.#running ??= this.#run();
   }
 
+  /** Nothing that waits is garbage any more: the rows are others now. A removal under way goes on where it began. */
+  forget(): void {
+    this.#waiting.length = 0;
+  }
+
   /** Begins nothing new. A removal under way ends with the engine, which has to be closed next. */
   stop(): void {
     this.#stopped = true;

@@ -145,7 +145,7 @@ export class GrpcPeerTransport implements PeerTransport {
   #createServer(service: DeliverService, snapshots: SnapshotService): Server {
     const server = new Server({
       "grpc.max_receive_message_length": this.#limits.frameBytesMax,
-      // A peer has one stream, for a moment two, and asks for rows of snapshots on another connection.
+      // A peer has one stream, for a moment two, and asks for parts of snapshots on another connection.
       "grpc.max_concurrent_streams": 8,
       "grpc.keepalive_time_ms": this.#limits.keepaliveIntervalMs,
       "grpc.keepalive_timeout_ms": this.#limits.keepaliveTimeoutMs,

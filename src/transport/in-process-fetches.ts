@@ -4,14 +4,14 @@ import type { InProcessTransport } from "./in-process-transport.ts";
 import type { SnapshotChunk } from "./snapshot-transfer.ts";
 import type { TransportLimits } from "./transport-options.ts";
 
-/** A request for rows of a snapshot that has not ended. */
+/** A request for a part of a snapshot that has not ended. */
 interface Fetch {
   readonly from: MemberId;
   readonly target: InProcessTransport;
   readonly lose: (why: string) => void;
 }
 
-/** Requests for rows of snapshots, asked and answered, of one in-process transport. */
+/** Requests for parts of snapshots, asked and answered, of one in-process transport. */
 export class InProcessFetches {
   readonly #limits: Pick<TransportLimits, "fetchesMax" | "fetchTimeoutMs">;
   readonly #asked = new Set<Fetch>();
@@ -69,5 +69,5 @@ export class InProcessFetches {
 }
 
 function unreachable(why: string, cause?: unknown): RaftKvError {
-  return new RaftKvError("PEER_UNREACHABLE", `no rows of a snapshot: ${why}`, { cause });
+  return new RaftKvError("PEER_UNREACHABLE", `no part of a snapshot: ${why}`, { cause });
 }

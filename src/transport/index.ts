@@ -3,5 +3,5 @@
 export { GrpcPeerTransport } from "./grpc-peer-transport.ts";
 export { createInProcessNetwork, type InProcessNetwork } from "./in-process-network.ts";
 export type { PeerMessage, PeerTransport, PeerTransportHandlers } from "./peer-transport.ts";
-export type { SnapshotChunk, SnapshotChunkRequest, SnapshotRow } from "./snapshot-transfer.ts";
+export type { FilesPart, RowsPart, SnapshotChunk, SnapshotChunkRequest, SnapshotRow } from "./snapshot-transfer.ts";
 export type { TransportIdentity } from "./transport-options.ts";

@@ -83,7 +83,7 @@ export interface PeerTransportHandlers {
   /** What was sent to `peer` lately may be lost: a stream broke, none stands, or a queue overflowed. Told of every loss. */
   onUnreachable(peer: MemberId): void;
   /**
-   * A member that was introduced asks for rows of a snapshot. Rejects with `SNAPSHOT_GONE` when that snapshot is not kept any
+   * A member that was introduced asks for a part of a snapshot. Rejects with `SNAPSHOT_GONE` when that snapshot is not kept any
    * more; any other rejection tells the member to ask again.
    */
   onSnapshotChunk(from: MemberId, request: SnapshotChunkRequest): Promise<SnapshotChunk>;
@@ -112,7 +112,7 @@ export interface PeerTransport {
   /** Queues messages for one peer. Over the queue's limit they are dropped and the peer is reported unreachable. */
   send(to: MemberId, messages: readonly PeerMessage[]): void;
   /**
-   * Asks a peer for rows of a snapshot of its state, apart from its link and its queue. Rejects with `SNAPSHOT_GONE` when the
+   * Asks a peer for a part of a snapshot of its state, apart from its link and its queue. Rejects with `SNAPSHOT_GONE` when the
    * snapshot is to be begun anew, and with `PEER_UNREACHABLE` when there was no answer, or none that can be used: it may be
    * asked again. It ends within a bounded time.
    */

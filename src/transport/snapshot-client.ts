@@ -13,7 +13,7 @@ import type { SnapshotChunk, SnapshotChunkRequest } from "./snapshot-transfer.ts
 import { protocolVersion } from "./transport-options.ts";
 
 /**
- * Asks one peer for rows of its snapshots, over a connection of its own: opened when it is needed, closed when it was idle
+ * Asks one peer for parts of its snapshots, over a connection of its own: opened when it is needed, closed when it was idle
  * for a while and after every failure, so that the peer's name is looked up anew.
  */
 export class SnapshotClient {
@@ -94,7 +94,7 @@ export class SnapshotClient {
 
   #unreachable(reason: string, cause: unknown): RaftKvError {
     const { id, peerAddress } = this.peer;
-    const message = `no rows of a snapshot from member ${id} at ${peerAddress}: ${reason}`;
+    const message = `no part of a snapshot from member ${id} at ${peerAddress}: ${reason}`;
     return new RaftKvError("PEER_UNREACHABLE", message, { cause });
   }
 }

@@ -64,7 +64,7 @@ export class SnapshotService {
   async #fetch({ hello, request }: SnapshotCall): Promise<Answer> {
     const { handlers, limits } = this.#context;
     try {
-      // Room for one more row, as large as a request may be.
+      // Leaves room for one more row, as large as a request may be, or for the names of 100,000 files.
       const bytesMax = Math.min(request.bytesMax, limits.frameBytesMax / 2);
       const bytes = encodeSnapshotChunk(await handlers.onSnapshotChunk(hello.fromMemberId, { ...request, bytesMax }));
       if (bytes.length <= limits.frameBytesMax) return { bytes };

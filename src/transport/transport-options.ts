@@ -42,9 +42,9 @@ export interface TransportLimits {
   readonly keepaliveIntervalMs: number;
   /** Time that a ping may stay unanswered before the connection counts as dead. Default 2,000. */
   readonly keepaliveTimeoutMs: number;
-  /** Requests for rows of snapshots that are answered at one time; over it they are refused, to be asked again. Default 4. */
+  /** Requests for parts of snapshots that are answered at one time; over it they are refused, to be asked again. Default 4. */
   readonly fetchesMax: number;
-  /** Time that a request for rows of a snapshot may take, its connection included. Default 30,000. */
+  /** Time that a request for a part of a snapshot may take, its connection included. Default 30,000. */
   readonly fetchTimeoutMs: number;
   /** Time without such a request after which its connection is closed. Default 10,000. */
   readonly fetchIdleMs: number;

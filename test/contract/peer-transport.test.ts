@@ -11,7 +11,7 @@ import type {
 } from "../../src/transport/peer-transport.ts";
 import type { SnapshotChunk } from "../../src/transport/snapshot-transfer.ts";
 import { identityOf } from "../transport/identity.ts";
-import { chunkOf, firstChunk } from "../transport/snapshot-rows.ts";
+import { chunkOf, filesChunk, firstChunk, rowsChunk, rowsOf } from "../transport/snapshot-rows.ts";
 import {
   heartbeat,
   recordTransport,
@@ -329,7 +329,7 @@ describe.each([
     expect(roundsOf(b.recorder.messages)).toEqual([2]);
   });
 
-  describe("rows of snapshots", () => {
+  describe("parts of snapshots", () => {
     test("are asked of a peer and answered, whether the links stand or not", async () => {
       const open = opener();
       const chunk = chunkOf([1, 2, 3]);
@@ -346,16 +346,31 @@ describe.each([
       expect(b.recorder.hellos[0]).toMatchObject({ memberId: "a", dataDirectoryId: "directory-a" });
     });
 
+    test("may come as files of an engine instead", async () => {
+      const open = opener();
+      const answers = [filesChunk(0, 300), filesChunk(300, 716), chunkOf([1])];
+      const onSnapshotChunk = async () => answers.shift() ?? expect.fail("asked too often");
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk })];
+      introduce(a, b);
+      const request = firstChunk({ engine: "classic-level", bytesMax: 500 });
+      expect(await a.transport.fetchSnapshotChunk("b", request)).toEqual(filesChunk(0, 300));
+      const rest = { ...request, snapshotId: "s1", offset: 300 };
+      expect(await a.transport.fetchSnapshotChunk("b", rest)).toEqual(filesChunk(300, 716));
+      // A member that has another engine.
+      expect(await a.transport.fetchSnapshotChunk("b", request)).toEqual(chunkOf([1]));
+      expect(b.recorder.fetches.map((fetched) => fetched.request)).toEqual([request, rest, request]);
+    });
+
     test("may be as large as the largest value, and many", async () => {
       const open = opener();
       const large = new Uint8Array(2 * 1024 * 1024).map((_, i) => i * 7);
       const rows = Array.from({ length: 4 }, (_, number) => [Uint8Array.of(number), large] as const);
-      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk: async () => chunkOf([], { rows }) })];
+      const [a, b] = [await open("a"), await open("b", { onSnapshotChunk: async () => rowsChunk(rows) })];
       introduce(a, b);
-      const fetched = await a.transport.fetchSnapshotChunk("b", firstChunk());
-      expect(fetched.rows.map(([key]) => key)).toEqual(rows.map(([key]) => key));
+      const fetched = rowsOf(await a.transport.fetchSnapshotChunk("b", firstChunk()));
+      expect(fetched.map(([key]) => key)).toEqual(rows.map(([key]) => key));
       // Byte by byte is too slow for the matchers.
-      expect(fetched.rows.every(([, value]) => Buffer.compare(value, large) === 0)).toBe(true);
+      expect(fetched.every(([, value]) => Buffer.compare(value, large) === 0)).toBe(true);
     });
 
     test("of a snapshot that is gone are told from those that cannot be had now", async () => {
@@ -407,7 +422,7 @@ describe.each([
       await until(() => answers.length === 2);
       await expect(fetch()).rejects.toMatchObject({ code: "PEER_UNREACHABLE" });
       for (const answer of answers.splice(0)) answer();
-      expect((await Promise.all(first)).map(({ rows }) => rows.length)).toEqual([1, 1]);
+      expect((await Promise.all(first)).map((chunk) => rowsOf(chunk).length)).toEqual([1, 1]);
       const again = fetch();
       await until(() => answers.length === 1);
       answers[0]?.();
@@ -452,7 +467,7 @@ describe.each([
       });
       const again = await open("b", { peerAddress: b.member.peerAddress, onSnapshotChunk });
       again.transport.setPeers([a.member]);
-      expect((await a.transport.fetchSnapshotChunk("b", firstChunk())).rows).toHaveLength(1);
+      expect(rowsOf(await a.transport.fetchSnapshotChunk("b", firstChunk()))).toHaveLength(1);
     });
   });
 });

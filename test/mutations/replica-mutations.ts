@@ -211,7 +211,7 @@ export const replicaMutations: readonly Mutation[] = [
     fault: "a snapshot that is being installed is given up for a later one",
     edits: [
       edit("replica/snapshot-fetcher.ts", "if (this.#deps.installer.installing) return;", ""),
-      edit("storage/engine-installation.ts", "state.installation?.finishing !== true", "state !== undefined"),
+      edit("storage/begin-installation.ts", "installation?.finishing !== true", "installation !== null"),
     ],
     tests: ["replica/snapshot-fetcher.test.ts"],
   },

@@ -283,7 +283,7 @@ export const storageMutations: readonly Mutation[] = [
     fault: "how far an installation is, is written before its rows",
     edits: [
       edit(
-        "storage/engine-installation.ts",
+        "storage/row-installation.ts",
         "    await writeApart(this.#state, marks ? [...changes, installationRow(stored)] : changes);\n",
         "    if (marks) await writeApart(this.#state, [installationRow(stored)]);\n    await writeApart(this.#state, changes);\n",
       ),

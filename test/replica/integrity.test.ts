@@ -116,7 +116,7 @@ async function corrupt(cluster: KvCluster, follower?: ClusterMember): Promise<Cl
   // Everything is on its disk then.
   await hashed(cluster.members.get(id) ?? expect.fail(id), (await nextCheckpoint(cluster)).index);
   await cluster.stop(id);
-  changeRow(cluster.disks.get(id));
+  changeRow(cluster.disk(id));
   return cluster.start(id);
 }
 
@@ -289,7 +289,7 @@ describe("reading back", () => {
       const member = await cluster.leader();
       await putKeys(member, "k", 30);
       await hashed(member, null);
-      flipBit(cluster.disks.get(member.id), range);
+      flipBit(cluster.disk(member.id), range);
       await hashState(member, null, 200);
       await until(() => member.fatal.length > 0 || undefined);
       expect(member.fatal).toEqual([expect.objectContaining({ code })]);

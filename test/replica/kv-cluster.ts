@@ -13,6 +13,7 @@ import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts
 import { firstGeneration, generationRange, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { encodeCommand, put, utf8 } from "../kv/driver.ts";
+import { MemoryDirectory, openMemoryHome } from "../storage/memory-home.ts";
 import { type ClusterMember, propose, ReplicaCluster } from "./replica-cluster.ts";
 
 /** How a cluster of key-value replicas differs from the usual one. */
@@ -27,6 +28,8 @@ export interface KvClusterOptions {
   readonly stateMachineOf?: (id: MemberId) => StateMachine;
   /** Over a member's disk. Default: {@link openMemoryEngine}. */
   readonly openEngine?: (id: MemberId, rows: MemoryRows) => StorageEngine;
+  /** Snapshots are sent as files of the engine, which is the default one then. Default: in rows. */
+  readonly inFiles?: boolean;
 }
 
 /** A log that is compacted often, and of which little is kept. */
@@ -34,7 +37,7 @@ const smallLog: Partial<CompactionOptions> = { logEntriesMax: 40, trailingEntrie
 
 /** Key-value replicas whose disks outlive them, with small limits of the log. */
 export class KvCluster extends ReplicaCluster {
-  readonly disks: Map<MemberId, MemoryRows>;
+  readonly directories: ReadonlyMap<MemberId, MemoryDirectory>;
 
   constructor({
     size,
@@ -44,12 +47,14 @@ export class KvCluster extends ReplicaCluster {
     replica,
     kvLimits,
     stateMachineOf,
-    openEngine,
+    openEngine = (_id, rows) => openMemoryEngine(rows),
+    inFiles = false,
   }: KvClusterOptions = {}) {
-    const open = openEngine ?? ((_id: MemberId, rows: MemoryRows) => openMemoryEngine(rows));
-    const disks = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryRows()] as const));
+    const directories = new Map(["a", "b", "c", "d", "e"].map((id) => [id, new MemoryDirectory()] as const));
+    const directoryOf = (id: MemberId): MemoryDirectory => directories.get(id) ?? new MemoryDirectory();
     super({
-      engine: (id) => open(id, disks.get(id) ?? new MemoryRows()),
+      engine: (id) => openEngine(id, directoryOf(id).rows),
+      ...(inFiles && { home: (id) => openMemoryHome(directoryOf(id)).home }),
       ...(size !== undefined && { size }),
       ...(metrics !== undefined && { metrics }),
       stateMachineOf: stateMachineOf ?? (() => createKvStateMachine(kvLimits)),
@@ -62,7 +67,12 @@ export class KvCluster extends ReplicaCluster {
         ...replica,
       },
     });
-    this.disks = disks;
+    this.directories = directories;
+  }
+
+  /** What is durable of a member. */
+  disk(id: MemberId): MemoryRows {
+    return this.directories.get(id)?.rows ?? new MemoryRows();
   }
 }
 

@@ -9,6 +9,7 @@ import { type ReplicaMetrics, silentMetrics } from "../../src/replica/replica-me
 import { defaultReplicaOptions, type ReplicaOptions } from "../../src/replica/replica-options.ts";
 import type { Runtime } from "../../src/replica/runtime.ts";
 import type { StateMachine } from "../../src/replica/state-machine.ts";
+import type { EngineHome } from "../../src/storage/engine-home.ts";
 import { openStoreOver } from "../../src/storage/open-store-over.ts";
 import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { createInProcessNetwork } from "../../src/transport/in-process-network.ts";
@@ -52,6 +53,8 @@ export interface ClusterOptions {
   readonly options?: Partial<ReplicaOptions>;
   /** Makes the engine of a member. A restart asks again and may get the one that it had. */
   readonly engine: (id: MemberId) => StorageEngine;
+  /** Where that engine, which was made last, has its files. Default: nowhere. */
+  readonly home?: (id: MemberId) => EngineHome;
   readonly directoryId?: (id: MemberId) => string;
   readonly stateMachine?: StateMachine;
   /** The state machine of a member, where they differ. Default: `stateMachine`. */
@@ -88,9 +91,10 @@ export class ReplicaCluster {
   }
 
   async start(id: MemberId, bootstrapConfiguration = votersOnly(this.ids.map(configured))): Promise<ClusterMember> {
-    const { engine, options, directoryId = (name: MemberId) => name.repeat(32), stateMachine } = this.#options;
+    const { engine, home, options, directoryId = (name: MemberId) => name.repeat(32), stateMachine } = this.#options;
     const store = await openStoreOver({
       engine: engine(id),
+      ...(home && { home: home(id) }),
       clusterId: "cluster",
       memberId: id,
       bootstrapConfiguration,

@@ -13,8 +13,9 @@ import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import type { PeerTransport } from "../../src/transport/peer-transport.ts";
 import type { SnapshotChunk, SnapshotChunkRequest } from "../../src/transport/snapshot-transfer.ts";
-import { openOver } from "../storage/store-fixture.ts";
-import { baseOfTests, chunkOf } from "../transport/snapshot-rows.ts";
+import { MemoryDirectory, openMemoryHome } from "../storage/memory-home.ts";
+import { openOver, rowsBegun } from "../storage/store-fixture.ts";
+import { baseOfTests, chunkOf, filesChunk, filesOfTests } from "../transport/snapshot-rows.ts";
 
 interface Asked extends SnapshotChunkRequest {
   readonly from: string;
@@ -170,7 +171,7 @@ test("a snapshot that stands before what the leader has is begun anew", async ()
   expect([member.ended, member.forgotten]).toEqual([["abandoned"], 1]);
   late.answer(chunkOf([2]));
   await member.pass();
-  expect(member.store.installation?.rowCount).toBe(1);
+  expect(rowsBegun(member.store).rowCount).toBe(1);
 });
 
 test("a snapshot that is being installed is not given up for a later one, which is fetched after it", async () => {
@@ -246,7 +247,7 @@ test("rows that stand elsewhere than the first ones are not put to them", async 
   await member.pass();
   await member.pass(100);
   expect(member.take()).toMatchObject({ snapshotId: null, after: null });
-  expect(member.store.installation?.rowCount).toBe(1);
+  expect(rowsBegun(member.store).rowCount).toBe(1);
 });
 
 describe("after a restart", () => {
@@ -279,7 +280,7 @@ describe("after a restart", () => {
     const again = await restarted();
     again.node.commitIndex = 39;
     await again.pass();
-    expect(again.store.installation?.rowCount).toBe(2);
+    expect(rowsBegun(again.store).rowCount).toBe(2);
     again.node.commitIndex = 40;
     await again.pass();
     expect(again.store.installation).toBeUndefined();
@@ -308,7 +309,7 @@ test("without a leader that wants it, it rests after a while, and goes on when o
   expect([member.fetcher.receiving, member.forgotten]).toEqual([null, 1]);
   waiting.answer(chunkOf([2]));
   await member.pass();
-  expect(member.store.installation?.rowCount).toBe(1);
+  expect(rowsBegun(member.store).rowCount).toBe(1);
   member.fetcher.announced(announcement);
   expect(member.take()).toMatchObject({ from: "l", snapshotId: "s1", after: Uint8Array.of(7, 1) });
 });
@@ -318,8 +319,7 @@ test("goes on only when the rows of the transfer before are stored, so that none
   member.fetcher.announced(announcement);
   member.take().answer(chunkOf([1]));
   await member.pass();
-  const { installation } = member.store;
-  if (installation === undefined) throw new Error("nothing is being installed");
+  const installation = rowsBegun(member.store);
   const addRows = installation.addRows.bind(installation);
   installation.addRows = async (rows) => {
     await new Promise<void>((resolve) => stored.push(resolve));
@@ -424,4 +424,120 @@ test("an error that the links never give stops the member", async () => {
   fetcher.announced(announcement);
   await new Promise(setImmediate);
   expect(guarded).toEqual([broken]);
+});
+
+describe("files of an engine", () => {
+  const files = filesOfTests;
+  const inFiles = { type: "files", totalBytes: 716 };
+  let directory: MemoryDirectory;
+
+  beforeEach(async () => {
+    directory = new MemoryDirectory();
+    member = await reopened();
+  });
+
+  async function reopened(): Promise<Fetching> {
+    const { rows } = directory;
+    return new Fetching(rows, await openOver(rows, openMemoryHome(directory)), {});
+  }
+
+  test("are asked for, byte after byte, one chunk ahead of what is stored, and handed over", async () => {
+    member.fetcher.announced(announcement);
+    const first = member.take();
+    expect(first).toMatchObject({ snapshotId: null, engine: "memory", offset: 0 });
+    first.answer(filesChunk(0, 300));
+    await member.pass();
+    expect(directory.received?.files).toEqual(files);
+    const second = member.take();
+    expect(second).toMatchObject({ snapshotId: "s1", engine: null, offset: 300, after: null });
+    expect(member.fetcher.receiving).toMatchObject({ index: 40, bytes: 300, totalBytes: 716 });
+    second.answer(filesChunk(300, 716));
+    await member.pass();
+    expect(member.asked).toEqual([]);
+    expect(member.prepared).toMatchObject([{ ...inFiles, bytes: 716 }]);
+  });
+
+  test("are not asked for by a member whose engine has none, and need not be given", async () => {
+    const plain = await Fetching.start();
+    plain.fetcher.announced(announcement);
+    expect(plain.take().engine).toBeNull();
+    member.fetcher.announced(announcement);
+    member.take().answer(chunkOf([1], { done: true }));
+    await member.pass();
+    expect(member.prepared).toMatchObject([{ type: "rows", rowCount: 1 }]);
+  });
+
+  test("that are of no use are given up, and rows are asked for until something is installed", async () => {
+    member.fetcher.announced(announcement);
+    member.take().answer(filesChunk(0, 716));
+    await member.pass();
+    const [installation] = member.prepared;
+    if (installation === undefined) throw new Error("nothing was handed over");
+    member.fetcher.unusable(installation, new RaftKvError("STATE_CORRUPT", "a table is damaged"));
+    await member.pass();
+    expect(directory.received).toBeUndefined();
+    expect(member.logged).toEqual(["files of a snapshot cannot be used; it is fetched in rows"]);
+    member.fetcher.announced(announcement);
+    const again = member.take();
+    expect(again).toMatchObject({ snapshotId: null, engine: null });
+    again.answer(chunkOf([1], { snapshotId: "s2", done: true }));
+    await member.pass();
+    member.fetcher.installed();
+    member.fetcher.announced({ from: "l", index: 60 });
+    expect(member.take().engine).toBe("memory");
+  });
+
+  test("that no engine has are refused without harm, and rows are asked for", async () => {
+    directory.before = (step) => {
+      if (step === "receive") throw new RaftKvError("STATE_CORRUPT", "no file of an engine is called so");
+    };
+    member.fetcher.announced(announcement);
+    member.take().answer(filesChunk(0, 300));
+    await member.pass();
+    member.asked.length = 0;
+    await member.pass(300);
+    expect(member.failures).toEqual([]);
+    expect(member.asked.at(-1)).toMatchObject({ snapshotId: null, engine: null });
+  });
+
+  test("stop the member when they cannot be stored", async () => {
+    directory.before = (step) => {
+      if (step === "append") throw new Error("no space left on device");
+    };
+    member.fetcher.announced(announcement);
+    member.take().answer(filesChunk(0, 300));
+    await member.pass();
+    expect(member.failures).toMatchObject([{ code: "WRITE_FAILED" }]);
+  });
+
+  test("go on behind the last whole one after a restart, and are not asked for when all are there", async () => {
+    member.fetcher.announced(announcement);
+    member.take().answer(filesChunk(0, 710));
+    await member.pass();
+    await member.store.close();
+    const second = await reopened();
+    second.fetcher.announced(announcement);
+    const rest = second.take();
+    expect(rest).toMatchObject({ from: "l", snapshotId: "s1", offset: 700 });
+    rest.answer(filesChunk(700, 716));
+    await second.pass();
+    await second.store.close();
+    const third = await reopened();
+    third.fetcher.announced(announcement);
+    expect([third.asked.length, third.prepared.length]).toEqual([0, 1]);
+    expect(third.prepared).toMatchObject([{ ...inFiles, bytes: 716 }]);
+    third.fetcher.announced(announcement);
+    await third.pass();
+    expect([third.asked.length, third.prepared.length]).toEqual([0, 1]);
+  });
+
+  test("and rows never come together", async () => {
+    member.fetcher.announced(announcement);
+    member.take().answer(filesChunk(0, 300));
+    await member.pass();
+    member.take().answer(chunkOf([1]));
+    await member.pass();
+    await member.pass(300);
+    expect(member.take()).toMatchObject({ snapshotId: null, offset: 0 });
+  });
 });

@@ -11,10 +11,10 @@ import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import type { SnapshotChunk } from "../../src/transport/snapshot-transfer.ts";
 import { openOver } from "../storage/store-fixture.ts";
-import { firstChunk } from "../transport/snapshot-rows.ts";
+import { firstChunk, rowsOf } from "../transport/snapshot-rows.ts";
 
 const keyOf = (number: number) => Buffer.from(String(number).padStart(3, "0"));
-const numbersOf = ({ rows }: SnapshotChunk) => rows.map(([key]) => Number(Buffer.from(key).toString()));
+const numbersOf = (chunk: SnapshotChunk) => rowsOf(chunk).map(([key]) => Number(Buffer.from(key).toString()));
 const put = (number: number) => ({ type: "put", key: keyOf(number), value: Buffer.alloc(10, number) }) as const;
 
 let store: MemberStore;
@@ -85,7 +85,7 @@ describe("a source of snapshots", () => {
     expect(found.length).toBeLessThan(20);
     await write(200, 201);
     while (!chunk.done) {
-      const after = chunk.rows.at(-1)?.[0] ?? expect.fail("an empty piece before the end");
+      const after = rowsOf(chunk).at(-1)?.[0] ?? expect.fail("an empty piece before the end");
       chunk = await source.serve("f", firstChunk({ snapshotId: chunk.snapshotId, after, bytesMax: 130 }));
       expect(chunk.base.index).toBe(1);
       found.push(...numbersOf(chunk));
@@ -103,7 +103,7 @@ describe("a source of snapshots", () => {
       expect(numbersOf(again)).toEqual([42]);
     }
     const end = await source.serve("f", firstChunk({ snapshotId, after: keyOf(99) }));
-    expect(end).toMatchObject({ rows: [], done: true });
+    expect(end).toMatchObject({ part: { type: "rows", rows: [] }, done: true });
   });
 
   test("keeps one for each member, and refuses more than it may keep", async () => {
@@ -212,7 +212,7 @@ describe("a source of snapshots", () => {
     };
     const piece = (snapshotId: string | null, after: string | null, bytesMax = 130) =>
       source.serve("f", firstChunk({ snapshotId, after: after === null ? null : Buffer.from(after), bytesMax }));
-    const lastOf = ({ rows }: SnapshotChunk) => Buffer.from(rows.at(-1)?.[0] ?? []).toString();
+    const lastOf = (chunk: SnapshotChunk) => Buffer.from(rowsOf(chunk).at(-1)?.[0] ?? []).toString();
     const first = await piece(null, null);
     const { snapshotId } = first;
     expect(reads).toEqual([null, lastOf(first)]);
@@ -220,7 +220,7 @@ describe("a source of snapshots", () => {
     expect(reads).toEqual([null, lastOf(first), lastOf(second)]);
     // The answer was lost, then a smaller piece is wanted, and then one from elsewhere: what was read ahead fits none of them.
     const again = await piece(snapshotId, lastOf(first));
-    expect(again.rows).toEqual(second.rows);
+    expect(again.part).toEqual(second.part);
     const smaller = await piece(snapshotId, lastOf(second), 60);
     const far = await piece(snapshotId, "069");
     expect(numbersOf(far)[0]).toBe(70);
@@ -244,8 +244,9 @@ describe("a source of snapshots", () => {
           : { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(damaged) }) };
       return { ...snapshot, rows };
     };
-    const { snapshotId, rows } = await source.serve("f", firstChunk({ bytesMax: 130 }));
-    const after = rows.at(-1)?.[0] ?? null;
+    const first = await source.serve("f", firstChunk({ bytesMax: 130 }));
+    const { snapshotId } = first;
+    const after = rowsOf(first).at(-1)?.[0] ?? null;
     await expect(source.serve("f", firstChunk({ snapshotId, after, bytesMax: 130 }))).rejects.toBe(damaged);
     expect(failures).toEqual([damaged]);
   });

@@ -69,7 +69,7 @@ test("trap 73: a snapshot that is here in whole waits for rows that are being wr
   await outgrowLog(leader);
   cluster.network.heal(leader.id, follower.id);
   const { replica } = follower;
-  await until(() => replica.status().snapshotReceived?.bytes === stateBytes(cluster.disks.get(leader.id)) || undefined);
+  await until(() => replica.status().snapshotReceived?.bytes === stateBytes(cluster.disk(leader.id)) || undefined);
   const ageMs = replica.diskWriteAgeMs();
   await until(() => replica.diskWriteAgeMs() > ageMs + 100 || undefined);
   expect(replica.status().firstIndex).toBe(1);
@@ -100,7 +100,10 @@ test("trap 75: a transfer that breaks off goes on where it was, however often", 
   }
   await caughtUpBySnapshot(follower, leader);
   expect(missingKeys(follower, "k", 200)).toEqual([]);
-  const stateRows = (cluster.disks.get(id)?.snapshot() ?? []).filter(([key]) => key[0] === 3);
+  const stateRows = cluster
+    .disk(id)
+    .snapshot()
+    .filter(([key]) => key[0] === 3);
   const stateBytes = stateRows.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   expect(stateBytes).toBeGreaterThan(6_000);
   // Begun anew each time it would be more than twice the state.

@@ -82,9 +82,20 @@ describe("a compacted log", () => {
   });
 });
 
-describe("a follower that is behind the compacted log", () => {
-  test("fetches a snapshot while writes go on, and nothing is lost", async () => {
-    const cluster = await startCluster({ snapshot: { chunkBytes: 500 } });
+/** Every way in which a snapshot comes. */
+const forms = [
+  ["rows", false],
+  ["files", true],
+] as const;
+
+describe.each(forms)("a follower that is behind the compacted log gets a snapshot in %s, and", (_, inFiles) => {
+  afterEach(() => {
+    const steps = clusters.flatMap(({ directories }) => [...directories.values()].flatMap((each) => each.steps));
+    expect(steps.includes("adopt")).toBe(inFiles);
+  });
+
+  test("while writes go on loses nothing", async () => {
+    const cluster = await startCluster({ inFiles, snapshot: { chunkBytes: 500 } });
     const { id, leader } = await leaveBehind(cluster);
     const { term } = status(leader);
     const follower = await cluster.start(id);
@@ -101,11 +112,11 @@ describe("a follower that is behind the compacted log", () => {
     expect(missingKeys(follower, "k", 200)).toEqual([]);
     for (let round = 0; round < rounds; round++) expect(missingKeys(follower, `w${round}-`, 10)).toEqual([]);
     expect(status(follower)).toMatchObject({ snapshotReceived: null, term });
-    expect(cluster.disks.get(id)?.snapshot().length).toBeGreaterThan(200);
+    expect(cluster.disk(id).snapshot().length).toBeGreaterThan(200);
   });
 
   test("takes longer than any time-out over it, and nobody is elected meanwhile", async () => {
-    const cluster = await startCluster({ snapshot: { chunkBytes: 200, bytesPerSecondMax: 4000 } });
+    const cluster = await startCluster({ inFiles, snapshot: { chunkBytes: 200, bytesPerSecondMax: 4000 } });
     const { id, leader } = await leaveBehind(cluster);
     const { term } = status(leader);
     const follower = await cluster.start(id);
@@ -125,7 +136,7 @@ describe("a follower that is behind the compacted log", () => {
   });
 
   test("serves the reads that waited for it, from what it then has, with nothing applied after it", async () => {
-    const cluster = await startCluster({ snapshot: { chunkBytes: 500, bytesPerSecondMax: 40_000 } });
+    const cluster = await startCluster({ inFiles, snapshot: { chunkBytes: 500, bytesPerSecondMax: 40_000 } });
     const { id, leader } = await leaveBehind(cluster);
     // With everything durable the snapshot stands where the log ends.
     await compact(leader, 0);
@@ -140,7 +151,7 @@ describe("a follower that is behind the compacted log", () => {
   });
 
   test("ends the waits for what it brings", async () => {
-    const cluster = await startCluster({ snapshot: { chunkBytes: 500, bytesPerSecondMax: 40_000 } });
+    const cluster = await startCluster({ inFiles, snapshot: { chunkBytes: 500, bytesPerSecondMax: 40_000 } });
     const { id } = await leaveBehind(cluster);
     const follower = await cluster.start(id);
     await until(() => status(follower).snapshotReceived ?? undefined);
@@ -152,6 +163,7 @@ describe("a follower that is behind the compacted log", () => {
   test("goes on with what it has after its own restart", async () => {
     const received = { bytes: 0 };
     const cluster = await startCluster({
+      inFiles,
       snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 },
       metrics: {
         snapshotReceivedBytes: (bytes) => {
@@ -177,7 +189,7 @@ describe("a follower that is behind the compacted log", () => {
   });
 
   test("gets the rest from the next leader when the one that it was fetching from is gone", async () => {
-    const cluster = await startCluster({ snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 } });
+    const cluster = await startCluster({ inFiles, snapshot: { chunkBytes: 200, bytesPerSecondMax: 20_000 } });
     const { id, leader } = await leaveBehind(cluster);
     const follower = await cluster.start(id);
     await until(() => (status(follower).snapshotReceived?.bytes ? true : undefined));
@@ -190,7 +202,7 @@ describe("a follower that is behind the compacted log", () => {
   });
 
   test("ends the proposals that it had as leader, each once and none as if it knew", async () => {
-    const cluster = await startCluster();
+    const cluster = await startCluster({ inFiles });
     const old = await cluster.leader();
     await putKeys(old, "k", 20);
     for (const id of cluster.ids) if (id !== old.id) cluster.network.cut(old.id, id);
@@ -215,7 +227,7 @@ describe("a follower that is behind the compacted log", () => {
   });
 
   test("keeps sessions, and ends the same ones as the others do", async () => {
-    const cluster = await startCluster({ kvLimits: { sessionsMax: 3 } });
+    const cluster = await startCluster({ inFiles, kvLimits: { sessionsMax: 3 } });
     const { id, leader } = await leaveBehind(cluster, async (member) => {
       for (const client of ["c1", "c2", "c3"]) await request(member, client, 1);
     });
@@ -229,16 +241,16 @@ describe("a follower that is behind the compacted log", () => {
     await putKeys(follower, "end", 1);
     // The last rows are written a little later.
     const states = await until(() => {
-      const all = cluster.ids.map((each) => durableState(cluster.disks.get(each) ?? expect.fail(each)).join("\n"));
+      const all = cluster.ids.map((each) => durableState(cluster.disk(each)).join("\n"));
       return new Set(all).size === 1 ? all : undefined;
     });
     expect(states[0]?.split("\n").length).toBeGreaterThan(200);
   });
 });
 
-describe("a new member", () => {
+describe.each(forms)("a new member gets a snapshot in %s, and", (_, inFiles) => {
   test("of a compacted cluster begins with a snapshot, and becomes a voter", async () => {
-    const cluster = await startCluster();
+    const cluster = await startCluster({ inFiles });
     const leader = await cluster.leader();
     await putKeys(leader, "k", 200);
     const member = await cluster.join("d");
@@ -249,7 +261,7 @@ describe("a new member", () => {
   });
 
   test("takes the place of one that lost its data", async () => {
-    const cluster = await startCluster();
+    const cluster = await startCluster({ inFiles });
     const { id, leader } = await leaveBehind(cluster);
     await cluster.join("d");
     const inItsPlace = { ...configured("d"), name: `name-${id}`, peerAddress: id };

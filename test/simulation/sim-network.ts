@@ -3,7 +3,7 @@ import { decodeMessages } from "../../src/transport/message-decoder.ts";
 import { encodeMessages } from "../../src/transport/message-encoder.ts";
 import type { PeerMessage } from "../../src/transport/peer-transport.ts";
 import { decodeSnapshotChunk, encodeSnapshotChunk } from "../../src/transport/snapshot-codec.ts";
-import type { SnapshotChunk } from "../../src/transport/snapshot-transfer.ts";
+import type { SnapshotChunk, SnapshotChunkRequest } from "../../src/transport/snapshot-transfer.ts";
 import { type Dice, diceFor } from "./dice.ts";
 import type { NetworkPlan } from "./plan.ts";
 import type { SimTransport } from "./sim-transport.ts";
@@ -15,7 +15,7 @@ export class SimNetwork {
   isCut: (from: MemberId, to: MemberId) => boolean = () => false;
   /** Added to every delay of a link, milliseconds. */
   readonly slowLinks = new Map<string, number>();
-  /** Told of rows of a snapshot that leave. */
+  /** Told of parts of a snapshot that leave. */
   onTransfer: (from: MemberId, to: MemberId) => void = () => {};
   /** How messages travel; replaced when the faults are over. */
   conditions: NetworkPlan;
@@ -73,11 +73,11 @@ export class SimNetwork {
     return decodeMessages(encodeMessages(messages), { from, to });
   }
 
-  /** Rows of a snapshot as the one who asked for them gets them. */
-  carryChunk(chunk: SnapshotChunk): SnapshotChunk {
+  /** A part of a snapshot as the one who asked for it gets it. */
+  carryChunk(chunk: SnapshotChunk, request: SnapshotChunkRequest): SnapshotChunk {
     if (!this.dice.chance(this.conditions.codecShare)) return chunk;
-    const request = { snapshotId: chunk.snapshotId, minIndex: 0, after: null, bytesMax: 0 };
-    return decodeSnapshotChunk(encodeSnapshotChunk(chunk), request);
+    // The leader may want a later snapshot than the one that goes on: only a new one has to stand there.
+    return decodeSnapshotChunk(encodeSnapshotChunk(chunk), { ...request, minIndex: 0 });
   }
 
   /** Everything that is slow or cut is well again. */

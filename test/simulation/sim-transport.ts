@@ -39,20 +39,21 @@ interface Link {
   lossReported: boolean;
 }
 
-/** How to end a request for rows of a snapshot, once. */
+/** A request for a part of a snapshot, and how to end it, once. */
 interface Fetch {
+  readonly request: SnapshotChunkRequest;
   readonly resolve: (chunk: SnapshotChunk) => void;
   readonly reject: (error: Error) => void;
   readonly endAfter: (delayMs: number, settle: () => void) => void;
 }
 
-/** When a request for rows of a snapshot counts as lost. */
+/** When a request for a part of a snapshot counts as lost. */
 const fetchTimeoutMs = 2000;
 
 /** What watches what leaves a process. */
 export interface TransportObserver {
   readonly released: (messages: readonly PeerMessage[]) => void;
-  /** Rows of a snapshot that stands there. */
+  /** A part of a snapshot that stands there. */
   readonly serves: (base: LogBase) => void;
 }
 
@@ -145,7 +146,9 @@ export class SimTransport implements PeerTransport {
         const target = this.#network.find(from);
         if (target === undefined) endAfter(this.#network.drawDelayMs(from, memberId), lose("nobody listens"));
         else
-          target.#answerFetch(this, request, (answer) => this.#fetched(target, answer, { resolve, reject, endAfter }));
+          target.#answerFetch(this, request, (answer) =>
+            this.#fetched(target, answer, { request, resolve, reject, endAfter }),
+          );
       });
     });
   }
@@ -156,11 +159,11 @@ export class SimTransport implements PeerTransport {
     if (this.#network.drawLoss(sender, memberId)) return;
     call.endAfter(this.#network.drawDelayMs(sender, memberId), () => {
       if (answer instanceof Error) call.reject(answer);
-      else call.resolve(this.#network.carryChunk(answer));
+      else call.resolve(this.#network.carryChunk(answer, call.request));
     });
   }
 
-  /** Answers a request for rows; never when this process dies meanwhile. */
+  /** Answers a request for a part of a snapshot; never when this process dies meanwhile. */
   #answerFetch(from: SimTransport, request: SnapshotChunkRequest, answer: (what: SnapshotChunk | Error) => void): void {
     const refuse = (why: unknown) => answer(new RaftKvError("PEER_UNREACHABLE", String(why)));
     this.#greeted(from, (accepted) =>
@@ -194,9 +197,10 @@ export class SimTransport implements PeerTransport {
     );
   }
 
-  #served({ base, snapshotId, rows, done }: SnapshotChunk, to: MemberId): void {
+  #served({ base, snapshotId, part, done }: SnapshotChunk, to: MemberId): void {
     const { memberId } = this.identity;
-    this.#world.trace.note(memberId, () => `=> ${to} ${rows.length} rows${done ? ", the last" : ""} of ${snapshotId}`);
+    const what = () => (part.type === "rows" ? `${part.rows.length} rows` : `${part.data.length} bytes of files`);
+    this.#world.trace.note(memberId, () => `=> ${to} ${what()}${done ? ", the last" : ""} of ${snapshotId}`);
     this.#observer.serves(base);
     this.#network.onTransfer(memberId, to);
   }

@@ -1,4 +1,4 @@
-import type { Installation } from "../../src/storage/installation.ts";
+import type { FilesInstallation, Installation, RowsInstallation } from "../../src/storage/installation.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import type { StateSnapshot } from "../../src/storage/state-snapshot.ts";
 import type { World } from "./world.ts";
@@ -64,13 +64,9 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
 }
 
 function watchInstallation(installation: Installation, world: World, resumed: () => void): void {
-  const addRows = installation.addRows.bind(installation);
+  if (installation.type === "rows") watchRows(installation, world, resumed);
+  else watchFiles(installation, world, resumed);
   const finish = installation.finish.bind(installation);
-  installation.addRows = (rows) => {
-    world.touch();
-    resumed();
-    return addRows(rows);
-  };
   installation.finish = async (switched) => {
     world.touch();
     await finish(switched);
@@ -80,5 +76,23 @@ function watchInstallation(installation: Installation, world: World, resumed: ()
   installation.abandon = () => {
     world.touch();
     return abandon();
+  };
+}
+
+function watchRows(installation: RowsInstallation, world: World, resumed: () => void): void {
+  const addRows = installation.addRows.bind(installation);
+  installation.addRows = (rows) => {
+    world.touch();
+    resumed();
+    return addRows(rows);
+  };
+}
+
+function watchFiles(installation: FilesInstallation, world: World, resumed: () => void): void {
+  const addBytes = installation.addBytes.bind(installation);
+  installation.addBytes = (data) => {
+    world.touch();
+    resumed();
+    return addBytes(data);
   };
 }

@@ -55,7 +55,9 @@ export async function contentOf(store: MemberStore, peers: readonly string[]): P
 async function installationOf(installation: Installation | undefined): Promise<Content["installation"]> {
   if (installation === undefined) return null;
   const rows = await rowsIn(installation.iterate(everything));
-  const { lastKey, rowCount, source } = installation;
+  const { source } = installation;
+  if (installation.type !== "rows") throw new Error("rows were being installed");
+  const { lastKey, rowCount } = installation;
   const last = rows.at(-1)?.split(" = ")[0] ?? null;
   const told = lastKey && Buffer.from(lastKey).toString();
   if (rowCount !== rows.length || told !== last) throw new Error(`${rowCount} rows up to ${told} are told of`);

@@ -1,7 +1,7 @@
 import { assert } from "../../src/lib/assert.ts";
 import type { Index, Term } from "../../src/raft/entry.ts";
 import type { LogBase } from "../../src/raft/log-base.ts";
-import type { Installation } from "../../src/storage/installation.ts";
+import type { RowsInstallation } from "../../src/storage/installation.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import { type Content, nothing, withEntries, withRows } from "./crash-model.ts";
 import { rowOf } from "./snapshot-fixture.ts";
@@ -134,8 +134,8 @@ function markDiverged(index: Index): Part {
   };
 }
 
-function under({ installation }: MemberStore): Installation {
-  assert(installation !== undefined, "an installation is under way");
+function under({ installation }: MemberStore): RowsInstallation {
+  assert(installation?.type === "rows", "an installation in rows is under way");
   return installation;
 }
 

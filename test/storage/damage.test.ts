@@ -62,7 +62,7 @@ async function outcome(rows: MemoryRows): Promise<unknown> {
     return {
       recovered,
       peer: peerOf(store),
-      installation: [installation?.source, installation?.lastKey, installed],
+      installation: [installation?.source, installation?.type === "rows" && installation.lastKey, installed],
       content: await contentOf(store, recovered.lastIndex),
     };
   } catch (error) {

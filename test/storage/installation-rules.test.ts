@@ -5,7 +5,7 @@ import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts
 import { metaKeys } from "../../src/storage/row-keys.ts";
 import type { RowChange, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { type Disk, fill, inventory, keyOf, rowsOf, sourceAt, stateOf, text } from "./snapshot-fixture.ts";
-import { batch, commands, copyOf, MemoryWatermarkFile, openOver, term } from "./store-fixture.ts";
+import { batch, commands, copyOf, MemoryWatermarkFile, openOver, rowsBegun, term } from "./store-fixture.ts";
 
 const all = { start: Buffer.of(), end: Buffer.of(0xff) };
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -200,11 +200,11 @@ describe("installing a snapshot", () => {
     for (let at = 0; at < 3; at += 1) {
       await nextTurn();
       expect(held).toHaveLength(at + 1);
-      const { installation: found } = await openOver(copyOf(rows));
+      const found = rowsBegun(await openOver(copyOf(rows)));
       const state: string[] = [];
-      for await (const row of found?.iterate(all) ?? []) state.push(text(row));
-      expect(state).toEqual(rowsOf(1, found?.rowCount ?? 0).map(text));
-      counts.push(found?.rowCount, found?.lastKey && Buffer.from(found.lastKey).toString());
+      for await (const row of found.iterate(all)) state.push(text(row));
+      expect(state).toEqual(rowsOf(1, found.rowCount).map(text));
+      counts.push(found.rowCount, found.lastKey && Buffer.from(found.lastKey).toString());
       held[at]?.pass();
     }
     await adding;
@@ -229,9 +229,9 @@ describe("installing a snapshot", () => {
     const installation = await store.beginInstallation(sourceAt(100, 1));
     for (let first = 1; first <= 25; first += 1) {
       await installation.addRows(rowsOf(first, first));
-      const { installation: found } = await openOver(copyOf(rows));
-      expect([found?.rowCount, found?.bytes]).toEqual([first, installation.bytes]);
-      expect(Buffer.from(found?.lastKey ?? []).toString()).toBe(keyOf(first));
+      const found = rowsBegun(await openOver(copyOf(rows)));
+      expect([found.rowCount, found.bytes]).toEqual([first, installation.bytes]);
+      expect(Buffer.from(found.lastKey ?? []).toString()).toBe(keyOf(first));
     }
     expect(marks.map((key) => key && Buffer.from(key).toString())).toEqual([null, keyOf(10), keyOf(20)]);
   });
@@ -243,7 +243,7 @@ describe("installing a snapshot", () => {
     const store = await reopened();
     await fill(store, 20, 10);
     await (await store.beginInstallation(sourceAt(100, 1))).addRows(rowsOf(11, 11));
-    for (let first = 12; first <= 20; first += 1) await (await reopened()).installation?.addRows(rowsOf(first, first));
+    for (let first = 12; first <= 20; first += 1) await rowsBegun(await reopened()).addRows(rowsOf(first, first));
     const row = openMemoryEngine(rows).get(metaKeys.installation);
     expect(row && readInstallation(row)).toMatchObject({ rowCount: 10, bytes: bytesOfTen });
   });

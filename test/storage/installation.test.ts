@@ -11,7 +11,7 @@ import {
   stateOf,
   text,
 } from "./snapshot-fixture.ts";
-import { batch, command, commands, configuration, noop, plainEntry, term } from "./store-fixture.ts";
+import { batch, command, commands, configuration, noop, plainEntry, rowsBegun, term } from "./store-fixture.ts";
 
 const everything = Number.MAX_SAFE_INTEGER;
 const outOfRange = expect.objectContaining({ code: "LOG_RANGE" });
@@ -108,12 +108,12 @@ describe.each(diskKinds)("installing a snapshot over %s", (_, makeDisk) => {
     await first.close();
 
     const second = await disk.open();
-    const { installation } = second;
+    const installation = rowsBegun(second);
     expect(installation).toMatchObject({ source: sourceAt(50, 1), rowCount: 30, bytes: begun.bytes });
-    expect(Buffer.from(installation?.lastKey ?? []).toString()).toBe(keyOf(30));
+    expect(Buffer.from(installation.lastKey ?? []).toString()).toBe(keyOf(30));
     expect(await stateOf(second)).toHaveLength(8);
-    await installation?.addRows(rowsOf(31, 35));
-    await installation?.finish(nothing);
+    await installation.addRows(rowsOf(31, 35));
+    await installation.finish(nothing);
     await second.close();
     const third = await disk.open();
     expect(third.installation).toBeUndefined();
@@ -135,8 +135,8 @@ describe("over RocksDB", () => {
     await store.close();
     const reopened = await disk.open();
     expect(reopened.recovered.logBase.index).toBe(2500);
-    await reopened.installation?.addRows(rowsOf(501, 600));
-    await reopened.installation?.finish(nothing);
+    await rowsBegun(reopened).addRows(rowsOf(501, 600));
+    await rowsBegun(reopened).finish(nothing);
     await reopened.write(batch({ entries: [command(4001, 1)] }));
     await disk.swept();
     await reopened.close();

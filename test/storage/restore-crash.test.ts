@@ -1,4 +1,3 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import type * as FileSystem from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
@@ -8,10 +7,8 @@ import type * as EngineDirectory from "../../src/storage/engine-directory.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import { restoreStore } from "../../src/storage/restore-store.ts";
 import { writeBackup } from "../../src/storage/write-backup.ts";
+import { Crashes, type Pass, readdirOrNone } from "./directory-crashes.ts";
 import { batch, bootstrapConfiguration, commands, newDirectory, openIn, openOver, put } from "./store-fixture.ts";
-
-/** What a storage call goes through: a file system's, or a write of the engine. */
-type Pass = <Result>(call: string, act: () => Promise<Result>) => Promise<Result>;
 
 const storage = vi.hoisted((): { pass: Pass } => ({ pass: (_call, act) => act() }));
 
@@ -84,115 +81,6 @@ async function backup(): Promise<Uint8Array[]> {
 
 async function* inPieces(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* pieces;
-}
-
-type Sizes = ReadonlyMap<string, number>;
-
-function sizesIn(directory: string): Sizes {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(
-    files.map(({ parentPath, name }) => {
-      const path = join(parentPath, name);
-      return [path, statSync(path, { throwIfNoEntry: false })?.size ?? 0] as const;
-    }),
-  );
-}
-
-/** Copies a directory; a file that an engine removes in the background meanwhile is not there then. */
-function copyTree(from: string, to: string): void {
-  mkdirSync(to);
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory()) copyTree(source, target);
-    else copyFile(source, target);
-  }
-}
-
-function copyFile(from: string, to: string): void {
-  try {
-    copyFileSync(from, to);
-  } catch (error) {
-    if (existsSync(from)) throw error;
-  }
-}
-
-/** Calls after which names may be lost that were not before. */
-const changesNames = /^(?:make|rename|remove|fill|close)/;
-
-/** What crashes leave of a directory in which something is going on: copies of it, beside each other. */
-class Crashes {
-  readonly #live: string;
-  readonly #copies: string;
-  /** Names in directories below that a sync has made durable, by the directory's path. */
-  readonly #durable = new Map<string, ReadonlySet<string>>();
-  readonly left: { readonly where: string; readonly directory: string }[] = [];
-
-  constructor(live: string, copies: string) {
-    this.#live = live;
-    this.#copies = copies;
-  }
-
-  readonly pass: Pass = async (call, act) => {
-    // Before any other call a crash leaves what it leaves after the one before.
-    if (this.left.length === 0) this.#keep(`before ${call}`);
-    const before = sizesIn(this.#live);
-    const result = await act();
-    this.#note(call);
-    this.#keep(`after ${call}`);
-    if (!call.startsWith("rename")) this.#keepTorn(call, before);
-    if (changesNames.test(call)) this.#keepSynced(call);
-    return result;
-  };
-
-  #note(call: string): void {
-    const [what, path = "", to = ""] = call.split(" ");
-    if (what === "sync" && statSync(path).isDirectory()) this.#durable.set(path, new Set(readdirSync(path)));
-    if (what !== "rename") return;
-    // What is in a directory goes with it; its own name is to be synced where it is now.
-    for (const [directory, names] of [...this.#durable]) {
-      if (directory === path || directory.startsWith(`${path}/`)) {
-        this.#durable.set(to + directory.slice(path.length), names);
-      }
-    }
-  }
-
-  #keep(where: string): string {
-    const directory = join(this.#copies, String(this.left.length));
-    copyTree(this.#live, directory);
-    this.left.push({ where, directory });
-    return directory;
-  }
-
-  /** A call that added to files added half of it. */
-  #keepTorn(call: string, before: Sizes): void {
-    const grown = [...sizesIn(this.#live)].filter(([path, size]) => size > (before.get(path) ?? 0));
-    if (grown.length === 0) return;
-    const copy = this.#keep(`during ${call}`);
-    for (const [path, size] of grown) {
-      const half = Math.floor(((before.get(path) ?? 0) + size) / 2);
-      truncateSync(path.replace(this.#live, copy), half);
-    }
-  }
-
-  /** Names that no sync has made durable are gone. */
-  #keepSynced(call: string): void {
-    const copy = this.#keep(`after ${call}, without what was not synced`);
-    const directories = [...this.#durable.keys()].filter((path) => path.startsWith(this.#live));
-    for (const directory of directories.toSorted()) {
-      const copied = directory.replace(this.#live, copy);
-      for (const name of readdirOrNone(copied)) {
-        if (this.#durable.get(directory)?.has(name) !== true) rmSync(join(copied, name), { recursive: true });
-      }
-    }
-  }
-}
-
-function readdirOrNone(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 test.each(["classic-level", "rocksdb"] as const)(

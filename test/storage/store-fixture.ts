@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import { silentLogger } from "../../src/lib/logger.ts";
 import { votersOnly } from "../../src/raft/configuration.ts";
 import type { CommandEntry, ConfigurationEntry, Entry, Index, NoopEntry, Term } from "../../src/raft/entry.ts";
+import type { RowsInstallation } from "../../src/storage/installation.ts";
 import type { MemberStore, StoreBatch } from "../../src/storage/member-store.ts";
 import { MemoryRows, openMemoryEngine } from "../../src/storage/memory-engine.ts";
 import { type OpenMemberStoreOptions, openMemberStore, type StoreOwner } from "../../src/storage/open-member-store.ts";
@@ -37,6 +38,12 @@ export async function openIn(
 export async function openOver(rows: MemoryRows, options: Partial<OpenStoreOverOptions> = {}): Promise<MemberStore> {
   const engine = openMemoryEngine(rows);
   return openStoreOver({ ...owner, logger, engine, newDirectoryId: () => "d".repeat(32), ...options });
+}
+
+/** The installation of a store, which has to be one in rows. */
+export function rowsBegun({ installation }: MemberStore): RowsInstallation {
+  if (installation?.type !== "rows") throw new Error("nothing is being installed in rows");
+  return installation;
 }
 
 /** Rows of their own with the same content: the disk as a crash at this moment would leave it. */

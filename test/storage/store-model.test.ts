@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { MemberStore } from "../../src/storage/member-store.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
-import { MemoryWatermarkFile, newDirectory, openIn, openOver, plainEntry } from "./store-fixture.ts";
+import { MemoryWatermarkFile, newDirectory, openIn, openOver, plainEntry, rowsBegun } from "./store-fixture.ts";
 import { type Step, StoreModel, step } from "./store-model.ts";
 
 const everything = { start: Buffer.of(), end: Buffer.of(0xff) };
@@ -26,7 +26,7 @@ async function expectSame(store: MemberStore, model: StoreModel): Promise<void> 
   expect(store.installation?.source).toEqual(installation?.source);
   if (store.installation === undefined || installation === undefined) return;
   expect(await mapOf(store.installation.iterate(everything))).toEqual(new Map(installation.rows));
-  expect(store.installation.rowCount).toBe(installation.rows.length);
+  expect(rowsBegun(store).rowCount).toBe(installation.rows.length);
 }
 
 function expectRecovered(store: MemberStore, model: StoreModel, sizeBytes: number): void {
@@ -46,9 +46,10 @@ function expectRecovered(store: MemberStore, model: StoreModel, sizeBytes: numbe
 }
 
 async function install(store: MemberStore, model: StoreModel, drawn: Step): Promise<void> {
-  const { installation } = store;
+  const wasUnderWay = store.installation !== undefined;
   if (drawn.install === "begin") await store.beginInstallation(model.begin(drawn));
-  if (installation === undefined) return;
+  if (!wasUnderWay) return;
+  const installation = rowsBegun(store);
   if (drawn.install === "add") {
     const key = `${String(installation.rowCount).padStart(5, "0")}${drawn.installRow}`;
     model.installation?.rows.push([key, "added"]);

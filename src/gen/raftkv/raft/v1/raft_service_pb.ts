@@ -14,10 +14,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/raft/v1/raft_service.proto.
  */
 export const file_raftkv_raft_v1_raft_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxIq8BChlGZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SGAoLc25hcHNob3RfaWQYAiABKAlIAIgBARIRCgltaW5faW5kZXgYAyABKAQSEgoFYWZ0ZXIYBCABKAxIAYgBARIRCglieXRlc19tYXgYBSABKA1CDgoMX3NuYXBzaG90X2lkQggKBl9hZnRlciI9ChpGZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIQCghjaGVja3N1bRgCIAEoByLlAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBIMCgR0ZXJtGAMgASgEEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKAQSNwoNY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SKQoEcm93cxgGIAMoCzIbLnJhZnRrdi5yYWZ0LnYxLlNuYXBzaG90Um93EgwKBGRvbmUYByABKAgSEwoLdG90YWxfYnl0ZXMYCCABKAQiKQoLU25hcHNob3RSb3cSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMIpwBCg5EZWxpdmVyUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzIVLnJhZnRrdi5yYWZ0LnYxLkhlbGxvEi0KCG1lc3NhZ2VzGAIgAygLMhsucmFmdGt2LnJhZnQudjEuUGVlck1lc3NhZ2USNQoMc3RhdGVfaGFzaGVzGAMgAygLMh8ucmFmdGt2LnJhZnQudjEuU3RhdGVIYXNoUmVwb3J0IlsKD1N0YXRlSGFzaFJlcG9ydBINCgVpbmRleBgBIAEoBBIMCgRoYXNoGAIgASgMEhQKDHdhbnRzX2Fuc3dlchgDIAEoCBIVCg1zdGF0ZV92ZXJzaW9uGAQgASgNIhEKD0RlbGl2ZXJSZXNwb25zZSK6AQoFSGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIUCgx0b19tZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSGAoQcHJvdG9jb2xfdmVyc2lvbhgFIAEoDRIMCgRuYW1lGAYgASgJEhYKDmNsaWVudF9hZGRyZXNzGAcgASgJEhQKDHBlZXJfYWRkcmVzcxgIIAEoCSK8BgoLUGVlck1lc3NhZ2USQgoUcmVxdWVzdF92b3RlX3JlcXVlc3QYASABKAsyIi5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlcXVlc3RIABJEChVyZXF1ZXN0X3ZvdGVfcmVzcG9uc2UYAiABKAsyIy5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlc3BvbnNlSAASRgoWYXBwZW5kX2VudHJpZXNfcmVxdWVzdBgDIAEoCzIkLnJhZnRrdi5yYWZ0LnYxLkFwcGVuZEVudHJpZXNSZXF1ZXN0SAASSAoXYXBwZW5kX2VudHJpZXNfcmVzcG9uc2UYBCABKAsyJS5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVzcG9uc2VIABI9ChFoZWFydGJlYXRfcmVxdWVzdBgFIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLkhlYXJ0YmVhdFJlcXVlc3RIABI/ChJoZWFydGJlYXRfcmVzcG9uc2UYBiABKAsyIS5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXNwb25zZUgAEj4KEnJlYWRfaW5kZXhfcmVxdWVzdBgHIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlcXVlc3RIABJAChNyZWFkX2luZGV4X3Jlc3BvbnNlGAggASgLMiEucmFmdGt2LnJhZnQudjEuUmVhZEluZGV4UmVzcG9uc2VIABI5Cg9mb3J3YXJkX3JlcXVlc3QYCSABKAsyHi5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVxdWVzdEgAEjsKEGZvcndhcmRfcmVzcG9uc2UYCiABKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVzcG9uc2VIABJAChN0aW1lb3V0X25vd19yZXF1ZXN0GAsgASgLMiEucmFmdGt2LnJhZnQudjEuVGltZW91dE5vd1JlcXVlc3RIABJKChhpbnN0YWxsX3NuYXBzaG90X3JlcXVlc3QYDCABKAsyJi5yYWZ0a3YucmFmdC52MS5JbnN0YWxsU25hcHNob3RSZXF1ZXN0SABCCQoHbWVzc2FnZSKAAQoSUmVxdWVzdFZvdGVSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoObGFzdF9sb2dfaW5kZXgYAiABKAQSFQoNbGFzdF9sb2dfdGVybRgDIAEoBBIQCghwcmVfdm90ZRgEIAEoCBIbChNsZWFkZXJzaGlwX3RyYW5zZmVyGAUgASgIIkYKE1JlcXVlc3RWb3RlUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdncmFudGVkGAIgASgIEhAKCHByZV92b3RlGAMgASgIImMKBUVudHJ5EgwKBHRlcm0YASABKAQSKgoEa2luZBgCIAEoDjIcLnJhZnRrdi5zdG9yYWdlLnYxLkVudHJ5S2luZBIPCgd0aW1lX21zGAMgASgEEg8KB3BheWxvYWQYBCABKAwikQEKFEFwcGVuZEVudHJpZXNSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoOcHJldl9sb2dfaW5kZXgYAiABKAQSFQoNcHJldl9sb2dfdGVybRgDIAEoBBImCgdlbnRyaWVzGAQgAygLMhUucmFmdGt2LnJhZnQudjEuRW50cnkSFAoMY29tbWl0X2luZGV4GAUgASgEIooBChVBcHBlbmRFbnRyaWVzUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdzdWNjZXNzGAIgASgIEhMKC21hdGNoX2luZGV4GAMgASgEEhYKDnJlamVjdGVkX2luZGV4GAQgASgEEhIKCmhpbnRfaW5kZXgYBSABKAQSEQoJaGludF90ZXJtGAYgASgEIkUKEEhlYXJ0YmVhdFJlcXVlc3QSDAoEdGVybRgBIAEoBBIUCgxjb21taXRfaW5kZXgYAiABKAQSDQoFcm91bmQYAyABKAQiRQoRSGVhcnRiZWF0UmVzcG9uc2USDAoEdGVybRgBIAEoBBINCgVyb3VuZBgCIAEoBBITCgtwcm9taXNlZF9tcxgDIAEoDSIsChBSZWFkSW5kZXhSZXF1ZXN0EgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQiTQoRUmVhZEluZGV4UmVzcG9uc2USDAoEdGVybRgBIAEoBBIKCgJpZBgCIAEoBBINCgVpbmRleBgDIAEoBBIPCgdyZWZ1c2VkGAQgASgIIiEKEVRpbWVvdXROb3dSZXF1ZXN0EgwKBHRlcm0YASABKAQiXwoWSW5zdGFsbFNuYXBzaG90UmVxdWVzdBIMCgR0ZXJtGAEgASgEEg0KBWluZGV4GAIgASgEEhIKCmluZGV4X3Rlcm0YAyABKAQSFAoMY29tbWl0X2luZGV4GAQgASgEIlAKDkZvcndhcmRSZXF1ZXN0EgoKAmlkGAEgASgEEjIKCGNvbW1hbmRzGAIgAygLMiAucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkQ29tbWFuZCI3ChBGb3J3YXJkZWRDb21tYW5kEg8KB2NvbW1hbmQYASABKAwSEgoKdGltZW91dF9tcxgCIAEoDSJPCg9Gb3J3YXJkUmVzcG9uc2USCgoCaWQYASABKAQSMAoHcmVzdWx0cxgCIAMoCzIfLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZFJlc3VsdCKDAgoPRm9yd2FyZGVkUmVzdWx0EhAKCHBvc2l0aW9uGAEgASgNEjgKB291dGNvbWUYAiABKA4yJy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQuT3V0Y29tZRIOCgZyZXN1bHQYAyABKAwSDgoGcmVhc29uGAQgASgJEg0KBWluZGV4GAUgASgEEhIKCmVudHJ5X3Rlcm0YBiABKAQiYQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9BUFBMSUVEEAESEwoPT1VUQ09NRV9EUk9QUEVEEAISEwoPT1VUQ09NRV9VTktOT1dOEAMyyAEKC1JhZnRTZXJ2aWNlEkwKB0RlbGl2ZXISHi5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVxdWVzdBofLnJhZnRrdi5yYWZ0LnYxLkRlbGl2ZXJSZXNwb25zZSgBEmsKEkZldGNoU25hcHNob3RDaHVuaxIpLnJhZnRrdi5yYWZ0LnYxLkZldGNoU25hcHNob3RDaHVua1JlcXVlc3QaKi5yYWZ0a3YucmFmdC52MS5GZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZWIGcHJvdG8z", [file_raftkv_storage_v1_storage]);
+  fileDesc("CiFyYWZ0a3YvcmFmdC92MS9yYWZ0X3NlcnZpY2UucHJvdG8SDnJhZnRrdi5yYWZ0LnYxIt8BChlGZXRjaFNuYXBzaG90Q2h1bmtSZXF1ZXN0EiQKBWhlbGxvGAEgASgLMhUucmFmdGt2LnJhZnQudjEuSGVsbG8SGAoLc25hcHNob3RfaWQYAiABKAlIAIgBARIRCgltaW5faW5kZXgYAyABKAQSEgoFYWZ0ZXIYBCABKAxIAYgBARIRCglieXRlc19tYXgYBSABKA0SEwoGZW5naW5lGAYgASgJSAKIAQESDgoGb2Zmc2V0GAcgASgEQg4KDF9zbmFwc2hvdF9pZEIICgZfYWZ0ZXJCCQoHX2VuZ2luZSI9ChpGZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIQCghjaGVja3N1bRgCIAEoByKuAgoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoCRINCgVpbmRleBgCIAEoBBIMCgR0ZXJtGAMgASgEEhsKE2NvbmZpZ3VyYXRpb25faW5kZXgYBCABKAQSNwoNY29uZmlndXJhdGlvbhgFIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb24SKQoEcm93cxgGIAMoCzIbLnJhZnRrdi5yYWZ0LnYxLlNuYXBzaG90Um93EgwKBGRvbmUYByABKAgSEwoLdG90YWxfYnl0ZXMYCCABKAQSKwoFZmlsZXMYCSADKAsyHC5yYWZ0a3YucmFmdC52MS5TbmFwc2hvdEZpbGUSEQoEZGF0YRgKIAEoDEgAiAEBQgcKBV9kYXRhIioKDFNuYXBzaG90RmlsZRIMCgRuYW1lGAEgASgJEgwKBHNpemUYAiABKAQiKQoLU25hcHNob3RSb3cSCwoDa2V5GAEgASgMEg0KBXZhbHVlGAIgASgMIpwBCg5EZWxpdmVyUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzIVLnJhZnRrdi5yYWZ0LnYxLkhlbGxvEi0KCG1lc3NhZ2VzGAIgAygLMhsucmFmdGt2LnJhZnQudjEuUGVlck1lc3NhZ2USNQoMc3RhdGVfaGFzaGVzGAMgAygLMh8ucmFmdGt2LnJhZnQudjEuU3RhdGVIYXNoUmVwb3J0IlsKD1N0YXRlSGFzaFJlcG9ydBINCgVpbmRleBgBIAEoBBIMCgRoYXNoGAIgASgMEhQKDHdhbnRzX2Fuc3dlchgDIAEoCBIVCg1zdGF0ZV92ZXJzaW9uGAQgASgNIhEKD0RlbGl2ZXJSZXNwb25zZSK6AQoFSGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIUCgx0b19tZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSGAoQcHJvdG9jb2xfdmVyc2lvbhgFIAEoDRIMCgRuYW1lGAYgASgJEhYKDmNsaWVudF9hZGRyZXNzGAcgASgJEhQKDHBlZXJfYWRkcmVzcxgIIAEoCSK8BgoLUGVlck1lc3NhZ2USQgoUcmVxdWVzdF92b3RlX3JlcXVlc3QYASABKAsyIi5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlcXVlc3RIABJEChVyZXF1ZXN0X3ZvdGVfcmVzcG9uc2UYAiABKAsyIy5yYWZ0a3YucmFmdC52MS5SZXF1ZXN0Vm90ZVJlc3BvbnNlSAASRgoWYXBwZW5kX2VudHJpZXNfcmVxdWVzdBgDIAEoCzIkLnJhZnRrdi5yYWZ0LnYxLkFwcGVuZEVudHJpZXNSZXF1ZXN0SAASSAoXYXBwZW5kX2VudHJpZXNfcmVzcG9uc2UYBCABKAsyJS5yYWZ0a3YucmFmdC52MS5BcHBlbmRFbnRyaWVzUmVzcG9uc2VIABI9ChFoZWFydGJlYXRfcmVxdWVzdBgFIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLkhlYXJ0YmVhdFJlcXVlc3RIABI/ChJoZWFydGJlYXRfcmVzcG9uc2UYBiABKAsyIS5yYWZ0a3YucmFmdC52MS5IZWFydGJlYXRSZXNwb25zZUgAEj4KEnJlYWRfaW5kZXhfcmVxdWVzdBgHIAEoCzIgLnJhZnRrdi5yYWZ0LnYxLlJlYWRJbmRleFJlcXVlc3RIABJAChNyZWFkX2luZGV4X3Jlc3BvbnNlGAggASgLMiEucmFmdGt2LnJhZnQudjEuUmVhZEluZGV4UmVzcG9uc2VIABI5Cg9mb3J3YXJkX3JlcXVlc3QYCSABKAsyHi5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVxdWVzdEgAEjsKEGZvcndhcmRfcmVzcG9uc2UYCiABKAsyHy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkUmVzcG9uc2VIABJAChN0aW1lb3V0X25vd19yZXF1ZXN0GAsgASgLMiEucmFmdGt2LnJhZnQudjEuVGltZW91dE5vd1JlcXVlc3RIABJKChhpbnN0YWxsX3NuYXBzaG90X3JlcXVlc3QYDCABKAsyJi5yYWZ0a3YucmFmdC52MS5JbnN0YWxsU25hcHNob3RSZXF1ZXN0SABCCQoHbWVzc2FnZSKAAQoSUmVxdWVzdFZvdGVSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoObGFzdF9sb2dfaW5kZXgYAiABKAQSFQoNbGFzdF9sb2dfdGVybRgDIAEoBBIQCghwcmVfdm90ZRgEIAEoCBIbChNsZWFkZXJzaGlwX3RyYW5zZmVyGAUgASgIIkYKE1JlcXVlc3RWb3RlUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdncmFudGVkGAIgASgIEhAKCHByZV92b3RlGAMgASgIImMKBUVudHJ5EgwKBHRlcm0YASABKAQSKgoEa2luZBgCIAEoDjIcLnJhZnRrdi5zdG9yYWdlLnYxLkVudHJ5S2luZBIPCgd0aW1lX21zGAMgASgEEg8KB3BheWxvYWQYBCABKAwikQEKFEFwcGVuZEVudHJpZXNSZXF1ZXN0EgwKBHRlcm0YASABKAQSFgoOcHJldl9sb2dfaW5kZXgYAiABKAQSFQoNcHJldl9sb2dfdGVybRgDIAEoBBImCgdlbnRyaWVzGAQgAygLMhUucmFmdGt2LnJhZnQudjEuRW50cnkSFAoMY29tbWl0X2luZGV4GAUgASgEIooBChVBcHBlbmRFbnRyaWVzUmVzcG9uc2USDAoEdGVybRgBIAEoBBIPCgdzdWNjZXNzGAIgASgIEhMKC21hdGNoX2luZGV4GAMgASgEEhYKDnJlamVjdGVkX2luZGV4GAQgASgEEhIKCmhpbnRfaW5kZXgYBSABKAQSEQoJaGludF90ZXJtGAYgASgEIkUKEEhlYXJ0YmVhdFJlcXVlc3QSDAoEdGVybRgBIAEoBBIUCgxjb21taXRfaW5kZXgYAiABKAQSDQoFcm91bmQYAyABKAQiRQoRSGVhcnRiZWF0UmVzcG9uc2USDAoEdGVybRgBIAEoBBINCgVyb3VuZBgCIAEoBBITCgtwcm9taXNlZF9tcxgDIAEoDSIsChBSZWFkSW5kZXhSZXF1ZXN0EgwKBHRlcm0YASABKAQSCgoCaWQYAiABKAQiTQoRUmVhZEluZGV4UmVzcG9uc2USDAoEdGVybRgBIAEoBBIKCgJpZBgCIAEoBBINCgVpbmRleBgDIAEoBBIPCgdyZWZ1c2VkGAQgASgIIiEKEVRpbWVvdXROb3dSZXF1ZXN0EgwKBHRlcm0YASABKAQiXwoWSW5zdGFsbFNuYXBzaG90UmVxdWVzdBIMCgR0ZXJtGAEgASgEEg0KBWluZGV4GAIgASgEEhIKCmluZGV4X3Rlcm0YAyABKAQSFAoMY29tbWl0X2luZGV4GAQgASgEIlAKDkZvcndhcmRSZXF1ZXN0EgoKAmlkGAEgASgEEjIKCGNvbW1hbmRzGAIgAygLMiAucmFmdGt2LnJhZnQudjEuRm9yd2FyZGVkQ29tbWFuZCI3ChBGb3J3YXJkZWRDb21tYW5kEg8KB2NvbW1hbmQYASABKAwSEgoKdGltZW91dF9tcxgCIAEoDSJPCg9Gb3J3YXJkUmVzcG9uc2USCgoCaWQYASABKAQSMAoHcmVzdWx0cxgCIAMoCzIfLnJhZnRrdi5yYWZ0LnYxLkZvcndhcmRlZFJlc3VsdCKDAgoPRm9yd2FyZGVkUmVzdWx0EhAKCHBvc2l0aW9uGAEgASgNEjgKB291dGNvbWUYAiABKA4yJy5yYWZ0a3YucmFmdC52MS5Gb3J3YXJkZWRSZXN1bHQuT3V0Y29tZRIOCgZyZXN1bHQYAyABKAwSDgoGcmVhc29uGAQgASgJEg0KBWluZGV4GAUgASgEEhIKCmVudHJ5X3Rlcm0YBiABKAQiYQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9BUFBMSUVEEAESEwoPT1VUQ09NRV9EUk9QUEVEEAISEwoPT1VUQ09NRV9VTktOT1dOEAMyyAEKC1JhZnRTZXJ2aWNlEkwKB0RlbGl2ZXISHi5yYWZ0a3YucmFmdC52MS5EZWxpdmVyUmVxdWVzdBofLnJhZnRrdi5yYWZ0LnYxLkRlbGl2ZXJSZXNwb25zZSgBEmsKEkZldGNoU25hcHNob3RDaHVuaxIpLnJhZnRrdi5yYWZ0LnYxLkZldGNoU25hcHNob3RDaHVua1JlcXVlc3QaKi5yYWZ0a3YucmFmdC52MS5GZXRjaFNuYXBzaG90Q2h1bmtSZXNwb25zZWIGcHJvdG8z", [file_raftkv_storage_v1_storage]);
 
 /**
- * Asks for the next rows of a snapshot.
+ * Asks for the next part of a snapshot.
  *
  * @generated from message raftkv.raft.v1.FetchSnapshotChunkRequest
  */
@@ -44,18 +44,33 @@ export type FetchSnapshotChunkRequest = Message<"raftkv.raft.v1.FetchSnapshotChu
   minIndex: bigint;
 
   /**
-   * Key of the last row that the sender has; absent before the first.
+   * Key of the last row that the sender has; absent before the first, and where the snapshot comes in files.
    *
    * @generated from field: optional bytes after = 4;
    */
   after?: Uint8Array | undefined;
 
   /**
-   * Bytes of rows that the answer may hold; a single row may be larger.
+   * Bytes of rows or files that the answer may hold; a single row may be larger.
    *
    * @generated from field: uint32 bytes_max = 5;
    */
   bytesMax: number;
+
+  /**
+   * Storage engine of the sender, at most 64 bytes: a new snapshot may be answered with the files of such an engine. Absent
+   * asks for rows, and a version that does not know it answers with rows.
+   *
+   * @generated from field: optional string engine = 6;
+   */
+  engine?: string | undefined;
+
+  /**
+   * Of a snapshot in files, how many bytes of them the sender has, put end to end; 0 otherwise.
+   *
+   * @generated from field: uint64 offset = 7;
+   */
+  offset: bigint;
 };
 
 /**
@@ -66,7 +81,7 @@ export const FetchSnapshotChunkRequestSchema: GenMessage<FetchSnapshotChunkReque
   messageDesc(file_raftkv_raft_v1_raft_service, 0);
 
 /**
- * Some rows of a snapshot, under a checksum.
+ * A part of a snapshot, under a checksum.
  *
  * @generated from message raftkv.raft.v1.FetchSnapshotChunkResponse
  */
@@ -94,7 +109,8 @@ export const FetchSnapshotChunkResponseSchema: GenMessage<FetchSnapshotChunkResp
   messageDesc(file_raftkv_raft_v1_raft_service, 1);
 
 /**
- * Rows of a snapshot that follow the one asked for, without a gap.
+ * Rows of a snapshot that follow the one asked for, or bytes of its files from the offset asked for, without a gap. All parts
+ * of a snapshot are of one kind, and none holds both.
  *
  * @generated from message raftkv.raft.v1.SnapshotChunk
  */
@@ -142,18 +158,33 @@ export type SnapshotChunk = Message<"raftkv.raft.v1.SnapshotChunk"> & {
   rows: SnapshotRow[];
 
   /**
-   * These are the last rows.
+   * These are the last rows or bytes.
    *
    * @generated from field: bool done = 7;
    */
   done: boolean;
 
   /**
-   * About how many bytes the rows of the whole snapshot come to; 0 when not known.
+   * Of rows: about how many bytes those of the whole snapshot come to, 0 when not known. Of files: how many they hold, exactly.
    *
    * @generated from field: uint64 total_bytes = 8;
    */
   totalBytes: bigint;
+
+  /**
+   * All files of the snapshot, in the order in which their bytes come; only in the part that begins a snapshot in files.
+   *
+   * @generated from field: repeated raftkv.raft.v1.SnapshotFile files = 9;
+   */
+  files: SnapshotFile[];
+
+  /**
+   * Bytes of the files put end to end, across their borders, from the offset asked for. Present, perhaps empty, in every part
+   * of a snapshot in files, and absent from one in rows.
+   *
+   * @generated from field: optional bytes data = 10;
+   */
+  data?: Uint8Array | undefined;
 };
 
 /**
@@ -162,6 +193,34 @@ export type SnapshotChunk = Message<"raftkv.raft.v1.SnapshotChunk"> & {
  */
 export const SnapshotChunkSchema: GenMessage<SnapshotChunk> = /*@__PURE__*/
   messageDesc(file_raftkv_raft_v1_raft_service, 2);
+
+/**
+ * A file of a storage engine.
+ *
+ * @generated from message raftkv.raft.v1.SnapshotFile
+ */
+export type SnapshotFile = Message<"raftkv.raft.v1.SnapshotFile"> & {
+  /**
+   * Name inside the directory of the engine, not empty.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Bytes of it that are sent.
+   *
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message raftkv.raft.v1.SnapshotFile.
+ * Use `create(SnapshotFileSchema)` to create a new message.
+ */
+export const SnapshotFileSchema: GenMessage<SnapshotFile> = /*@__PURE__*/
+  messageDesc(file_raftkv_raft_v1_raft_service, 3);
 
 /**
  * A row of the state.
@@ -189,7 +248,7 @@ export type SnapshotRow = Message<"raftkv.raft.v1.SnapshotRow"> & {
  * Use `create(SnapshotRowSchema)` to create a new message.
  */
 export const SnapshotRowSchema: GenMessage<SnapshotRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 3);
+  messageDesc(file_raftkv_raft_v1_raft_service, 4);
 
 /**
  * One frame. The first of a stream holds the hello and nothing else; all others hold messages. The receiver acknowledges the
@@ -225,7 +284,7 @@ export type DeliverRequest = Message<"raftkv.raft.v1.DeliverRequest"> & {
  * Use `create(DeliverRequestSchema)` to create a new message.
  */
 export const DeliverRequestSchema: GenMessage<DeliverRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 4);
+  messageDesc(file_raftkv_raft_v1_raft_service, 5);
 
 /**
  * What the sender's state came to at a checkpoint: an entry at which every member hashes its rows.
@@ -268,7 +327,7 @@ export type StateHashReport = Message<"raftkv.raft.v1.StateHashReport"> & {
  * Use `create(StateHashReportSchema)` to create a new message.
  */
 export const StateHashReportSchema: GenMessage<StateHashReport> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 5);
+  messageDesc(file_raftkv_raft_v1_raft_service, 6);
 
 /**
  * Sent when the sender has ended the stream.
@@ -283,7 +342,7 @@ export type DeliverResponse = Message<"raftkv.raft.v1.DeliverResponse"> & {
  * Use `create(DeliverResponseSchema)` to create a new message.
  */
 export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 6);
+  messageDesc(file_raftkv_raft_v1_raft_service, 7);
 
 /**
  * Identities and versions of a stream.
@@ -355,7 +414,7 @@ export type Hello = Message<"raftkv.raft.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 7);
+  messageDesc(file_raftkv_raft_v1_raft_service, 8);
 
 /**
  * One message. Sender and receiver are those of the stream.
@@ -472,7 +531,7 @@ export type PeerMessage = Message<"raftkv.raft.v1.PeerMessage"> & {
  * Use `create(PeerMessageSchema)` to create a new message.
  */
 export const PeerMessageSchema: GenMessage<PeerMessage> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 8);
+  messageDesc(file_raftkv_raft_v1_raft_service, 9);
 
 /**
  * Asks for a vote (Raft paper, section 5.2).
@@ -521,7 +580,7 @@ export type RequestVoteRequest = Message<"raftkv.raft.v1.RequestVoteRequest"> & 
  * Use `create(RequestVoteRequestSchema)` to create a new message.
  */
 export const RequestVoteRequestSchema: GenMessage<RequestVoteRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 9);
+  messageDesc(file_raftkv_raft_v1_raft_service, 10);
 
 /**
  * Answers RequestVoteRequest.
@@ -556,7 +615,7 @@ export type RequestVoteResponse = Message<"raftkv.raft.v1.RequestVoteResponse"> 
  * Use `create(RequestVoteResponseSchema)` to create a new message.
  */
 export const RequestVoteResponseSchema: GenMessage<RequestVoteResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 10);
+  messageDesc(file_raftkv_raft_v1_raft_service, 11);
 
 /**
  * An entry; its index follows from its place in the message.
@@ -598,7 +657,7 @@ export type Entry = Message<"raftkv.raft.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 11);
+  messageDesc(file_raftkv_raft_v1_raft_service, 12);
 
 /**
  * Entries for the log (Raft paper, section 5.3).
@@ -647,7 +706,7 @@ export type AppendEntriesRequest = Message<"raftkv.raft.v1.AppendEntriesRequest"
  * Use `create(AppendEntriesRequestSchema)` to create a new message.
  */
 export const AppendEntriesRequestSchema: GenMessage<AppendEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 12);
+  messageDesc(file_raftkv_raft_v1_raft_service, 13);
 
 /**
  * Answers AppendEntriesRequest, after the entries are durable.
@@ -703,7 +762,7 @@ export type AppendEntriesResponse = Message<"raftkv.raft.v1.AppendEntriesRespons
  * Use `create(AppendEntriesResponseSchema)` to create a new message.
  */
 export const AppendEntriesResponseSchema: GenMessage<AppendEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 13);
+  messageDesc(file_raftkv_raft_v1_raft_service, 14);
 
 /**
  * The leader lives; also a round of ReadIndex.
@@ -738,7 +797,7 @@ export type HeartbeatRequest = Message<"raftkv.raft.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 14);
+  messageDesc(file_raftkv_raft_v1_raft_service, 15);
 
 /**
  * Answers HeartbeatRequest.
@@ -774,7 +833,7 @@ export type HeartbeatResponse = Message<"raftkv.raft.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 15);
+  messageDesc(file_raftkv_raft_v1_raft_service, 16);
 
 /**
  * A follower asks for a read index (thesis, section 6.4).
@@ -802,7 +861,7 @@ export type ReadIndexRequest = Message<"raftkv.raft.v1.ReadIndexRequest"> & {
  * Use `create(ReadIndexRequestSchema)` to create a new message.
  */
 export const ReadIndexRequestSchema: GenMessage<ReadIndexRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 16);
+  messageDesc(file_raftkv_raft_v1_raft_service, 17);
 
 /**
  * Answers ReadIndexRequest, after a quorum confirmed the leader.
@@ -844,7 +903,7 @@ export type ReadIndexResponse = Message<"raftkv.raft.v1.ReadIndexResponse"> & {
  * Use `create(ReadIndexResponseSchema)` to create a new message.
  */
 export const ReadIndexResponseSchema: GenMessage<ReadIndexResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 17);
+  messageDesc(file_raftkv_raft_v1_raft_service, 18);
 
 /**
  * The leader asks the receiver to campaign at once (thesis, section 3.10).
@@ -865,7 +924,7 @@ export type TimeoutNowRequest = Message<"raftkv.raft.v1.TimeoutNowRequest"> & {
  * Use `create(TimeoutNowRequestSchema)` to create a new message.
  */
 export const TimeoutNowRequestSchema: GenMessage<TimeoutNowRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 18);
+  messageDesc(file_raftkv_raft_v1_raft_service, 19);
 
 /**
  * The leader's log no longer has what the receiver lacks: it is to fetch a snapshot of the leader's state with
@@ -908,7 +967,7 @@ export type InstallSnapshotRequest = Message<"raftkv.raft.v1.InstallSnapshotRequ
  * Use `create(InstallSnapshotRequestSchema)` to create a new message.
  */
 export const InstallSnapshotRequestSchema: GenMessage<InstallSnapshotRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 19);
+  messageDesc(file_raftkv_raft_v1_raft_service, 20);
 
 /**
  * Client commands that the sender asks the leader to propose.
@@ -936,7 +995,7 @@ export type ForwardRequest = Message<"raftkv.raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 20);
+  messageDesc(file_raftkv_raft_v1_raft_service, 21);
 
 /**
  * A command on its way to the leader.
@@ -964,7 +1023,7 @@ export type ForwardedCommand = Message<"raftkv.raft.v1.ForwardedCommand"> & {
  * Use `create(ForwardedCommandSchema)` to create a new message.
  */
 export const ForwardedCommandSchema: GenMessage<ForwardedCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 21);
+  messageDesc(file_raftkv_raft_v1_raft_service, 22);
 
 /**
  * What became of some commands of one ForwardRequest; results may come in several messages.
@@ -992,7 +1051,7 @@ export type ForwardResponse = Message<"raftkv.raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 22);
+  messageDesc(file_raftkv_raft_v1_raft_service, 23);
 
 /**
  * Outcome of a forwarded command.
@@ -1048,7 +1107,7 @@ export type ForwardedResult = Message<"raftkv.raft.v1.ForwardedResult"> & {
  * Use `create(ForwardedResultSchema)` to create a new message.
  */
 export const ForwardedResultSchema: GenMessage<ForwardedResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_raft_v1_raft_service, 23);
+  messageDesc(file_raftkv_raft_v1_raft_service, 24);
 
 /**
  * How it ended.
@@ -1089,7 +1148,7 @@ export enum ForwardedResult_Outcome {
  * Describes the enum raftkv.raft.v1.ForwardedResult.Outcome.
  */
 export const ForwardedResult_OutcomeSchema: GenEnum<ForwardedResult_Outcome> = /*@__PURE__*/
-  enumDesc(file_raftkv_raft_v1_raft_service, 23, 0);
+  enumDesc(file_raftkv_raft_v1_raft_service, 24, 0);
 
 /**
  * Between members only: never behind the client port's reflection.
@@ -1109,7 +1168,8 @@ export const RaftService: GenService<{
     output: typeof DeliverResponseSchema;
   },
   /**
-   * FetchSnapshotChunk answers with some rows of a snapshot of the receiver's state. A member that is to install a snapshot
+   * FetchSnapshotChunk answers with a part of a snapshot of the receiver's state: some of its rows, or some bytes of the files
+   * of an engine that holds it, where the sender has the same engine and allows them. A member that is to install a snapshot
    * asks again and again, on a connection of its own, and goes on where it broke off. Refusals name their reason in the
    * trailer raftkv-refusal-reason; SNAPSHOT_GONE means that the snapshot is to be begun anew, anything else may pass.
    *

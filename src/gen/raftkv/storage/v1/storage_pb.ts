@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raftkv/storage/v1/storage.proto.
  */
 export const file_raftkv_storage_v1_storage: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJbChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJEhQKDGtlZXBfbGVhcm5lchgEIAEoCCKaAQoNQ29uZmlndXJhdGlvbhIOCgZ2b3RlcnMYASADKAkSFwoPb3V0Z29pbmdfdm90ZXJzGAIgAygJEhAKCGxlYXJuZXJzGAMgAygJEhUKDW5leHRfbGVhcm5lcnMYBCADKAkSNwoHbWVtYmVycxgFIAMoCzImLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb25NZW1iZXIiQgoJSGFyZFN0YXRlEgwKBHRlcm0YASABKAQSEQoJdm90ZWRfZm9yGAIgASgJEhQKDGNvbW1pdF9pbmRleBgDIAEoBCLAAQoRRGlyZWN0b3J5SWRlbnRpdHkSFgoOZm9ybWF0X3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSQQoXYm9vdHN0cmFwX2NvbmZpZ3VyYXRpb24YBSABKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5Db25maWd1cmF0aW9uEg4KBmVuZ2luZRgGIAEoCSJ8CgdMb2dCYXNlEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBBI3Cg1jb25maWd1cmF0aW9uGAQgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbiJiCgpMb2dCYXNlUm93EigKBGJhc2UYASABKAsyGi5yYWZ0a3Yuc3RvcmFnZS52MS5Mb2dCYXNlEhAKCGNoZWNrc3VtGAIgASgHEhgKEHN0YXRlX2dlbmVyYXRpb24YAyABKA0iyAEKD0luc3RhbGxhdGlvblJvdxITCgtzbmFwc2hvdF9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIoCgRiYXNlGAMgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIYChBzdGF0ZV9nZW5lcmF0aW9uGAQgASgNEhUKCGxhc3Rfa2V5GAUgASgMSACIAQESDAoEcm93cxgGIAEoBBISCgpzaXplX2J5dGVzGAcgASgEQgsKCV9sYXN0X2tleSJDCg1EaXZlcmdlbmNlUm93Eg0KBWluZGV4GAEgASgEEgwKBGhhc2gYAiABKAkSFQoNbWFqb3JpdHlfaGFzaBgDIAEoCSI9Cg1QZWVyRGlyZWN0b3J5EhEKCW1lbWJlcl9pZBgBIAEoCRIZChFkYXRhX2RpcmVjdG9yeV9pZBgCIAEoCSJQCglDb21tYW5kSWQSEQoJY2xpZW50X2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEh4KFmZpcnN0X3BlbmRpbmdfc2VxdWVuY2UYAyABKAQi2gEKB0NvbW1hbmQSLAoDcHV0GAEgASgLMh0ucmFmdGt2LnN0b3JhZ2UudjEuUHV0Q29tbWFuZEgAEjIKBmRlbGV0ZRgCIAEoCzIgLnJhZnRrdi5zdG9yYWdlLnYxLkRlbGV0ZUNvbW1hbmRIABI4CglpbmNyZW1lbnQYAyABKAsyIy5yYWZ0a3Yuc3RvcmFnZS52MS5JbmNyZW1lbnRDb21tYW5kSAASKAoCaWQYDyABKAsyHC5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kSWRCCQoHY29tbWFuZCIjCgVWYWx1ZRIMCgRkYXRhGAEgASgMEgwKBHRleHQYAiABKAgijQEKClB1dENvbW1hbmQSCwoDa2V5GAEgASgMEicKBXZhbHVlGAIgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24iZwoNRGVsZXRlQ29tbWFuZBILCgNrZXkYASABKAwSHAoPaWZfbW9kX3JldmlzaW9uGAIgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAMgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ieQoQSW5jcmVtZW50Q29tbWFuZBILCgNrZXkYASABKAwSDQoFZGVsdGEYAiABKBISHAoPaWZfbW9kX3JldmlzaW9uGAMgASgESACIAQESFwoPcmV0dXJuX3ByZXZpb3VzGAQgASgIQhIKEF9pZl9tb2RfcmV2aXNpb24ifAoEUGFpchILCgNrZXkYASABKAwSJwoFdmFsdWUYAiABKAsyGC5yYWZ0a3Yuc3RvcmFnZS52MS5WYWx1ZRIXCg9jcmVhdGVfcmV2aXNpb24YAyABKAQSFAoMbW9kX3JldmlzaW9uGAQgASgEEg8KB3ZlcnNpb24YBSABKAQi+gEKDUNvbW1hbmRSZXN1bHQSEAoIcmV2aXNpb24YASABKAQSKwoDcHV0GAIgASgLMhwucmFmdGt2LnN0b3JhZ2UudjEuUHV0UmVzdWx0SAASMQoGZGVsZXRlGAMgASgLMh8ucmFmdGt2LnN0b3JhZ2UudjEuRGVsZXRlUmVzdWx0SAASNwoJaW5jcmVtZW50GAQgASgLMiIucmFmdGt2LnN0b3JhZ2UudjEuSW5jcmVtZW50UmVzdWx0SAASNAoHZmFpbHVyZRgFIAEoCzIhLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRGYWlsdXJlSABCCAoGcmVzdWx0IkcKCVB1dFJlc3VsdBIPCgdhcHBsaWVkGAEgASgIEikKCHByZXZpb3VzGAIgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJbCgxEZWxldGVSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEikKCHByZXZpb3VzGAMgASgLMhcucmFmdGt2LnN0b3JhZ2UudjEuUGFpciJcCg9JbmNyZW1lbnRSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBINCgV2YWx1ZRgCIAEoEhIpCghwcmV2aW91cxgDIAEoCzIXLnJhZnRrdi5zdG9yYWdlLnYxLlBhaXIiWgoOQ29tbWFuZEZhaWx1cmUSNwoGcmVhc29uGAEgASgOMicucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZEZhaWx1cmVSZWFzb24SDwoHbWVzc2FnZRgCIAEoCSJyCgdQYWlyUm93EicKBXZhbHVlGAEgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSFwoPY3JlYXRlX3JldmlzaW9uGAIgASgEEhQKDG1vZF9yZXZpc2lvbhgDIAEoBBIPCgd2ZXJzaW9uGAQgASgEIrABCgpTZXNzaW9uUm93Eg4KBm51bWJlchgBIAEoBBIeChZmaXJzdF9wZW5kaW5nX3NlcXVlbmNlGAIgASgEEhQKDGxhc3RfdXNlZF9tcxgDIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYBCADKAQSEwoLcnVuX2Fuc3dlcnMYBSADKA0SFgoObGFyZ2Vfc2VxdWVuY2UYBiADKAQSEwoLbGFyZ2VfYnl0ZXMYByADKA0iMAoJQW5zd2VyUm93EhMKC2ZpbmdlcnByaW50GAEgASgGEg4KBnJlc3VsdBgCIAEoDCIjCg9FbmRlZFNlc3Npb25Sb3cSEAoIZW5kZWRfbXMYASABKAQiKQoURW5kZWRTZXNzaW9uUGxhY2VSb3cSEQoJY2xpZW50X2lkGAEgASgMIl0KEkxlZnRvdmVyQW5zd2Vyc1JvdxIWCg5zZXNzaW9uX251bWJlchgBIAEoBBIaChJydW5fZmlyc3Rfc2VxdWVuY2UYAiADKAQSEwoLcnVuX2Fuc3dlcnMYAyADKA0i/wEKDFN0YXRlU3VtbWFyeRIQCghyZXZpc2lvbhgBIAEoBBIPCgd0aW1lX21zGAIgASgEEgwKBGtleXMYAyABKAQSEgoKc2l6ZV9ieXRlcxgEIAEoBBIQCghzZXNzaW9ucxgFIAEoBBIWCg5lbmRlZF9zZXNzaW9ucxgGIAEoBBIdChVzZXNzaW9uc19vcGVuZWRfdG90YWwYByABKAQSHAoUc2Vzc2lvbnNfZW5kZWRfdG90YWwYCCABKAQSEQoJbGVmdG92ZXJzGAkgASgEEhcKD2xlZnRvdmVyc190b3RhbBgKIAEoBBIXCg9vbGRlc3RfZW5kZWRfbXMYCyABKAQirQEKDEJhY2t1cEhlYWRlchIWCg5mb3JtYXRfdmVyc2lvbhgBIAEoDRISCgpjbHVzdGVyX2lkGAIgASgJEhMKC21lbWJlcl9uYW1lGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSDwoHdGltZV9tcxgFIAEoBBIoCgRiYXNlGAYgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIQCghyZXZpc2lvbhgHIAEoBCJBCg1CYWNrdXBUcmFpbGVyEgwKBHJvd3MYASABKAQSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZzaGEyNTYYAyABKAwqcgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX05PT1AQARIWChJFTlRSWV9LSU5EX0NPTU1BTkQQAhIcChhFTlRSWV9LSU5EX0NPTkZJR1VSQVRJT04QAyr3AgoUQ29tbWFuZEZhaWx1cmVSZWFzb24SJgoiQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9VTlNQRUNJRklFRBAAEikKJUNPTU1BTkRfRkFJTFVSRV9SRUFTT05fTk9UX0FOX0lOVEVHRVIQARIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX0lOVEVHRVJfT1ZFUkZMT1cQAhIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFU1NJT05fRVhQSVJFRBADEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fU0VRVUVOQ0VfQU5TV0VSRUQQBBIrCidDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1BFTkRJTkcQBRIqCiZDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX1JFVVNFRBAGEiwKKENPTU1BTkRfRkFJTFVSRV9SRUFTT05fVE9PX01BTllfU0VTU0lPTlMQB2IGcHJvdG8z");
+  fileDesc("Ch9yYWZ0a3Yvc3RvcmFnZS92MS9zdG9yYWdlLnByb3RvEhFyYWZ0a3Yuc3RvcmFnZS52MSJbChNDb25maWd1cmF0aW9uTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMcGVlcl9hZGRyZXNzGAMgASgJEhQKDGtlZXBfbGVhcm5lchgEIAEoCCKaAQoNQ29uZmlndXJhdGlvbhIOCgZ2b3RlcnMYASADKAkSFwoPb3V0Z29pbmdfdm90ZXJzGAIgAygJEhAKCGxlYXJuZXJzGAMgAygJEhUKDW5leHRfbGVhcm5lcnMYBCADKAkSNwoHbWVtYmVycxgFIAMoCzImLnJhZnRrdi5zdG9yYWdlLnYxLkNvbmZpZ3VyYXRpb25NZW1iZXIiQgoJSGFyZFN0YXRlEgwKBHRlcm0YASABKAQSEQoJdm90ZWRfZm9yGAIgASgJEhQKDGNvbW1pdF9pbmRleBgDIAEoBCLAAQoRRGlyZWN0b3J5SWRlbnRpdHkSFgoOZm9ybWF0X3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYBCABKAkSQQoXYm9vdHN0cmFwX2NvbmZpZ3VyYXRpb24YBSABKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5Db25maWd1cmF0aW9uEg4KBmVuZ2luZRgGIAEoCSJ8CgdMb2dCYXNlEg0KBWluZGV4GAEgASgEEgwKBHRlcm0YAiABKAQSGwoTY29uZmlndXJhdGlvbl9pbmRleBgDIAEoBBI3Cg1jb25maWd1cmF0aW9uGAQgASgLMiAucmFmdGt2LnN0b3JhZ2UudjEuQ29uZmlndXJhdGlvbiJiCgpMb2dCYXNlUm93EigKBGJhc2UYASABKAsyGi5yYWZ0a3Yuc3RvcmFnZS52MS5Mb2dCYXNlEhAKCGNoZWNrc3VtGAIgASgHEhgKEHN0YXRlX2dlbmVyYXRpb24YAyABKA0iyAEKD0luc3RhbGxhdGlvblJvdxITCgtzbmFwc2hvdF9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIoCgRiYXNlGAMgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIYChBzdGF0ZV9nZW5lcmF0aW9uGAQgASgNEhUKCGxhc3Rfa2V5GAUgASgMSACIAQESDAoEcm93cxgGIAEoBBISCgpzaXplX2J5dGVzGAcgASgEQgsKCV9sYXN0X2tleSIuCgpFbmdpbmVGaWxlEgwKBG5hbWUYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBCKUAQoNSW5jb21pbmdGaWxlcxITCgtzbmFwc2hvdF9pZBgBIAEoCRIWCg5mcm9tX21lbWJlcl9pZBgCIAEoCRIoCgRiYXNlGAMgASgLMhoucmFmdGt2LnN0b3JhZ2UudjEuTG9nQmFzZRIsCgVmaWxlcxgEIAMoCzIdLnJhZnRrdi5zdG9yYWdlLnYxLkVuZ2luZUZpbGUiQwoNRGl2ZXJnZW5jZVJvdxINCgVpbmRleBgBIAEoBBIMCgRoYXNoGAIgASgJEhUKDW1ham9yaXR5X2hhc2gYAyABKAkiPQoNUGVlckRpcmVjdG9yeRIRCgltZW1iZXJfaWQYASABKAkSGQoRZGF0YV9kaXJlY3RvcnlfaWQYAiABKAkiUAoJQ29tbWFuZElkEhEKCWNsaWVudF9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBIeChZmaXJzdF9wZW5kaW5nX3NlcXVlbmNlGAMgASgEItoBCgdDb21tYW5kEiwKA3B1dBgBIAEoCzIdLnJhZnRrdi5zdG9yYWdlLnYxLlB1dENvbW1hbmRIABIyCgZkZWxldGUYAiABKAsyIC5yYWZ0a3Yuc3RvcmFnZS52MS5EZWxldGVDb21tYW5kSAASOAoJaW5jcmVtZW50GAMgASgLMiMucmFmdGt2LnN0b3JhZ2UudjEuSW5jcmVtZW50Q29tbWFuZEgAEigKAmlkGA8gASgLMhwucmFmdGt2LnN0b3JhZ2UudjEuQ29tbWFuZElkQgkKB2NvbW1hbmQiIwoFVmFsdWUSDAoEZGF0YRgBIAEoDBIMCgR0ZXh0GAIgASgIIo0BCgpQdXRDb21tYW5kEgsKA2tleRgBIAEoDBInCgV2YWx1ZRgCIAEoCzIYLnJhZnRrdi5zdG9yYWdlLnYxLlZhbHVlEhwKD2lmX21vZF9yZXZpc2lvbhgDIAEoBEgAiAEBEhcKD3JldHVybl9wcmV2aW91cxgEIAEoCEISChBfaWZfbW9kX3JldmlzaW9uImcKDURlbGV0ZUNvbW1hbmQSCwoDa2V5GAEgASgMEhwKD2lmX21vZF9yZXZpc2lvbhgCIAEoBEgAiAEBEhcKD3JldHVybl9wcmV2aW91cxgDIAEoCEISChBfaWZfbW9kX3JldmlzaW9uInkKEEluY3JlbWVudENvbW1hbmQSCwoDa2V5GAEgASgMEg0KBWRlbHRhGAIgASgSEhwKD2lmX21vZF9yZXZpc2lvbhgDIAEoBEgAiAEBEhcKD3JldHVybl9wcmV2aW91cxgEIAEoCEISChBfaWZfbW9kX3JldmlzaW9uInwKBFBhaXISCwoDa2V5GAEgASgMEicKBXZhbHVlGAIgASgLMhgucmFmdGt2LnN0b3JhZ2UudjEuVmFsdWUSFwoPY3JlYXRlX3JldmlzaW9uGAMgASgEEhQKDG1vZF9yZXZpc2lvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgEIvoBCg1Db21tYW5kUmVzdWx0EhAKCHJldmlzaW9uGAEgASgEEisKA3B1dBgCIAEoCzIcLnJhZnRrdi5zdG9yYWdlLnYxLlB1dFJlc3VsdEgAEjEKBmRlbGV0ZRgDIAEoCzIfLnJhZnRrdi5zdG9yYWdlLnYxLkRlbGV0ZVJlc3VsdEgAEjcKCWluY3JlbWVudBgEIAEoCzIiLnJhZnRrdi5zdG9yYWdlLnYxLkluY3JlbWVudFJlc3VsdEgAEjQKB2ZhaWx1cmUYBSABKAsyIS5yYWZ0a3Yuc3RvcmFnZS52MS5Db21tYW5kRmFpbHVyZUgAQggKBnJlc3VsdCJHCglQdXRSZXN1bHQSDwoHYXBwbGllZBgBIAEoCBIpCghwcmV2aW91cxgCIAEoCzIXLnJhZnRrdi5zdG9yYWdlLnYxLlBhaXIiWwoMRGVsZXRlUmVzdWx0Eg8KB2FwcGxpZWQYASABKAgSDwoHZGVsZXRlZBgCIAEoCBIpCghwcmV2aW91cxgDIAEoCzIXLnJhZnRrdi5zdG9yYWdlLnYxLlBhaXIiXAoPSW5jcmVtZW50UmVzdWx0Eg8KB2FwcGxpZWQYASABKAgSDQoFdmFsdWUYAiABKBISKQoIcHJldmlvdXMYAyABKAsyFy5yYWZ0a3Yuc3RvcmFnZS52MS5QYWlyIloKDkNvbW1hbmRGYWlsdXJlEjcKBnJlYXNvbhgBIAEoDjInLnJhZnRrdi5zdG9yYWdlLnYxLkNvbW1hbmRGYWlsdXJlUmVhc29uEg8KB21lc3NhZ2UYAiABKAkicgoHUGFpclJvdxInCgV2YWx1ZRgBIAEoCzIYLnJhZnRrdi5zdG9yYWdlLnYxLlZhbHVlEhcKD2NyZWF0ZV9yZXZpc2lvbhgCIAEoBBIUCgxtb2RfcmV2aXNpb24YAyABKAQSDwoHdmVyc2lvbhgEIAEoBCKwAQoKU2Vzc2lvblJvdxIOCgZudW1iZXIYASABKAQSHgoWZmlyc3RfcGVuZGluZ19zZXF1ZW5jZRgCIAEoBBIUCgxsYXN0X3VzZWRfbXMYAyABKAQSGgoScnVuX2ZpcnN0X3NlcXVlbmNlGAQgAygEEhMKC3J1bl9hbnN3ZXJzGAUgAygNEhYKDmxhcmdlX3NlcXVlbmNlGAYgAygEEhMKC2xhcmdlX2J5dGVzGAcgAygNIjAKCUFuc3dlclJvdxITCgtmaW5nZXJwcmludBgBIAEoBhIOCgZyZXN1bHQYAiABKAwiIwoPRW5kZWRTZXNzaW9uUm93EhAKCGVuZGVkX21zGAEgASgEIikKFEVuZGVkU2Vzc2lvblBsYWNlUm93EhEKCWNsaWVudF9pZBgBIAEoDCJdChJMZWZ0b3ZlckFuc3dlcnNSb3cSFgoOc2Vzc2lvbl9udW1iZXIYASABKAQSGgoScnVuX2ZpcnN0X3NlcXVlbmNlGAIgAygEEhMKC3J1bl9hbnN3ZXJzGAMgAygNIv8BCgxTdGF0ZVN1bW1hcnkSEAoIcmV2aXNpb24YASABKAQSDwoHdGltZV9tcxgCIAEoBBIMCgRrZXlzGAMgASgEEhIKCnNpemVfYnl0ZXMYBCABKAQSEAoIc2Vzc2lvbnMYBSABKAQSFgoOZW5kZWRfc2Vzc2lvbnMYBiABKAQSHQoVc2Vzc2lvbnNfb3BlbmVkX3RvdGFsGAcgASgEEhwKFHNlc3Npb25zX2VuZGVkX3RvdGFsGAggASgEEhEKCWxlZnRvdmVycxgJIAEoBBIXCg9sZWZ0b3ZlcnNfdG90YWwYCiABKAQSFwoPb2xkZXN0X2VuZGVkX21zGAsgASgEIq0BCgxCYWNrdXBIZWFkZXISFgoOZm9ybWF0X3ZlcnNpb24YASABKA0SEgoKY2x1c3Rlcl9pZBgCIAEoCRITCgttZW1iZXJfbmFtZRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEg8KB3RpbWVfbXMYBSABKAQSKAoEYmFzZRgGIAEoCzIaLnJhZnRrdi5zdG9yYWdlLnYxLkxvZ0Jhc2USEAoIcmV2aXNpb24YByABKAQiQQoNQmFja3VwVHJhaWxlchIMCgRyb3dzGAEgASgEEhIKCnNpemVfYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgMKnIKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRU5UUllfS0lORF9OT09QEAESFgoSRU5UUllfS0lORF9DT01NQU5EEAISHAoYRU5UUllfS0lORF9DT05GSUdVUkFUSU9OEAMq9wIKFENvbW1hbmRGYWlsdXJlUmVhc29uEiYKIkNPTU1BTkRfRkFJTFVSRV9SRUFTT05fVU5TUEVDSUZJRUQQABIpCiVDT01NQU5EX0ZBSUxVUkVfUkVBU09OX05PVF9BTl9JTlRFR0VSEAESKwonQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9JTlRFR0VSX09WRVJGTE9XEAISKgomQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9TRVNTSU9OX0VYUElSRUQQAxIsCihDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1NFUVVFTkNFX0FOU1dFUkVEEAQSKwonQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9UT09fTUFOWV9QRU5ESU5HEAUSKgomQ09NTUFORF9GQUlMVVJFX1JFQVNPTl9TRVFVRU5DRV9SRVVTRUQQBhIsCihDT01NQU5EX0ZBSUxVUkVfUkVBU09OX1RPT19NQU5ZX1NFU1NJT05TEAdiBnByb3RvMw");
 
 /**
  * A member, as a configuration holds it.
@@ -338,6 +338,76 @@ export const InstallationRowSchema: GenMessage<InstallationRow> = /*@__PURE__*/
   messageDesc(file_raftkv_storage_v1_storage, 6);
 
 /**
+ * A file of an engine, as a member that holds a snapshot gives it away.
+ *
+ * @generated from message raftkv.storage.v1.EngineFile
+ */
+export type EngineFile = Message<"raftkv.storage.v1.EngineFile"> & {
+  /**
+   * Name, as the engine calls it.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Bytes of it that count.
+   *
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message raftkv.storage.v1.EngineFile.
+ * Use `create(EngineFileSchema)` to create a new message.
+ */
+export const EngineFileSchema: GenMessage<EngineFile> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 7);
+
+/**
+ * Files of another member's engine on their way into a directory; stands in a file beside them, written before the first.
+ *
+ * @generated from message raftkv.storage.v1.IncomingFiles
+ */
+export type IncomingFiles = Message<"raftkv.storage.v1.IncomingFiles"> & {
+  /**
+   * Name of the snapshot at the member that holds it.
+   *
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * That member, 16 hexadecimal digits.
+   *
+   * @generated from field: string from_member_id = 2;
+   */
+  fromMemberId: string;
+
+  /**
+   * Where the snapshot stands.
+   *
+   * @generated from field: raftkv.storage.v1.LogBase base = 3;
+   */
+  base?: LogBase | undefined;
+
+  /**
+   * The files, in the order in which they come.
+   *
+   * @generated from field: repeated raftkv.storage.v1.EngineFile files = 4;
+   */
+  files: EngineFile[];
+};
+
+/**
+ * Describes the message raftkv.storage.v1.IncomingFiles.
+ * Use `create(IncomingFilesSchema)` to create a new message.
+ */
+export const IncomingFilesSchema: GenMessage<IncomingFiles> = /*@__PURE__*/
+  messageDesc(file_raftkv_storage_v1_storage, 8);
+
+/**
  * The state was found to differ from that of the majority: nothing may be read from it any more. Written once, never removed.
  *
  * @generated from message raftkv.storage.v1.DivergenceRow
@@ -370,7 +440,7 @@ export type DivergenceRow = Message<"raftkv.storage.v1.DivergenceRow"> & {
  * Use `create(DivergenceRowSchema)` to create a new message.
  */
 export const DivergenceRowSchema: GenMessage<DivergenceRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 7);
+  messageDesc(file_raftkv_storage_v1_storage, 9);
 
 /**
  * Directory under which another member was first met; it never changes for a member id.
@@ -398,7 +468,7 @@ export type PeerDirectory = Message<"raftkv.storage.v1.PeerDirectory"> & {
  * Use `create(PeerDirectorySchema)` to create a new message.
  */
 export const PeerDirectorySchema: GenMessage<PeerDirectory> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 8);
+  messageDesc(file_raftkv_storage_v1_storage, 10);
 
 /**
  * Names one request independently of its attempts.
@@ -433,7 +503,7 @@ export type CommandId = Message<"raftkv.storage.v1.CommandId"> & {
  * Use `create(CommandIdSchema)` to create a new message.
  */
 export const CommandIdSchema: GenMessage<CommandId> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 9);
+  messageDesc(file_raftkv_storage_v1_storage, 11);
 
 /**
  * A command of the key-value state machine; the payload of a command entry.
@@ -485,7 +555,7 @@ export type Command = Message<"raftkv.storage.v1.Command"> & {
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 10);
+  messageDesc(file_raftkv_storage_v1_storage, 12);
 
 /**
  * A value and the form it was written in.
@@ -513,7 +583,7 @@ export type Value = Message<"raftkv.storage.v1.Value"> & {
  * Use `create(ValueSchema)` to create a new message.
  */
 export const ValueSchema: GenMessage<Value> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 11);
+  messageDesc(file_raftkv_storage_v1_storage, 13);
 
 /**
  * Writes a key.
@@ -555,7 +625,7 @@ export type PutCommand = Message<"raftkv.storage.v1.PutCommand"> & {
  * Use `create(PutCommandSchema)` to create a new message.
  */
 export const PutCommandSchema: GenMessage<PutCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 12);
+  messageDesc(file_raftkv_storage_v1_storage, 14);
 
 /**
  * Deletes a key.
@@ -590,7 +660,7 @@ export type DeleteCommand = Message<"raftkv.storage.v1.DeleteCommand"> & {
  * Use `create(DeleteCommandSchema)` to create a new message.
  */
 export const DeleteCommandSchema: GenMessage<DeleteCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 13);
+  messageDesc(file_raftkv_storage_v1_storage, 15);
 
 /**
  * Adds to a key.
@@ -632,7 +702,7 @@ export type IncrementCommand = Message<"raftkv.storage.v1.IncrementCommand"> & {
  * Use `create(IncrementCommandSchema)` to create a new message.
  */
 export const IncrementCommandSchema: GenMessage<IncrementCommand> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 14);
+  messageDesc(file_raftkv_storage_v1_storage, 16);
 
 /**
  * A pair, as results carry it.
@@ -681,7 +751,7 @@ export type Pair = Message<"raftkv.storage.v1.Pair"> & {
  * Use `create(PairSchema)` to create a new message.
  */
 export const PairSchema: GenMessage<Pair> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 15);
+  messageDesc(file_raftkv_storage_v1_storage, 17);
 
 /**
  * What applying a command came to.
@@ -741,7 +811,7 @@ export type CommandResult = Message<"raftkv.storage.v1.CommandResult"> & {
  * Use `create(CommandResultSchema)` to create a new message.
  */
 export const CommandResultSchema: GenMessage<CommandResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 16);
+  messageDesc(file_raftkv_storage_v1_storage, 18);
 
 /**
  * Result of a put.
@@ -769,7 +839,7 @@ export type PutResult = Message<"raftkv.storage.v1.PutResult"> & {
  * Use `create(PutResultSchema)` to create a new message.
  */
 export const PutResultSchema: GenMessage<PutResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 17);
+  messageDesc(file_raftkv_storage_v1_storage, 19);
 
 /**
  * Result of a delete.
@@ -804,7 +874,7 @@ export type DeleteResult = Message<"raftkv.storage.v1.DeleteResult"> & {
  * Use `create(DeleteResultSchema)` to create a new message.
  */
 export const DeleteResultSchema: GenMessage<DeleteResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 18);
+  messageDesc(file_raftkv_storage_v1_storage, 20);
 
 /**
  * Result of an increment.
@@ -839,7 +909,7 @@ export type IncrementResult = Message<"raftkv.storage.v1.IncrementResult"> & {
  * Use `create(IncrementResultSchema)` to create a new message.
  */
 export const IncrementResultSchema: GenMessage<IncrementResult> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 19);
+  messageDesc(file_raftkv_storage_v1_storage, 21);
 
 /**
  * A refusal.
@@ -867,7 +937,7 @@ export type CommandFailure = Message<"raftkv.storage.v1.CommandFailure"> & {
  * Use `create(CommandFailureSchema)` to create a new message.
  */
 export const CommandFailureSchema: GenMessage<CommandFailure> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 20);
+  messageDesc(file_raftkv_storage_v1_storage, 22);
 
 /**
  * Row of a pair in the state, under its key.
@@ -909,7 +979,7 @@ export type PairRow = Message<"raftkv.storage.v1.PairRow"> & {
  * Use `create(PairRowSchema)` to create a new message.
  */
 export const PairRowSchema: GenMessage<PairRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 21);
+  messageDesc(file_raftkv_storage_v1_storage, 23);
 
 /**
  * Row of a live client session, under its client id. Rewritten by every command of the session, so it stays small: the
@@ -974,7 +1044,7 @@ export type SessionRow = Message<"raftkv.storage.v1.SessionRow"> & {
  * Use `create(SessionRowSchema)` to create a new message.
  */
 export const SessionRowSchema: GenMessage<SessionRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 22);
+  messageDesc(file_raftkv_storage_v1_storage, 24);
 
 /**
  * One answer of a session, under the session's number and the request's sequence.
@@ -1002,7 +1072,7 @@ export type AnswerRow = Message<"raftkv.storage.v1.AnswerRow"> & {
  * Use `create(AnswerRowSchema)` to create a new message.
  */
 export const AnswerRowSchema: GenMessage<AnswerRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 23);
+  messageDesc(file_raftkv_storage_v1_storage, 25);
 
 /**
  * A session that ended, under its client id, so that its retries are refused and not applied again.
@@ -1023,7 +1093,7 @@ export type EndedSessionRow = Message<"raftkv.storage.v1.EndedSessionRow"> & {
  * Use `create(EndedSessionRowSchema)` to create a new message.
  */
 export const EndedSessionRowSchema: GenMessage<EndedSessionRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 24);
+  messageDesc(file_raftkv_storage_v1_storage, 26);
 
 /**
  * Ended sessions in the order in which they ended, under their place in that order.
@@ -1044,7 +1114,7 @@ export type EndedSessionPlaceRow = Message<"raftkv.storage.v1.EndedSessionPlaceR
  * Use `create(EndedSessionPlaceRowSchema)` to create a new message.
  */
 export const EndedSessionPlaceRowSchema: GenMessage<EndedSessionPlaceRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 25);
+  messageDesc(file_raftkv_storage_v1_storage, 27);
 
 /**
  * Answer rows of an ended session that are still to be removed, under their place in the order of ends.
@@ -1079,7 +1149,7 @@ export type LeftoverAnswersRow = Message<"raftkv.storage.v1.LeftoverAnswersRow">
  * Use `create(LeftoverAnswersRowSchema)` to create a new message.
  */
 export const LeftoverAnswersRowSchema: GenMessage<LeftoverAnswersRow> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 26);
+  messageDesc(file_raftkv_storage_v1_storage, 28);
 
 /**
  * Row of the state as a whole.
@@ -1170,7 +1240,7 @@ export type StateSummary = Message<"raftkv.storage.v1.StateSummary"> & {
  * Use `create(StateSummarySchema)` to create a new message.
  */
 export const StateSummarySchema: GenMessage<StateSummary> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 27);
+  messageDesc(file_raftkv_storage_v1_storage, 29);
 
 /**
  * First frame of a backup: whose state it is, and where it stands.
@@ -1233,7 +1303,7 @@ export type BackupHeader = Message<"raftkv.storage.v1.BackupHeader"> & {
  * Use `create(BackupHeaderSchema)` to create a new message.
  */
 export const BackupHeaderSchema: GenMessage<BackupHeader> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 28);
+  messageDesc(file_raftkv_storage_v1_storage, 30);
 
 /**
  * Last frame of a backup.
@@ -1268,7 +1338,7 @@ export type BackupTrailer = Message<"raftkv.storage.v1.BackupTrailer"> & {
  * Use `create(BackupTrailerSchema)` to create a new message.
  */
 export const BackupTrailerSchema: GenMessage<BackupTrailer> = /*@__PURE__*/
-  messageDesc(file_raftkv_storage_v1_storage, 29);
+  messageDesc(file_raftkv_storage_v1_storage, 31);
 
 /**
  * Kind of a log entry.

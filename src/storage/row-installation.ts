@@ -1,11 +1,13 @@
 import { assert } from "../lib/assert.ts";
+import type { RaftKvError } from "../lib/errors.ts";
 import { checkFlip, flipGeneration } from "./flip-generation.ts";
-import type { Installation, InstallationSource } from "./installation.ts";
+import type { InstallationSource, RowsInstallation } from "./installation.ts";
 import { installationRow, type StoredInstallation, withRows } from "./installation-row.ts";
-import { generationMax, generationRange, metaKeys, stateKey } from "./row-keys.ts";
+import { generationRange, metaKeys, stateKey } from "./row-keys.ts";
 import { readStateRows, stateChange } from "./state-rows.ts";
 import type { KeyRange, Row, RowChange } from "./storage-engine.ts";
-import { formatRows, formatWritten, type StoreState } from "./store-state.ts";
+import { formatRows, type InstallationControl, type StoreInstallation, type StoreState } from "./store-state.ts";
+import { writeApart } from "./write-apart.ts";
 
 /** Rows that one batch adds at most: a few milliseconds of the event loop. */
 const addStepRowsMax = 512;
@@ -17,8 +19,9 @@ const addStepRowsMax = 512;
  */
 export const installationMarkBytesDefault = 128 * 1024 * 1024;
 
-/** The one {@link Installation}: rows of a generation of their own, and one row that says now and then how far they are. */
-export class EngineInstallation implements Installation {
+/** An installation in rows: those of a generation of their own, and one row that says now and then how far they are. */
+export class RowInstallation implements RowsInstallation, InstallationControl {
+  readonly type = "rows";
   readonly #state: StoreState;
   #stored: StoredInstallation;
   /** The write under way; never rejects. */
@@ -47,13 +50,13 @@ export class EngineInstallation implements Installation {
     return this.#stored.bytes;
   }
 
-  /** Whether its rows are about to be the state, or are. */
+  /** See {@link InstallationControl}. */
   get finishing(): boolean {
     return this.#finishing;
   }
 
-  /** Makes it known on the disk, in the place of the one before. */
-  begin(former: EngineInstallation | undefined): Promise<void> {
+  /** See {@link InstallationControl}. */
+  begin(former: StoreInstallation | undefined): Promise<void> {
     return this.#alone(async () => {
       await former?.retire();
       await writeApart(this.#state, [...formatRows(this.#state), installationRow(this.#stored)]);
@@ -66,6 +69,11 @@ export class EngineInstallation implements Installation {
     assert(this.#writing === undefined, "rows come while others are being added");
     checkOrder(this.#stored.lastKey, rows);
     await this.#alone(() => this.#addSteps(rows));
+  }
+
+  async complete(): Promise<RaftKvError | undefined> {
+    this.#state.guard.check();
+    return undefined;
   }
 
   async *iterate({ start, end }: KeyRange): AsyncGenerator<Row> {
@@ -97,16 +105,19 @@ export class EngineInstallation implements Installation {
     this.sweep();
   }
 
-  /** Ends it without a word on the disk: its row is about to be replaced. Resolves when nothing of it is being written. */
+  /** See {@link InstallationControl}; without a word on the disk, since its row is about to be replaced. */
   async retire(): Promise<void> {
     this.#ended = true;
     await this.#writing;
   }
 
-  /** Removes its rows in the background. */
+  /** See {@link InstallationControl}. */
   sweep(): void {
     this.#state.sweeper.sweep(generationRange(this.#stored.generation), { reclaim: true });
   }
+
+  /** See {@link InstallationControl}. */
+  async release(): Promise<void> {}
 
   async #alone(write: () => Promise<void>): Promise<void> {
     const writing = write();
@@ -136,33 +147,6 @@ export class EngineInstallation implements Installation {
     const marks = stored.bytes - stored.markedBytes >= this.#state.installationMarkBytes;
     await writeApart(this.#state, marks ? [...changes, installationRow(stored)] : changes);
     this.#stored = marks ? { ...stored, markedBytes: stored.bytes } : stored;
-  }
-}
-
-/** Begins to install a snapshot; the installation under way, if there is one, is given up. */
-export async function beginInstallation(state: StoreState, source: InstallationSource): Promise<EngineInstallation> {
-  assert(state.highestGeneration < generationMax, "there are no more generations");
-  // Its rows would be removed after they have become the state.
-  assert(state.installation?.finishing !== true, "an installation that is being finished is not given up");
-  state.highestGeneration += 1;
-  const nothing = { lastKey: null, rowCount: 0, bytes: 0, markedBytes: 0 };
-  const stored = { source, generation: state.highestGeneration, ...nothing };
-  const installation = new EngineInstallation(state, stored);
-  const { installation: former } = state;
-  state.installation = installation;
-  await installation.begin(former);
-  formatWritten(state);
-  former?.sweep();
-  return installation;
-}
-
-/** Writes rows that no turn depends on: beside the lane, so that no turn waits for them, and without progress of the store's. */
-async function writeApart({ engine, guard, writes }: StoreState, rows: readonly RowChange[]): Promise<void> {
-  guard.check();
-  try {
-    await writes.watch(() => engine.write(rows));
-  } catch (error) {
-    throw guard.fail(error);
   }
 }
 

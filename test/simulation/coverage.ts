@@ -102,6 +102,26 @@ const aroundSnapshots = [
   "snapshotServedByFollower",
 ] as const;
 
+/** What runs in which snapshots go from member to member in files must have met. */
+const aroundFiles = [
+  "crashedAtAdopt",
+  "crashedAtAppend",
+  "crashedAtOpen",
+  "crashedAtReceive",
+  "crashedAtRemove",
+  "crashedAtRemoveFormer",
+  "filesAdopted",
+  "filesAdoptedByCrash",
+  "filesGivenUp",
+  "filesOpened",
+  "filesOpenedAnew",
+  "filesReadFailed",
+  "filesRefused",
+  "filesResumed",
+  "filesTorn",
+  "filesUnreadable",
+] as const;
+
 /** What runs on bad disks must have met. */
 const onBadDisks = [
   "crashedAfterWrite",
@@ -130,15 +150,23 @@ export type Situation =
   | (typeof anywhere)[number]
   | (typeof underChanges)[number]
   | (typeof aroundSnapshots)[number]
+  | (typeof aroundFiles)[number]
   | (typeof onBadDisks)[number]
   | (typeof withWrongState)[number];
 
 /** Every situation. */
-export const situations: readonly Situation[] = [...anywhere, ...underChanges, ...aroundSnapshots, ...onBadDisks];
+export const situations: readonly Situation[] = [
+  ...anywhere,
+  ...underChanges,
+  ...aroundSnapshots,
+  ...aroundFiles,
+  ...onBadDisks,
+];
 
 const ofProfile: Readonly<Partial<Record<Profile, readonly Situation[]>>> = {
   membership: underChanges,
   snapshots: aroundSnapshots,
+  wipes: aroundFiles,
   storage: onBadDisks,
 };
 

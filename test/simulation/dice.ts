@@ -13,6 +13,7 @@ export type Purpose =
   | "identity"
   | "integrity"
   | "engine"
+  | "home"
   | "readers";
 
 /** Random choices from one stream. */

@@ -51,6 +51,13 @@ export class DiskLog {
     return index < (this.#base?.index ?? 0) || this.termAt(index) === term;
   }
 
+  /** The entries behind the base, in order. */
+  *positions(): Generator<LogPosition> {
+    for (let index = (this.#base?.index ?? 0) + 1; index <= this.#lastIndex; index++) {
+      yield { index, term: this.#terms[index - 1] ?? 0 };
+    }
+  }
+
   /** The configuration that an entry holds, if it is there and holds one. */
   configurationAt({ index, term }: LogPosition): Configuration | undefined {
     return this.#configurations.find((entry) => entry.index === index && entry.term === term)?.configuration;

@@ -7,7 +7,7 @@ import { type Dice, diceFor } from "./dice.ts";
 import type { World } from "./world.ts";
 
 /** Places at which a process may be made to crash: around every storage call, and wherever it would be heard of. */
-export type CrashPlace = "beforeWrite" | "duringWrite" | "afterWrite" | "read" | "send" | "opening";
+export type CrashPlace = "beforeWrite" | "duringWrite" | "afterWrite" | "files" | "read" | "send" | "opening";
 
 /** What a process cannot lose by dying: who it is, and how its machine's clock runs. */
 export interface Machine {
@@ -116,6 +116,11 @@ export class MemberProcess {
   /** Lets it crash at the `count`-th time that it comes by `place`. */
   arm(place: CrashPlace, count: number, strike: () => void): void {
     this.#armed = { place, left: count, strike };
+  }
+
+  /** Whether it is to crash at some place. */
+  get armed(): boolean {
+    return this.#armed !== undefined;
   }
 
   /** It will not be made to crash any more. */

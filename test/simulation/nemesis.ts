@@ -17,6 +17,7 @@ export class Nemesis {
   readonly #operator: Operator;
   readonly #damage: DiskDamage;
   readonly #unitMs: number;
+  readonly #filesDice: Dice;
   /** What to do to the next leader. */
   #hunters: ((leader: SimMember) => void)[] = [];
   /** What to do to the next two of whom one gives rows of a snapshot to the other. */
@@ -120,6 +121,7 @@ export class Nemesis {
     this.#damage = new DiskDamage(world, members, operator);
     this.#members = members;
     this.#network = network;
+    this.#filesDice = diceFor(world.plan.seed, "home");
     this.#unitMs = world.plan.options.raft.electionTimeoutMs;
     network.onTransfer = (from, to) => this.#transferring(from, to);
     if (world.plan.altersState) this.#alterSomeState();
@@ -153,6 +155,15 @@ export class Nemesis {
     const hunters = this.#transferHunters;
     this.#transferHunters = [];
     for (const hunter of hunters) hunter(sender, receiver);
+    this.#crashAmongFiles(receiver);
+  }
+
+  /** Now and then whoever gets a part of files is to crash at one of their steps; in a part of the runs. */
+  #crashAmongFiles(receiver: SimMember): void {
+    const dice = this.#filesDice;
+    if (this.#over || receiver.process?.armed === true || !dice.chance(this.#world.plan.homes.crashShare)) return;
+    if (dice.chance(0.3)) this.#crashAtWrite(receiver, dice);
+    else this.#crashAtFiles(receiver, dice);
   }
 
   /** Everything that can be mended is, and every member that can run does. */
@@ -211,7 +222,7 @@ export class Nemesis {
   }
 
   #crashAtPoint(member: SimMember, dice: Dice): void {
-    const place = dice.weighted<CrashPlace>({
+    const place = dice.weighted<Exclude<CrashPlace, "files">>({
       beforeWrite: 3,
       duringWrite: 3,
       afterWrite: 4,
@@ -268,13 +279,22 @@ export class Nemesis {
   /** Waits for the next rows of a snapshot and strikes sender, receiver or leader while they are on their way, or soon after. */
   #huntSnapshot(dice: Dice): void {
     const afterMs = dice.pick([0, dice.real(0, 0.1), dice.real(0, 1)]) * this.#unitMs;
-    const how = dice.weighted({ receiver: 4, receiverAtWrite: 4, sender: 3, leader: 2, cut: 2, pause: 1 });
+    const how = dice.weighted({
+      receiver: 4,
+      receiverAtWrite: 4,
+      receiverAtFiles: 3,
+      sender: 3,
+      leader: 2,
+      cut: 2,
+      pause: 1,
+    });
     this.#transferHunters.push((sender, receiver) => {
       this.#world.coverage.saw("snapshotHunted");
       this.#world.queue.after(afterMs, () => {
         if (this.#over) return;
         if (how === "receiver") this.#crash(receiver, dice);
         else if (how === "receiverAtWrite") this.#crashAtWrite(receiver, dice);
+        else if (how === "receiverAtFiles") this.#crashAtFiles(receiver, dice);
         else if (how === "sender") this.#crash(sender, dice);
         else if (how === "leader") this.#cut("isolate", dice, this.#leaderOrAnyone(dice));
         else if (how === "cut") this.#cut("isolate", dice, receiver);
@@ -286,6 +306,11 @@ export class Nemesis {
   #crashAtWrite(member: SimMember, dice: Dice): void {
     const place = dice.pick(["beforeWrite", "duringWrite", "afterWrite"] as const);
     member.process?.arm(place, dice.whole(1, 8), () => this.#crash(member, dice));
+  }
+
+  /** At a step of files that take the place of the receiver's own. */
+  #crashAtFiles(member: SimMember, dice: Dice): void {
+    member.process?.arm("files", dice.whole(1, 12), () => this.#crash(member, dice));
   }
 
   #cut(kind: CutKind, dice: Dice, { id }: SimMember): void {

@@ -33,6 +33,22 @@ export interface DiskPlan {
   readonly watermarkIntervalMs: number;
 }
 
+/** Which members give and take the files of their engines. */
+export interface HomesPlan {
+  /** How likely a member does; 0 for a run in which nobody does. */
+  readonly share: number;
+  /** Whether all have the same engine; files are for members with the same one only. */
+  readonly alike: boolean;
+  /** How likely files that come are damaged. */
+  readonly damagedShare: number;
+  /** How likely files cannot be opened, or a part of them not be read. */
+  readonly unreadableShare: number;
+  /** How likely a part of a snapshot makes whoever gets it crash soon. */
+  readonly crashShare: number;
+  /** Files are larger than the rows in them, so that they come in larger parts. */
+  readonly snapshot: Partial<SnapshotOptions>;
+}
+
 /** What clients do. */
 export interface WorkloadPlan {
   readonly clients: number;
@@ -56,6 +72,7 @@ export interface Plan {
   readonly options: ReplicaOptions;
   readonly network: NetworkPlan;
   readonly disk: DiskPlan;
+  readonly homes: HomesPlan;
   readonly workload: WorkloadPlan;
   readonly kvLimits: Partial<KvLimits>;
   /** Clocks run this much faster or slower at most. */
@@ -109,7 +126,9 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const size = Number(dice.weighted({ 1: 1, 2: 0.7, 3: 12, 4: 1, 5: 3, 6: 0.25, 7: 0.35 }));
   const driftMax = dice.chance(0.5) ? dice.real(0, 0.2) : 0;
   const drawnOptions = drawOptions(dice, profile, driftMax);
-  const options = { ...drawnOptions, integrity: drawIntegrity(seed, drawnOptions.raft.electionTimeoutMs) };
+  const homes = drawHomes(seed, profile);
+  const integrity = drawIntegrity(seed, drawnOptions.raft.electionTimeoutMs);
+  const options = { ...drawnOptions, integrity, snapshot: { ...drawnOptions.snapshot, ...homes.snapshot } };
   const network = drawNetwork(dice, options.raft.electionTimeoutMs, profile);
   const disk = drawDisk(dice, profile);
   const workload = drawWorkload(dice, profile, options.raft.electionTimeoutMs);
@@ -118,7 +137,7 @@ export function drawPlan(seed: number, overrides: Overrides = {}): Plan {
   const faultsMs = options.raft.electionTimeoutMs * dice.real(12, 30);
   const strikes = drawStrikes(dice, profile, faultsMs, options.raft.electionTimeoutMs);
   const plan = { seed, profile, size, options, network, disk, workload, kvLimits, driftMax, turnDelayMsMax };
-  return override({ ...plan, faultsMs, strikes, altersState: false }, overrides);
+  return override({ ...plan, faultsMs, strikes, homes, altersState: false }, overrides);
 }
 
 /** What a reader of a trace has to know of a run, on one line. */
@@ -243,6 +262,22 @@ function drawSnapshot(dice: Dice, electionTimeoutMs: number): SnapshotOptions {
     retryMaxMs: dice.whole(30, 200),
     announcedMs: dice.real(2, 30) * electionTimeoutMs,
     spareBytes: 0,
+  };
+}
+
+/** From a stream of their own. */
+function drawHomes(seed: number, profile: Profile): HomesPlan {
+  const dice = diceFor(seed, "home", 1_000_000);
+  const kind = dice.weighted({ none: profile === "wipes" ? 1 : 4, mixed: 3, alike: 6 });
+  const chunkBytes = dice.chance(0.7) ? dice.whole(200, 2000) : defaultSnapshotOptions.chunkBytes;
+  const bytesPerSecondMax = dice.chance(0.2) ? dice.whole(20_000, 200_000) : 0;
+  return {
+    share: kind === "none" ? 0 : dice.pick([1, 0.7]),
+    alike: kind === "alike",
+    damagedShare: dice.pick([0, 0.1, 0.4]),
+    unreadableShare: dice.pick([0, 0.02, 0.1]),
+    crashShare: kind === "none" ? 0 : dice.pick([0, 0.1, 0.4]),
+    snapshot: kind === "none" ? {} : { chunkBytes, bytesPerSecondMax },
   };
 }
 

@@ -1,26 +1,20 @@
 import type { Configuration } from "../../src/raft/configuration.ts";
 import type { ConfigurationEntry, HardState, Index, LogPosition, Term } from "../../src/raft/entry.ts";
 import type { StoredBase } from "../../src/storage/base-row.ts";
-import { unwrapRow } from "../../src/storage/checksummed-row.ts";
 import { MemoryRows } from "../../src/storage/memory-engine.ts";
-import { readHardState, readProgress } from "../../src/storage/meta-rows.ts";
-import { firstGeneration, generationOf, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
 import { stateChange } from "../../src/storage/state-rows.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
 import type { Watermark } from "../../src/storage/watermark.ts";
+import { checkAdoption } from "./adoption-rules.ts";
 import { type Dice, diceFor } from "./dice.ts";
+import type { DiskWrite } from "./disk-call.ts";
 import { DiskLog } from "./disk-log.ts";
-import { StateHash, storedRowHash } from "./state-hash.ts";
+import { DiskRows, type EngineRows } from "./disk-rows.ts";
+import type { ArrivedFiles } from "./sim-home.ts";
 import type { World } from "./world.ts";
 
 /** No write takes longer, but for stalls; milliseconds. */
 const slowestWriteMs = 2000;
-
-/** A batch or a watermark on its way to the disk. */
-export interface PendingWrite {
-  /** Makes it durable. */
-  readonly land: () => void;
-}
 
 /** What a member's disk looks like at one moment. */
 export interface DiskImage {
@@ -34,8 +28,15 @@ export class SimDisk {
   readonly dice: Dice;
   /** Whether the member has the engine that keeps rows in column families. */
   readonly hasColumns: boolean;
+  /** Whether its engine gives its files away, and takes those of another member. */
+  readonly hasHome: boolean;
+  /** For what becomes of files; a stream of its own, since most runs have none. */
+  readonly homeDice: Dice;
+  /** Files of another member that are on their way. */
+  incoming: ArrivedFiles | undefined;
+  /** Whether files are left of the engine before the one in use. */
+  former = false;
   directoryId: string;
-  rows = new MemoryRows();
   watermark: Watermark | undefined;
   /** Told of entries that a batch took away; throws when they had to stay. */
   onEntryRemoved: (position: LogPosition) => void = () => {};
@@ -53,31 +54,32 @@ export class SimDisk {
   stalledUntilMs = 0;
   /** Writes take this many times as long. */
   slowness = 1;
-  /** As the rows have it; read when it is asked for, and `undefined` until then. */
-  #hardState: HardState | undefined;
-  #appliedIndex: Index | undefined;
-  #log = new DiskLog();
-  /** The same before it was damaged on purpose. */
+  #current = new DiskRows();
+  /** The log before it was damaged on purpose. */
   #formerLog = new DiskLog();
-  /** Of the state rows, by generation. */
-  #stateHashes = new Map<number, StateHash>();
   /** Writes under way, oldest first, and when they began. */
-  readonly #pending = new Map<PendingWrite, number>();
+  readonly #pending = new Map<DiskWrite, number>();
   readonly #world: World;
 
   constructor(world: World, number: number) {
     this.#world = world;
     this.number = number;
     this.dice = diceFor(world.plan.seed, "disk", number);
-    this.hasColumns = diceFor(world.plan.seed, "engine", number).chance(0.5);
+    const { seed, homes } = world.plan;
+    this.hasColumns = diceFor(seed, "engine", homes.alike ? 0 : number).chance(0.5);
+    this.homeDice = diceFor(seed, "home", 1 + number);
+    this.hasHome = this.homeDice.chance(homes.share);
     this.directoryId = this.#drawDirectoryId();
+  }
+
+  /** Rows of the engine in use. */
+  get rows(): MemoryRows {
+    return this.#current.rows;
   }
 
   /** Durable term, vote and commit index. */
   get hardState(): HardState {
-    const row = this.#hardState === undefined ? this.rows.get(metaKeys.hardState) : undefined;
-    this.#hardState ??= row === undefined ? { term: 0, votedFor: null, commitIndex: 0 } : readHardState(row);
-    return this.#hardState;
+    return this.#current.hardState;
   }
 
   /** Last durable entry. */
@@ -97,9 +99,7 @@ export class SimDisk {
 
   /** Last entry whose effects are durable. */
   get appliedIndex(): Index {
-    const row = this.#appliedIndex === undefined ? this.rows.get(metaKeys.progress) : undefined;
-    this.#appliedIndex ??= row === undefined ? 0 : readProgress(row).appliedIndex;
-    return this.#appliedIndex;
+    return this.#current.appliedIndex;
   }
 
   /** Term of a durable entry or of the base; `undefined` when there is no such entry, or not any more. */
@@ -167,21 +167,22 @@ export class SimDisk {
     return begunMs === undefined ? 0 : this.#world.queue.nowMs - begunMs;
   }
 
-  begin(write: PendingWrite): void {
+  begin(write: DiskWrite): void {
     this.#pending.set(write, this.#world.queue.nowMs);
   }
 
   /** Ends a write; whether it was still under way. */
-  end(write: PendingWrite): boolean {
+  end(write: DiskWrite): boolean {
     return this.#pending.delete(write);
   }
 
-  /** The process has died: what it was writing is there or not, whole or not at all. */
+  /** The process has died: what it was writing is there or not, as a whole unless it can be torn. */
   settlePending(): void {
-    for (const write of this.#pending.keys()) {
+    for (const { land, tear = land, onCut } of this.#pending.keys()) {
+      onCut?.();
       if (this.dice.chance(0.5)) {
         this.#world.coverage.saw("inFlightWriteKept");
-        write.land();
+        tear();
       } else {
         this.#world.coverage.saw("inFlightWriteLost");
       }
@@ -189,42 +190,51 @@ export class SimDisk {
     this.#pending.clear();
   }
 
+  /** The rows in use, for an engine that is opened now: they are its own also when others have taken their place. */
+  rowsInUse(): EngineRows {
+    return this.engineRows(this.rows);
+  }
+
+  /** The same of any rows on this disk, which may come into use later. */
+  engineRows(rows: MemoryRows): EngineRows {
+    const apply = (changes: readonly RowChange[]): void => {
+      if (rows === this.rows) this.apply(changes);
+      else for (const change of changes) rows.apply(change);
+    };
+    return { rows, apply };
+  }
+
   /** Makes a batch durable. */
   apply(changes: readonly RowChange[]): void {
-    const removed: LogPosition[] = [];
     const { base } = this;
-    for (const change of changes) {
-      const gone = this.#log.note(change);
-      if (gone !== undefined) {
-        this.#world.coverage.saw("truncated");
-        removed.push(gone);
-      }
-      this.#noteState(change, this.rows.apply(change));
-      if (isMetaKey(change.key, metaKeys.hardState)) this.#hardState = undefined;
-      if (isMetaKey(change.key, metaKeys.progress)) this.#appliedIndex = undefined;
-    }
+    const removed = this.#current.apply(changes);
+    if (removed.length > 0) this.#world.coverage.saw("truncated", removed.length);
     for (const position of removed) if (this.termAt(position.index) !== position.term) this.onEntryRemoved(position);
     if (this.base !== undefined && this.base !== base) this.onBaseMoved(this.base);
-    this.onStateChanged(this.appliedIndex, this.#stateHashes.get(this.#generation)?.value ?? 0);
+    this.onStateChanged(this.appliedIndex, this.#current.stateHash);
+  }
+
+  /** Rows of files from another member take the place of those in use. */
+  adopt(rows: MemoryRows): void {
+    const before = this.#current;
+    this.#current = new DiskRows(rows);
+    this.former = true;
+    checkAdoption(before, this.#current);
+    if (this.base !== undefined) this.onBaseMoved(this.base);
+    this.onStateChanged(this.appliedIndex, this.#current.stateHash);
   }
 
   image(): DiskImage {
-    const rows = this.rows.snapshot();
-    const progress = this.rows.get(metaKeys.progress);
-    return { rows, writes: progress === undefined ? -1 : readProgress(progress).writes };
+    return { rows: this.rows.snapshot(), writes: this.#current.writes };
   }
 
   /** The disk forgets what it took since `image`, but for the watermark. */
   forgetSince({ rows }: DiskImage): void {
     this.#formerLog = this.#log;
-    this.rows = new MemoryRows();
-    this.#stateHashes = new Map();
-    for (const [key, value] of rows) {
-      this.#noteState({ type: "put", key, value }, this.rows.apply({ type: "put", key, value }));
-    }
-    this.#log = new DiskLog(rows);
-    this.#hardState = undefined;
-    this.#appliedIndex = undefined;
+    const kept = new MemoryRows();
+    for (const [key, value] of rows) kept.apply({ type: "put", key, value });
+    this.#current = new DiskRows(kept);
+    this.incoming = undefined;
   }
 
   /** Flips one bit of a log record or a state row; whether there was one. */
@@ -240,42 +250,26 @@ export class SimDisk {
 
   /** Puts a row into the state that no command wrote, under a checksum that is right. */
   alter(key: Uint8Array, value: Uint8Array): void {
-    this.apply([stateChange(this.#generation, { type: "put", key, value })]);
+    this.apply([stateChange(this.#current.generation, { type: "put", key, value })]);
   }
 
   /** A new disk, empty. */
   wipe(): void {
     this.#formerLog = this.#log;
-    this.rows = new MemoryRows();
+    this.#current = new DiskRows();
     this.watermark = undefined;
-    this.#log = new DiskLog();
-    this.#hardState = undefined;
-    this.#appliedIndex = undefined;
-    this.#stateHashes = new Map();
+    this.incoming = undefined;
+    this.former = false;
     this.directoryId = this.#drawDirectoryId();
   }
 
   /** The rows of the state machine, for comparing members. */
   stateRows(): Row[] {
-    const generation = this.#generation;
-    return this.rows
-      .snapshot()
-      .filter(([key]) => generationOf(key) === generation)
-      .map(([key, value]) => [stateKeyOf(key), unwrapRow(key, value, "state row")]);
+    return this.#current.stateRows();
   }
 
-  get #generation(): number {
-    return this.base?.generation ?? firstGeneration;
-  }
-
-  /** Takes note of a row's change; `before` is the value that stood there. */
-  #noteState(change: RowChange, before: Uint8Array | undefined): void {
-    const generation = generationOf(change.key);
-    if (generation === undefined) return;
-    const hash = this.#stateHashes.get(generation) ?? new StateHash();
-    this.#stateHashes.set(generation, hash);
-    const after = change.type === "put" ? change.value : undefined;
-    hash.change(storedRowHash(change.key, before), storedRowHash(change.key, after));
+  get #log(): DiskLog {
+    return this.#current.log;
   }
 
   #flipped(value: Uint8Array): Uint8Array {
@@ -288,9 +282,4 @@ export class SimDisk {
   #drawDirectoryId(): string {
     return Array.from({ length: 32 }, () => this.dice.whole(0, 15).toString(16)).join("");
   }
-}
-
-/** Whether a key is this one of {@link metaKeys}. By hand: of two bytes, a call of native code costs more than the comparison. */
-function isMetaKey(key: Uint8Array, metaKey: Uint8Array): boolean {
-  return key[0] === metaKey[0] && key[1] === metaKey[1] && key.length === metaKey.length;
 }

@@ -4,72 +4,25 @@ import { RocksdbEngine } from "../../src/storage/rocksdb-engine.ts";
 import type { RowReader, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { UseGuard } from "../../src/storage/use-guard.ts";
 import type { Watermark, WatermarkFile } from "../../src/storage/watermark.ts";
+import { land, readDelay } from "./disk-call.ts";
+import type { EngineRows } from "./disk-rows.ts";
 import type { MemberProcess } from "./member-process.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { openSimDatabase } from "./sim-rocksdb.ts";
 import type { World } from "./world.ts";
 
-/** What never comes: the process that waits for it is dead. */
-const never = <Value>(): Promise<Value> => new Promise(() => {});
-
-/** Makes something durable on a disk, with all that may happen on the way; the promise is settled by an event of the process. */
-function land(world: World, disk: SimDisk, process: MemberProcess, apply: () => void): Promise<void> {
-  world.touch();
-  if (!process.pass("beforeWrite")) {
-    world.coverage.saw("crashedBeforeWrite");
-    return never();
-  }
-  const fails = disk.takeFailure();
-  const write = { land: apply };
-  disk.begin(write);
-  if (!process.pass("duringWrite")) {
-    world.coverage.saw("crashedDuringWrite");
-    return never();
-  }
-  return new Promise((resolve, reject) => {
-    world.queue.after(disk.drawWriteMs(), () => {
-      if (!disk.end(write)) return;
-      const lands = !fails || disk.dice.chance(0.5);
-      if (lands) apply();
-      world.trace.mix(disk.number, fails ? 1 : 0, lands ? 1 : 0);
-      if (!process.pass("afterWrite")) {
-        world.coverage.saw("crashedAfterWrite");
-        return;
-      }
-      process.run(() => {
-        world.touch();
-        if (!fails) {
-          resolve();
-          return;
-        }
-        world.coverage.saw("writeFailed");
-        process.writeFailed = true;
-        reject(new Error("input/output error"));
-      });
-    });
-  });
+/** Where an engine is open. */
+export interface EnginePlace {
+  readonly world: World;
+  readonly disk: SimDisk;
+  readonly process: MemberProcess;
+  /** Those in use, or those of files from another member. */
+  readonly over: EngineRows;
 }
 
-/** Waits as long as a read takes; the promise is settled by an event of the process. */
-function readDelay(world: World, disk: SimDisk, process: MemberProcess): Promise<void> {
-  world.touch();
-  if (!process.pass("read")) {
-    world.coverage.saw("crashedAtRead");
-    return never();
-  }
-  return new Promise((resolve) => {
-    world.queue.after(disk.drawReadMs(), () =>
-      process.run(() => {
-        world.touch();
-        resolve();
-      }),
-    );
-  });
-}
-
-/** The engine over a member's disk, as one process has it open; what is on the disk is the same with either. */
-export function openSimEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
-  return disk.hasColumns ? openColumnEngine(world, disk, process) : openPlainEngine(world, disk, process);
+/** An engine over rows of a member's disk, as one process has it open; what is on the disk is the same with either kind. */
+export function openSimEngine(place: EnginePlace): StorageEngine {
+  return place.disk.hasColumns ? openColumnEngine(place) : openPlainEngine(place);
 }
 
 /** What a read gives of a value: itself, or what the disk makes of it. */
@@ -83,14 +36,14 @@ function misreadBy(disk: SimDisk, process: MemberProcess): (value: Uint8Array) =
 }
 
 /** The engine for RocksDB, over what stands for the database. */
-function openColumnEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
+function openColumnEngine({ world, disk, process, over }: EnginePlace): StorageEngine {
   const { reads, writes } = openSimDatabase({
-    disk,
+    over,
     misread: misreadBy(disk, process),
     delay: () => readDelay(world, disk, process),
     async land(apply) {
       try {
-        await land(world, disk, process, apply);
+        await land(world, disk, process, { land: apply });
       } catch (error) {
         process.silenced = true;
         throw error;
@@ -118,10 +71,10 @@ function openColumnEngine(world: World, disk: SimDisk, process: MemberProcess): 
   };
 }
 
-function openPlainEngine(world: World, disk: SimDisk, process: MemberProcess): StorageEngine {
+function openPlainEngine({ world, disk, process, over }: EnginePlace): StorageEngine {
   const guard = new UseGuard("simulated engine");
   const check = (): void => guard.check();
-  const reader = openMemoryEngine(disk.rows);
+  const reader = openMemoryEngine(over.rows);
   const underWay = new Set<Promise<void>>();
   const misread = misreadBy(disk, process);
   const slow = (rows: RowReader): RowReader["iterate"] =>
@@ -139,7 +92,7 @@ function openPlainEngine(world: World, disk: SimDisk, process: MemberProcess): S
     name: "memory",
     async write(changes) {
       check();
-      const writing = land(world, disk, process, () => disk.apply(changes));
+      const writing = land(world, disk, process, { land: () => over.apply(changes) });
       underWay.add(writing);
       try {
         await writing;
@@ -159,7 +112,7 @@ function openPlainEngine(world: World, disk: SimDisk, process: MemberProcess): S
     clear: (range) => clearInSteps(engine, range),
     snapshot() {
       check();
-      const snapshot = openMemorySnapshot(disk.rows.snapshot(), check);
+      const snapshot = openMemorySnapshot(over.rows.snapshot(), check);
       return { ...snapshot, iterate: slow(snapshot) };
     },
     async close() {
@@ -181,9 +134,10 @@ export function openSimWatermarkFile(world: World, disk: SimDisk, process: Membe
     async write(watermark: Watermark) {
       const before = disk.watermark;
       if (before !== undefined && watermark.tail.index < before.tail.index) world.coverage.saw("watermarkLowered");
-      await land(world, disk, process, () => {
+      const landed = (): void => {
         disk.watermark = watermark;
-      });
+      };
+      await land(world, disk, process, { land: landed });
     },
     async close() {},
   };

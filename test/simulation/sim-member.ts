@@ -22,6 +22,7 @@ import { type MemberView, viewOf } from "./member-view.ts";
 import type { MessageRules } from "./message-rules.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { openSimEngine, openSimWatermarkFile } from "./sim-engine.ts";
+import { openSimHome } from "./sim-home.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { SimTransport } from "./sim-transport.ts";
 import { checkStopReason } from "./stop-reason.ts";
@@ -240,8 +241,10 @@ export class SimMember implements WatchedMember {
     const bootstrapConfiguration = this.founder
       ? configuration
       : (bootstrapOn(this.disk) ?? (await join(this.#world, this.id, process, members)));
+    const home = openSimHome(this.#world, this.disk, process);
     const store = await openStoreOver({
-      engine: openSimEngine(this.#world, this.disk, process),
+      engine: openSimEngine({ world: this.#world, disk: this.disk, process, over: this.disk.rowsInUse() }),
+      ...(home && { home }),
       watermarkFile: openSimWatermarkFile(this.#world, this.disk, process),
       watermarkIntervalMs: plan.disk.watermarkIntervalMs,
       startTimer: (callback, delayMs) => {

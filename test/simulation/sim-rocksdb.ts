@@ -5,7 +5,7 @@ import { columnNames, columnOf, type Segment } from "../../src/storage/rocksdb-c
 import type { RocksdbReads, RocksdbWrites } from "../../src/storage/rocksdb-engine.ts";
 import { everyRow } from "../../src/storage/row-keys.ts";
 import type { Row, RowChange } from "../../src/storage/storage-engine.ts";
-import type { SimDisk } from "./sim-disk.ts";
+import type { EngineRows } from "./disk-rows.ts";
 
 // What the engine for RocksDB stands on, over a simulated disk: its layout of rows, its batches, its removal of ranges and its
 // snapshots run as they are. What is below is native code, and has tests of its own on real files.
@@ -15,7 +15,7 @@ const packedEvery = 8;
 
 /** What a simulated database needs of the process that has it open. */
 export interface SimDatabasePorts {
-  readonly disk: SimDisk;
+  readonly over: EngineRows;
   /** Lets as much time pass as a read of the disk takes. */
   readonly delay: () => Promise<void>;
   /** Makes something durable, as far as the disk does. */
@@ -24,12 +24,12 @@ export interface SimDatabasePorts {
   readonly misread: (value: Uint8Array) => Uint8Array;
 }
 
-/** A database over a disk, and its writer. */
+/** A database over rows of a disk, and its writer. */
 export function openSimDatabase(ports: SimDatabasePorts): {
   readonly reads: RocksdbReads;
   readonly writes: RocksdbWrites;
 } {
-  const { disk, misread } = ports;
+  const { over, misread } = ports;
   let sequence = 0;
   let batches = 0;
   const land = (apply: () => void): Promise<void> =>
@@ -55,13 +55,13 @@ export function openSimDatabase(ports: SimDatabasePorts): {
       const { column, gte, lt } = options;
       const ranges = gte !== undefined || lt !== undefined;
       const rows = ranges
-        ? disk.rows.within({ start: gte ?? everyRow.start, end: lt ?? everyRow.end })
-        : disk.rows.snapshot();
+        ? over.rows.within({ start: gte ?? everyRow.start, end: lt ?? everyRow.end })
+        : over.rows.snapshot();
       return new SimIterator(ports, () => rows.filter(([key]) => columns[columnOf(key)] === column), options);
     },
     _getManySync: (keys: readonly Uint8Array[], { column }: { readonly column: Column }) =>
       keys.map((key) => {
-        const value = columns[columnOf(key)] === column ? disk.rows.get(key) : undefined;
+        const value = columns[columnOf(key)] === column ? over.rows.get(key) : undefined;
         return value === undefined ? undefined : misread(Buffer.from(value));
       }),
     close: async () => {},
@@ -71,9 +71,9 @@ export function openSimDatabase(ports: SimDatabasePorts): {
     writes: {
       write(changes) {
         const crosses = batches++ % packedEvery === 0;
-        return watched(land(() => disk.apply(crosses ? repacked(changes) : changes)));
+        return watched(land(() => over.apply(crosses ? repacked(changes) : changes)));
       },
-      clear: (segment) => watched(land(() => disk.apply(removalOf(disk, segment)))),
+      clear: (segment) => watched(land(() => over.apply(removalOf(over, segment)))),
       async close() {
         await Promise.allSettled(underWay);
       },
@@ -96,8 +96,8 @@ function repacked(changes: readonly RowChange[]): RowChange[] {
 }
 
 /** What a marker over a range takes away at the moment when it is durable. */
-function removalOf(disk: SimDisk, { column, range }: Segment): RowChange[] {
-  return rowsWithin(disk.rows.snapshot(), range)
+function removalOf({ rows }: EngineRows, { column, range }: Segment): RowChange[] {
+  return rowsWithin(rows.snapshot(), range)
     .filter(([key]) => columnOf(key) === column)
     .map(([key]) => ({ type: "delete", key }));
 }

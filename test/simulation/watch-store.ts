@@ -17,6 +17,8 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
   const readEntries = store.readEntries.bind(store);
   const compact = store.compact.bind(store);
   const beginInstallation = store.beginInstallation.bind(store);
+  const beginFileInstallation = store.beginFileInstallation.bind(store);
+  const openFiles = store.openFiles.bind(store);
   const rememberPeerDirectory = store.rememberPeerDirectory.bind(store);
   const openSnapshot = store.openSnapshot.bind(store);
   const markDiverged = store.markDiverged.bind(store);
@@ -58,6 +60,17 @@ export function watchStore(store: MemberStore, world: World, { handsOver, leads 
     watchInstallation(installation, world, () => {});
     return installation;
   };
+  store.beginFileInstallation = async (source, files) => {
+    world.touch();
+    if (store.installation !== undefined) coverage.saw("installBegunAnew");
+    const installation = await beginFileInstallation(source, files);
+    watchInstallation(installation, world, () => {});
+    return installation;
+  };
+  store.openFiles = () => {
+    world.touch();
+    return openFiles();
+  };
   if (store.installation === undefined) return;
   coverage.saw("installInterrupted");
   watchInstallation(store.installation, world, () => coverage.saw("installResumed"));
@@ -94,5 +107,12 @@ function watchFiles(installation: FilesInstallation, world: World, resumed: () =
     world.touch();
     resumed();
     return addBytes(data);
+  };
+  const complete = installation.complete.bind(installation);
+  installation.complete = async () => {
+    world.touch();
+    const refusal = await complete();
+    if (refusal !== undefined) world.coverage.saw("filesRefused");
+    return refusal;
   };
 }

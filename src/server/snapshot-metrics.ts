@@ -20,7 +20,7 @@ export type SnapshotReporting = Pick<
 export function registerSnapshotMetrics(registry: Registry): SnapshotReporting {
   const bytes = new Counter({
     name: "raftkv_snapshot_transfer_bytes_total",
-    help: "Bytes of keys and values in snapshots sent and received (direction: send, receive).",
+    help: "Bytes of keys and values, or of files, in snapshots sent and received (direction: send, receive).",
     labelNames: ["direction"],
     registers: [registry],
   });

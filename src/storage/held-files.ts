@@ -15,6 +15,9 @@ import { UseGuard } from "./use-guard.ts";
 const attemptsMax = 20;
 const pauseMs = 10;
 
+/** Tables that are opened at once. */
+const openingMax = 64;
+
 /** A file with what its bytes are read from. */
 interface HeldFile extends EngineFile {
   readonly content: FileHandle | Uint8Array;
@@ -69,7 +72,7 @@ class FileHolder {
     if (manifest === undefined) return undefined;
     const names = await readdir(this.#directory);
     const logs = await this.#holdAll(numbered(names, /^(\d+)\.log$/).reverse());
-    const tables = await this.#holdAll(await this.#tables(names, manifest));
+    const tables = await this.#holdTogether(await this.#tables(names, manifest));
     const again = await readFile(join(this.#directory, "CURRENT"));
     if (!again.equals(current) || (await sizeOf(manifest.content)) !== manifest.size) return undefined;
     const held = [...tables, ...logs.reverse(), manifest, { name: "CURRENT", size: current.length, content: current }];
@@ -106,6 +109,18 @@ class FileHolder {
     for (const name of names) {
       const content = await this.#handle(name);
       if (content !== undefined) held.push({ name, size: await sizeOf(content), content });
+    }
+    return held;
+  }
+
+  /** The same without an order, some at a time: a store that has thousands of tables waits. */
+  async #holdTogether(names: readonly string[]): Promise<HeldFile[]> {
+    const held: HeldFile[] = [];
+    for (let at = 0; at < names.length; at += openingMax) {
+      const opening = names.slice(at, at + openingMax).map((name) => this.#holdAll([name]));
+      // Each of them ends, so that none is opened after a close.
+      await Promise.allSettled(opening);
+      held.push(...(await Promise.all(opening)).flat());
     }
     return held;
   }

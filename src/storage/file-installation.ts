@@ -65,7 +65,7 @@ export class FileInstallation implements FilesInstallation, InstallationControl 
     await this.#alone(async () => {
       await former?.retire();
       if (former?.type === "rows") await writeApart(this.#state, [{ type: "delete", key: metaKeys.installation }]);
-      this.#incoming = await this.#home.receive(this.source, this.#files);
+      this.#incoming = await this.#receive();
     });
   }
 
@@ -136,6 +136,16 @@ export class FileInstallation implements FilesInstallation, InstallationControl 
       await next?.engine.close();
       await incoming?.remove();
     });
+  }
+
+  /** A refusal of the files concerns whoever sent them; any other failure is one of this disk. */
+  async #receive(): Promise<IncomingFiles> {
+    const { guard, writes } = this.#state;
+    try {
+      return await writes.watch(() => this.#home.receive(this.source, this.#files));
+    } catch (error) {
+      throw error instanceof RaftKvError && error.code === "STATE_CORRUPT" ? error : guard.fail(error);
+    }
   }
 
   /** For what may take long and of which nobody waits for a single part: it does not count as one write to the disk. */

@@ -2,6 +2,8 @@ import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { summaryKey } from "../../src/kv/row-keys.ts";
 import { type Configuration, isJoint, isVoter } from "../../src/raft/configuration.ts";
 import type { Term } from "../../src/raft/entry.ts";
+import { compactionTarget } from "../../src/replica/compaction-policy.ts";
+import type { ReplicaStatus } from "../../src/replica/replica-status.ts";
 import type { Row } from "../../src/storage/storage-engine.ts";
 import { check } from "./broken-rule.ts";
 import type { Client } from "./client.ts";
@@ -225,13 +227,27 @@ export class Aftermath {
   async #findShortLogs(): Promise<void> {
     const { queue, plan } = this.#world;
     const { logEntriesMax, logBytesMax } = plan.options.compaction;
-    const isShort = ({ status }: SimMember): boolean =>
+    const isShort = (member: SimMember, status = member.status): boolean =>
       status === undefined ||
       status.snapshotsSent.length > 0 ||
-      (status.lastIndex - status.firstIndex < logEntriesMax && status.logSizeBytes <= logBytesMax);
+      (status.lastIndex - status.firstIndex < logEntriesMax && status.logSizeBytes <= logBytesMax) ||
+      this.#lacksConfiguration(member, status);
     const untilMs = queue.nowMs + 20 * plan.options.raft.electionTimeoutMs + 5000;
-    const short = await this.#surroundings.runUntil(() => this.#configured().every(isShort), untilMs);
+    const short = await this.#surroundings.runUntil(
+      () => this.#configured().every((member) => isShort(member)),
+      untilMs,
+    );
     check(short, "logs within their limits", () => this.#describe());
+  }
+
+  /** A member that joined forgets nothing before the first configuration that it knows: it could not pass it on. */
+  #lacksConfiguration({ founder, disk }: SimMember, { firstIndex, lastIndex, logSizeBytes }: ReplicaStatus): boolean {
+    const { compaction } = this.#world.plan.options;
+    const { appliedIndex } = disk;
+    const facts = { firstIndex, lastIndex, appliedIndex, sizeBytes: logSizeBytes, pinnedIndex: null, ageMs: 0 };
+    const target = compactionTarget(facts, compaction.trailingEntries, compaction);
+    const [first] = disk.configurations;
+    return !founder && disk.base === undefined && (first === undefined || first.index > target);
   }
 
   #describe(): string {

@@ -269,6 +269,17 @@ test("whoever reads the rows of files that are given up is told that they are cl
   await expect(rows[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "STORE_CLOSED" });
 });
 
+test("a disk that has no room for files to come ends the store as any failed write does", async () => {
+  const files = await filesOf(await sender());
+  const member = new Member();
+  const store = await member.open();
+  member.directory.before = () => {
+    throw new Error("no space left");
+  };
+  await expect(begin(store, files, sourceAt(40, 1))).rejects.toMatchObject({ code: "WRITE_FAILED" });
+  await expect(store.write(batch({ hardState: term(1) }))).rejects.toMatchObject({ code: "WRITE_FAILED" });
+});
+
 describe("an installation in files beside others", () => {
   test("takes the place of one in rows, and the other way round, also over a restart", async () => {
     const files = await filesOf(await sender());

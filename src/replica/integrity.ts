@@ -139,6 +139,11 @@ export class Integrity {
     applier.release();
   }
 
+  /** Files of another member are the state now, which nobody here has read yet: all rows are, at the rate of every scrub. */
+  filesInstalled(): void {
+    this.#scrubber.readBack(this.#deps.store.openSnapshot());
+  }
+
   /** Lets go of everything. */
   close(): void {
     this.#scrubber.close();

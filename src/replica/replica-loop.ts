@@ -100,7 +100,8 @@ export class ReplicaLoop {
     const guarded = (part: () => void) => this.guarded(part);
     const parts = { ...shared, transport, stateMachine, logger, random, writer, applier, proposals, guarded };
     this.reader = new Reader({ ...shared, applier, isDiverged });
-    this.snapshots = new SnapshotTransfers({ ...parts, isDiverged, availableBytes });
+    const filesInstalled = () => this.integrity.filesInstalled();
+    this.snapshots = new SnapshotTransfers({ ...parts, isDiverged, availableBytes, filesInstalled });
     const isInstalling = () => this.snapshots.installing;
     this.integrity = new Integrity({ ...parts, isInstalling, diverged: () => this.#silence() });
     this.compactor = new Compactor({ ...shared, writer, snapshots: this.snapshots, isInstalling });

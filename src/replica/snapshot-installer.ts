@@ -22,7 +22,7 @@ export interface SnapshotInstallerDependencies {
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
   /** Called when the snapshot is log and state of this member, and readers may have what they wait for. */
-  readonly installed: () => void;
+  readonly installed: (installation: Installation) => void;
   /** Called when a snapshot cannot be installed, and has to be given up. */
   readonly unusable: (installation: Installation, error: RaftKvError) => void;
 }
@@ -119,8 +119,9 @@ export class SnapshotInstaller {
       .then(() => guarded(() => this.#installed(installation)), fail);
   }
 
-  #installed({ source, bytes, type: form }: Installation): void {
+  #installed(installation: Installation): void {
     const { node, writer, applier, proposals, logger, installed, wake } = this.#deps;
+    const { source, bytes, type: form } = installation;
     const { index } = source.base;
     this.#installing = false;
     writer.installed(index);
@@ -129,7 +130,7 @@ export class SnapshotInstaller {
     // What became of entries that only the snapshot stands for cannot be told.
     proposals.replaced(index);
     logger.info({ index, from: source.from, form, bytes }, "snapshot installed");
-    installed();
+    installed(installation);
     wake();
   }
 }

@@ -39,6 +39,8 @@ export interface SnapshotTransfersDependencies {
   readonly isDiverged: () => boolean;
   /** Bytes left on the disk of the store; `null` when not known. */
   readonly availableBytes: () => number | null;
+  /** Called when the state is in files that came from another member. */
+  readonly filesInstalled: () => void;
   readonly guarded: (part: () => void) => void;
   readonly wake: () => void;
   readonly fail: (error: unknown) => void;
@@ -58,8 +60,9 @@ export class SnapshotTransfers {
     this.#source = new SnapshotSource({ ...deps, stateBytes, isInstalling: () => this.installing });
     this.#installer = new SnapshotInstaller({
       ...deps,
-      installed: () => {
+      installed: ({ type }) => {
         this.#fetcher.installed();
+        if (type === "files") deps.filesInstalled();
         this.#justInstalled = true;
       },
       unusable: (installation, error) => this.#fetcher.unusable(installation, error),

@@ -29,6 +29,8 @@ export interface StateScrubberDependencies {
 interface Run {
   /** Closed once its rows are read; where it stands is known for as long as the run lasts. */
   readonly snapshot: StateSnapshot;
+  /** Whether a hash is wanted. */
+  readonly isCheckpoint: boolean;
   readonly hash: RowHash;
   readonly beganMs: number;
   /** Last row that was read; `null` before the first. */
@@ -57,7 +59,8 @@ export class StateScrubber {
 
   /** Checkpoint whose rows are being read; `null` when none are. */
   get hashing(): Index | null {
-    return this.#run === null || this.#run.nextIndex !== null ? null : this.#run.snapshot.appliedIndex;
+    const run = this.#run;
+    return run?.isCheckpoint === true && run.nextIndex === null ? run.snapshot.appliedIndex : null;
   }
 
   /** Whether anything is being read. */
@@ -65,12 +68,14 @@ export class StateScrubber {
     return this.#run !== null;
   }
 
-  /** Begins with the rows of a snapshot, which is closed afterwards. */
+  /** Begins with the rows of a checkpoint's snapshot, which is closed afterwards. */
   begin(snapshot: StateSnapshot): void {
-    this.close();
-    const beganMs = this.#deps.runtime.now();
-    this.#run = { snapshot, hash: new RowHash(), beganMs, after: null, nextIndex: null, readBytes: 0, ended: false };
-    this.tick();
+    this.#begin(snapshot, true);
+  }
+
+  /** The same for the checksums alone; a checkpoint ends it, since that reads the same rows. */
+  readBack(snapshot: StateSnapshot): void {
+    this.#begin(snapshot, false);
   }
 
   /** Reads on, as far as the rate allows. */
@@ -107,6 +112,14 @@ export class StateScrubber {
     if (this.#run !== null) this.#end(this.#run);
   }
 
+  #begin(snapshot: StateSnapshot, isCheckpoint: boolean): void {
+    this.close();
+    const beganMs = this.#deps.runtime.now();
+    const nothing = { hash: new RowHash(), after: null, nextIndex: null, readBytes: 0, ended: false };
+    this.#run = { snapshot, isCheckpoint, beganMs, ...nothing };
+    this.tick();
+  }
+
   #allowance({ beganMs, readBytes }: Run): number {
     const { options, runtime } = this.#deps;
     const { bytesPerSecondMax, pageBytes } = options.integrity;
@@ -136,7 +149,7 @@ export class StateScrubber {
     snapshot.close().catch(fail);
     run.nextIndex = Math.max(store.logFirstIndex, this.#logIndex);
     const stateVersion = stateMachine.version ?? 1;
-    hashed({ index: snapshot.appliedIndex, revision, stateVersion, ...run.hash.digest() });
+    if (run.isCheckpoint) hashed({ index: snapshot.appliedIndex, revision, stateVersion, ...run.hash.digest() });
   }
 
   async #readEntries(run: Run, from: Index, bytesMax: number): Promise<void> {

@@ -10,7 +10,7 @@ import { readIdentity, readProgress } from "./meta-rows.ts";
 import { recoverBase } from "./recover-store.ts";
 import { logRange, metaKeys, peerRange, stateKey } from "./row-keys.ts";
 import { generationsIn } from "./state-generations.ts";
-import { readStateRows, verifyStateRows } from "./state-rows.ts";
+import { readStateRows } from "./state-rows.ts";
 import type { KeyRange, Row, StorageEngine } from "./storage-engine.ts";
 import type { InstallationControl, StoreInstallation, StoreState } from "./store-state.ts";
 import { apart, writeApart } from "./write-apart.ts";
@@ -210,7 +210,6 @@ export class FileInstallation implements FilesInstallation, InstallationControl 
       throw new RaftKvError("STATE_CORRUPT", `the files of a snapshot hold ${what}; it was to be ${due}`);
     }
     const { generation } = recoverBase(engine, found);
-    await verifyStateRows(engine, generation);
     return { generation, others: (await generationsIn(engine)).filter((each) => each !== generation) };
   }
 }

@@ -1,5 +1,5 @@
 import { unwrapRow, wrapRow } from "./checksummed-row.ts";
-import { generationRange, stateKey, stateKeyOf } from "./row-keys.ts";
+import { stateKey, stateKeyOf } from "./row-keys.ts";
 import type { KeyRange, Row, RowChange, RowReader } from "./storage-engine.ts";
 
 // The rows of the state machine stand under a generation, and the checksum of each covers that, too: a row that comes
@@ -17,15 +17,6 @@ export function readStateRow(rows: RowReader, generation: number, key: Uint8Arra
   const value = rows.get(rowKey);
   return value === undefined ? undefined : unwrapRow(rowKey, value, "state row");
 }
-
-/** Reads every row of a generation, for its checksum alone. Rejects with `STATE_CORRUPT`. */
-export async function verifyStateRows(rows: RowReader, generation: number): Promise<void> {
-  const pages = rows.iterate(generationRange(generation), { pageBytes: verifiedBytes, readAhead: true });
-  for await (const page of pages) for (const [key, value] of page) unwrapRow(key, value, "state row");
-}
-
-/** Bytes of rows that are read at once to be verified. */
-const verifiedBytes = 1 << 20;
 
 /** Rows of the state machine from a range of row keys, in pages, under its own keys. Rejects with `STATE_CORRUPT`. */
 export async function* readStateRows(

@@ -237,26 +237,6 @@ describe("files of a snapshot that are of no use", () => {
   });
 });
 
-describe("files with a damaged row", () => {
-  test.each([1, 17, 40])("are refused, whichever row of the state it is: %i", async (damaged) => {
-    const from = new Member(senderId);
-    const sending = await from.open();
-    await fill(sending, 50, 40);
-    const key = stateKey(0, Buffer.from(keyOf(damaged)));
-    const value = Buffer.from(from.directory.rows.get(key) ?? expect.fail("the row is there"));
-    value[value.length - 1] = (value[value.length - 1] ?? 0) ^ 1;
-    from.directory.rows.apply({ type: "put", key, value });
-    const files = await filesOf(sending);
-    const store = await new Member().open();
-    await fill(store, 5, 3);
-    const installation = await begin(store, files, sourceAt(40, 1));
-    await receive(installation, files);
-    expect(await installation.complete()).toMatchObject({ code: "STATE_CORRUPT" });
-    await installation.abandon();
-    expect(await stateOf(store)).toHaveLength(3);
-  });
-});
-
 test("whoever reads the rows of files that are given up is told that they are closed", async () => {
   const files = await filesOf(await sender());
   const store = await new Member().open();

@@ -69,7 +69,10 @@ export interface EngineHome {
    * they cannot be opened.
    */
   files(): Promise<EngineFiles>;
-  /** Makes room, durably, for files from another member; there are no others on their way. Rejects with `STATE_CORRUPT` for names that no engine has. */
+  /**
+   * Makes room, durably, for files from another member; there are no others on their way. Rejects with `STATE_CORRUPT` for files that
+   * no engine has, and as making a file does; nothing is on its way then.
+   */
   receive(source: InstallationSource, files: readonly EngineFile[]): Promise<IncomingFiles>;
   /**
    * Removes the files of every engine that was in use before the last adoption; they are closed. Does nothing when there are none.

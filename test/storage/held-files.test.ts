@@ -12,6 +12,7 @@ const during = vi.hoisted(() => ({
   readdir: async (names: string[]): Promise<string[]> => names,
   open: (_path: string): void => {},
   stat: (_path: string): void => {},
+  afterRead: (): void => {},
 }));
 
 vi.mock("node:fs/promises", async (importOriginal) => {
@@ -25,6 +26,13 @@ vi.mock("node:fs/promises", async (importOriginal) => {
       return Reflect.apply(stat, handle, options);
     };
     handle.stat = measured;
+    const read = handle.read.bind(handle);
+    const readThen: typeof handle.read = async (...options: unknown[]) => {
+      const result = await Reflect.apply(read, handle, options);
+      during.afterRead();
+      return result;
+    };
+    handle.read = readThen;
     return handle;
   };
   const readdir = async (path: string) => during.readdir(await original.readdir(path));
@@ -178,6 +186,17 @@ describe.each(engineNames)("files of %s that are held", (engineName) => {
       code: "DIRECTORY_UNUSABLE",
       message: `${path} has files that cannot be opened (EMFILE: too many open files)`,
     });
+    expect(openIn(path)).toEqual([]);
+  });
+
+  test("are not read on when they are let go of within a read", async () => {
+    const { home, path } = await closedHome(engineName);
+    const files = await home.files();
+    const closings: Promise<void>[] = [];
+    during.afterRead = () => closings.push(files.close());
+    await expect(files.read(0, files.totalBytes)).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    await Promise.all(closings);
+    expect(closings).toHaveLength(1);
     expect(openIn(path)).toEqual([]);
   });
 

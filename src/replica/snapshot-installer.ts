@@ -69,9 +69,19 @@ export class SnapshotInstaller {
 
   /** What is to be in memory of the rows; the reason where they are of no use. */
   async #readFirst(installation: Installation): Promise<Prepared | RaftKvError> {
-    const { view, stateMachine } = this.#deps;
     const reason = await installation.complete();
     if (reason !== undefined) return reason;
+    try {
+      return await this.#read(installation);
+    } catch (error) {
+      // The sender's damage came with its files. To stop here would be to stop after every start.
+      if (installation.type === "files" && error instanceof RaftKvError && error.code === "STATE_CORRUPT") return error;
+      throw error;
+    }
+  }
+
+  async #read(installation: Installation): Promise<Prepared> {
+    const { view, stateMachine } = this.#deps;
     const survey = surveyRows(stateMachine, (range) => installation.iterate(range));
     const [state, takeUp] = await Promise.all([view.prepare(installation), survey]);
     return { installation, state, takeUp };

@@ -7,6 +7,7 @@ import type { Installation } from "../../src/storage/installation.ts";
 /** Installs what a test says its rows are. */
 class Installing {
   readonly failures: unknown[] = [];
+  readonly refused: unknown[] = [];
   readonly installer: SnapshotInstaller;
 
   constructor() {
@@ -16,6 +17,7 @@ class Installing {
         survey: () => ({ prefixes: [Uint8Array.of(1)], add() {}, takeUp() {} }),
       } as Partial<StateMachine> as StateMachine,
       guarded: (part) => part(),
+      unusable: (_installation, error) => void this.refused.push(error),
       fail: (error) => void this.failures.push(error),
     };
     this.installer = new SnapshotInstaller(deps as SnapshotInstallerDependencies);
@@ -23,8 +25,13 @@ class Installing {
 }
 
 /** An installation whose rows go away while they are read. */
-function installationCutShort(error: unknown, meanwhile: () => void): Installation {
+function installationCutShort(
+  error: unknown,
+  meanwhile: () => void = () => {},
+  type: Installation["type"] = "files",
+): Installation {
   const installation: Partial<Installation> = {
+    type,
     complete: async () => undefined,
     async *iterate() {
       await new Promise(setImmediate);
@@ -46,7 +53,18 @@ test("a snapshot that is given up while its rows are read stops nothing; any oth
   installer.prepare(installationCutShort(error, () => installer.forget()));
   await settle();
   expect(failures).toEqual([]);
-  installer.prepare(installationCutShort(error, () => {}));
+  installer.prepare(installationCutShort(error));
   await settle();
   expect(failures).toEqual([error]);
+});
+
+test("damage in the files of another member is a reason to do without them; in rows it is this member's own", async () => {
+  const damage = new RaftKvError("STATE_CORRUPT", "a row is damaged");
+  const { installer, failures, refused } = new Installing();
+  installer.prepare(installationCutShort(damage));
+  await settle();
+  expect([failures, refused]).toEqual([[], [damage]]);
+  installer.prepare(installationCutShort(damage, undefined, "rows"));
+  await settle();
+  expect([failures, refused]).toEqual([[damage], [damage]]);
 });

@@ -1,4 +1,5 @@
 import { electionMutations } from "./election-mutations.ts";
+import { fileMutations } from "./file-mutations.ts";
 import { healthMutations } from "./health-mutations.ts";
 import { integrityMutations } from "./integrity-mutations.ts";
 import { leaseMutations } from "./lease-mutations.ts";
@@ -24,4 +25,5 @@ export const mutations: readonly Mutation[] = [
   ...replicaMutations,
   ...healthMutations,
   ...integrityMutations,
+  ...fileMutations,
 ];

@@ -7,7 +7,16 @@ import { type Dice, diceFor } from "./dice.ts";
 import type { World } from "./world.ts";
 
 /** Places at which a process may be made to crash: around every storage call, and wherever it would be heard of. */
-export type CrashPlace = "beforeWrite" | "duringWrite" | "afterWrite" | "files" | "read" | "send" | "opening";
+export type CrashPlace =
+  | "beforeWrite"
+  | "duringWrite"
+  | "afterWrite"
+  | "read"
+  | "send"
+  | "opening"
+  // Around the steps of files that come, and of files that take the place of those in use.
+  | "files"
+  | "adoption";
 
 /** What a process cannot lose by dying: who it is, and how its machine's clock runs. */
 export interface Machine {

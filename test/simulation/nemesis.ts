@@ -222,7 +222,7 @@ export class Nemesis {
   }
 
   #crashAtPoint(member: SimMember, dice: Dice): void {
-    const place = dice.weighted<Exclude<CrashPlace, "files">>({
+    const place = dice.weighted<Exclude<CrashPlace, "files" | "adoption">>({
       beforeWrite: 3,
       duringWrite: 3,
       afterWrite: 4,
@@ -310,7 +310,8 @@ export class Nemesis {
 
   /** At a step of files that take the place of the receiver's own. */
   #crashAtFiles(member: SimMember, dice: Dice): void {
-    member.process?.arm("files", dice.whole(1, 12), () => this.#crash(member, dice));
+    const place = dice.pick(["files", "adoption"] as const);
+    member.process?.arm(place, dice.whole(1, 9), () => this.#crash(member, dice));
   }
 
   #cut(kind: CutKind, dice: Dice, { id }: SimMember): void {

@@ -276,7 +276,7 @@ function drawHomes(seed: number, profile: Profile): HomesPlan {
     alike: kind === "alike",
     damagedShare: dice.pick([0, 0.1, 0.4]),
     unreadableShare: dice.pick([0, 0.02, 0.1]),
-    crashShare: kind === "none" ? 0 : dice.pick([0, 0.1, 0.4]),
+    crashShare: kind === "none" ? 0 : dice.pick(profile === "wipes" ? [0.2, 0.5] : [0, 0.1, 0.4]),
     snapshot: kind === "none" ? {} : { chunkBytes, bytesPerSecondMax },
   };
 }

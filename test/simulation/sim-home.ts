@@ -1,8 +1,11 @@
+import { createKvStateMachine } from "../../src/kv/kv-state-machine.ts";
 import { RaftKvError } from "../../src/lib/errors.ts";
+import { readBase } from "../../src/storage/base-row.ts";
+import { unwrapRow } from "../../src/storage/checksummed-row.ts";
 import type { EngineFile, EngineFiles, EngineHome, IncomingFiles } from "../../src/storage/engine-home.ts";
 import type { InstallationSource } from "../../src/storage/installation.ts";
 import type { MemoryRows } from "../../src/storage/memory-engine.ts";
-import { generationOf } from "../../src/storage/row-keys.ts";
+import { firstGeneration, generationOf, metaKeys, stateKeyOf } from "../../src/storage/row-keys.ts";
 import type { Row, StorageEngine } from "../../src/storage/storage-engine.ts";
 import { UseGuard } from "../../src/storage/use-guard.ts";
 import { decodeRows, encodeRows } from "../storage/memory-home.ts";
@@ -10,7 +13,7 @@ import { check } from "./broken-rule.ts";
 import type { Situation } from "./coverage.ts";
 import { land, never, readDelay } from "./disk-call.ts";
 import { hashBytes } from "./hash-bytes.ts";
-import type { MemberProcess } from "./member-process.ts";
+import type { CrashPlace, MemberProcess } from "./member-process.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import { openSimEngine } from "./sim-engine.ts";
 import type { World } from "./world.ts";
@@ -21,7 +24,10 @@ import type { World } from "./world.ts";
 //       |         |              |              |
 //       '---------'--------------'--------------'-> remove
 
-/** Damage that files come with: to the bytes of one, which opening them shows, or to a row in them, which only reading it does. */
+/**
+ * Damage that files come with: to the bytes of one, which opening them shows, or to a row in them that is read before they are adopted.
+ * An engine of which tables may be damaged and open all the same is not simulated (docs/storage.md tells what is done about that).
+ */
 type FileDamage = "bytes" | "row";
 
 /** Files of another member's engine, as far as a disk has them. */
@@ -201,15 +207,22 @@ class SimHome implements EngineHome {
       at += size;
     }
     const rows = decodeRows(Buffer.concat(parts));
+    // What is damaged on the sender's disk its engine's own checksums show.
+    for (const [key, value] of rows.snapshot()) if (generationOf(key) !== undefined) unwrapRow(key, value, "state row");
     if (damage === "row") this.#damageRow(rows);
     return rows;
   }
 
   #damageRow(rows: MemoryRows): void {
     const dice = this.#disk.homeDice;
-    const stateRows = rows.snapshot().filter(([key, value]) => generationOf(key) !== undefined && value.length > 0);
-    if (stateRows.length === 0) return;
-    const [key, found] = dice.pick(stateRows);
+    const machine = createKvStateMachine();
+    const prefixes = [machine.indexPrefix, ...machine.survey().prefixes].map(([first]) => first);
+    const generation = readGeneration(rows);
+    const readFirst = rows.snapshot().filter(([key, value]) => {
+      return generationOf(key) === generation && prefixes.includes(stateKeyOf(key)[0]) && value.length > 0;
+    });
+    if (readFirst.length === 0) return;
+    const [key, found] = dice.pick(readFirst);
     const value = Buffer.from(found);
     flip(value, dice.whole(0, value.length - 1), dice.whole(0, 7));
     rows.apply({ type: "put", key, value });
@@ -226,13 +239,13 @@ class SimHome implements EngineHome {
     const write = { land: landed, tear, onCut: () => this.#saw(cut) };
     const landing = land(this.#world, this.#disk, this.#process, write);
     // Of a write that is under way the disk decides what is there.
-    this.#process.pass("files");
+    this.#process.pass(placeOf(cut));
     return landing;
   }
 
   /** Goes on if the process does. */
   async #pass(cut: Situation): Promise<void> {
-    if (this.#process.pass("files")) return;
+    if (this.#process.pass(placeOf(cut))) return;
     this.#saw(cut);
     await never();
   }
@@ -240,6 +253,18 @@ class SimHome implements EngineHome {
   #saw(situation: Situation): void {
     this.#world.coverage.saw(situation);
   }
+}
+
+/** Where a process may be made to crash that is seen to be cut off so. */
+function placeOf(cut: Situation): CrashPlace {
+  const isAdoption = cut === "crashedAtOpen" || cut === "crashedAtAdopt" || cut === "crashedAtRemoveFormer";
+  return isAdoption ? "adoption" : "files";
+}
+
+/** Where the state in use stands. */
+function readGeneration(rows: MemoryRows): number {
+  const base = rows.get(metaKeys.base);
+  return base === undefined ? firstGeneration : readBase(base).generation;
 }
 
 function totalOf(files: readonly EngineFile[]): number {

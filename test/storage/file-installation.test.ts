@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { FilesInstallation, InstallationSource } from "../../src/storage/installation.ts";
 import type { MemberStore, StateFiles } from "../../src/storage/member-store.ts";
 import { metaKeys, stateKey } from "../../src/storage/row-keys.ts";
+import type { StorageEngine } from "../../src/storage/storage-engine.ts";
 import { MemoryDirectory, openMemoryHome } from "./memory-home.ts";
 import { fill, keyOf, rowsOf, snapshotRows, sourceAt, stateOf, text } from "./snapshot-fixture.ts";
 import { batch, command, commands, MemoryWatermarkFile, openOver, plainEntry, put, term } from "./store-fixture.ts";
@@ -156,19 +157,30 @@ describe("installing a snapshot in files", () => {
   test("removals that waited take nothing of the new state, though its rows stand where the old ones did", async () => {
     const files = await filesOf(await sender());
     const member = new Member();
-    const store = await member.open();
+    const opened = openMemoryHome(member.directory);
+    let removed: () => void = nothing;
+    const removal = new Promise<void>((resolve) => {
+      removed = resolve;
+    });
+    const engine: StorageEngine = { ...opened.engine, clear: () => removal };
+    const store = await openOver(member.directory.rows, { ...opened, engine, memberId: member.memberId });
     await fill(store, 5, 3);
-    // The rows in use go to generation 1; those of generation 0, where the sender has its own, become garbage.
+    // What waits for the removal of generation 1 are the rows of generation 0, where the sender has its own.
+    const givenUp = await store.beginInstallation(sourceAt(10, 1));
+    await givenUp.addRows(rowsOf(1, 5));
+    await givenUp.abandon();
     const rows = await store.beginInstallation(sourceAt(10, 1));
     await rows.addRows(rowsOf(1, 5));
     await rows.finish(nothing);
     await install(store, files);
+    removed();
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(await stateOf(store)).toEqual(sent);
-    expect(member.directory.rows.get(stateKey(1, Buffer.from(keyOf(1))))).toBeUndefined();
+    expect(member.directory.rows.get(stateKey(2, Buffer.from(keyOf(1))))).toBeUndefined();
     const next = await store.beginInstallation(sourceAt(60, 1));
     await next.addRows(rowsOf(1, 2));
     expect(await stateOf(store)).toEqual(sent);
+    await store.close();
   });
 
   test("whoever reads the old state goes on; its files go when nobody does, and others are not taken before", async () => {

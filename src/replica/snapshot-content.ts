@@ -116,7 +116,7 @@ export class FilesContent implements SnapshotContent {
 
   async next({ snapshotId, offset, bytesMax }: SnapshotChunkRequest): Promise<PartRead<FilesPart>> {
     const { totalBytes } = this.#files;
-    if (offset > totalBytes) throw new Error(`byte ${offset} of ${totalBytes} was asked for`);
+    if (offset > totalBytes) throw new RaftKvError("SNAPSHOT_GONE", `byte ${offset} of ${totalBytes} was asked for`);
     const data = await this.#read(offset, Math.max(1, bytesMax));
     const files = snapshotId === null ? this.#files.files : [];
     return { part: { type: "files", files, data }, bytes: data.length, done: offset + data.length === totalBytes };

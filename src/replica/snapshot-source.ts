@@ -8,7 +8,7 @@ import type { SnapshotChunk, SnapshotChunkRequest } from "../transport/snapshot-
 import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts";
 import type { ReplicaOptions } from "./replica-options.ts";
 import type { Runtime } from "./runtime.ts";
-import { FilesContent, gone, RowsContent, type SnapshotContent } from "./snapshot-content.ts";
+import { FilesContent, gone, type PartRead, RowsContent, type SnapshotContent } from "./snapshot-content.ts";
 import { openStateAt, type StateAtDependencies } from "./state-at.ts";
 
 /** What sending needs. */
@@ -56,6 +56,8 @@ const nothing: readonly SnapshotSent[] = [];
 export class SnapshotSource {
   readonly #deps: SnapshotSourceDependencies;
   readonly #open = new Map<string, OpenSnapshot>();
+  /** Files could not be read: until the next start, rows are sent, which this member reads itself. */
+  #filesFailed = false;
   #closed = false;
 
   constructor(deps: SnapshotSourceDependencies) {
@@ -87,7 +89,7 @@ export class SnapshotSource {
     const { snapshotId } = request;
     const snapshot = snapshotId === null ? await this.#begin(from, request) : this.#find(snapshotId);
     snapshot.lastUsedMs = this.#deps.runtime.now();
-    const { part, bytes, done } = await snapshot.content.next(request);
+    const { part, bytes, done } = await this.#next(snapshot, request);
     snapshot.sentBytes += bytes;
     snapshot.lastUsedMs = this.#deps.runtime.now();
     this.#deps.metrics.snapshotSentBytes(bytes);
@@ -161,7 +163,7 @@ export class SnapshotSource {
   /** The files, where whoever asks has the same engine; otherwise, and where they cannot be opened, rows will do. */
   async #openFiles({ engine }: SnapshotChunkRequest): Promise<FilesContent | undefined> {
     const { node, store, logger, isInstalling, fail } = this.#deps;
-    if (engine === null || engine !== store.givesFilesOf) return undefined;
+    if (this.#filesFailed || engine === null || engine !== store.givesFilesOf) return undefined;
     let opened: StateFiles | undefined;
     try {
       opened = await store.openFiles();
@@ -175,6 +177,20 @@ export class SnapshotSource {
       return new FilesContent(node.logBaseAt(appliedIndex), files);
     files.close().catch(fail);
     return undefined;
+  }
+
+  async #next(snapshot: OpenSnapshot, request: SnapshotChunkRequest): Promise<PartRead> {
+    const { id, content } = snapshot;
+    try {
+      return await content.next(request);
+    } catch (error) {
+      const isOpen = this.#open.get(id) === snapshot;
+      if (!isOpen || !(content instanceof FilesContent) || error instanceof RaftKvError) throw error;
+      this.#deps.logger.warn({ error }, "the files of the storage engine cannot be read; snapshots are sent in rows");
+      this.#filesFailed = true;
+      this.#close(snapshot, "abandoned");
+      throw gone(id);
+    }
   }
 
   #find(id: string): OpenSnapshot {

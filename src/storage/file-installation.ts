@@ -185,7 +185,7 @@ export class FileInstallation implements FilesInstallation, InstallationControl 
       this.#next = { engine, ...(await this.#check(engine)) };
     } catch (error) {
       if (engine !== undefined) await closeGivenUp(engine);
-      if (error instanceof RaftKvError) return error;
+      if (error instanceof RaftKvError && error.code !== "WRITE_FAILED") return error;
       throw this.#state.guard.fail(error);
     }
     const { engine: opened } = this.#next;

@@ -52,6 +52,7 @@ function openSource(): SnapshotSource {
   });
 }
 
+const gone = { code: "SNAPSHOT_GONE" };
 const inFiles = firstChunk({ engine: "memory", bytesMax: 100 });
 
 describe("a source of snapshots whose engine has files", () => {
@@ -105,7 +106,7 @@ describe("a source of snapshots whose engine has files", () => {
     installing = false;
     const late = source.serve("f", inFiles);
     source.close();
-    await expect(late).rejects.toMatchObject({ code: "SNAPSHOT_GONE" });
+    await expect(late).rejects.toMatchObject(gone);
     expect(source.sending).toEqual([]);
   });
 

@@ -21,7 +21,7 @@ const lockNameLength = 107;
  * first, so that another process may come in. This lock comes first, so that there is no second open. It is a name in
  * the abstract socket space, which the kernel frees with the process and which no file stands for; the name is the identity
  * of the directory, not its path. The name space is one of the network name space: a process in another container is kept
- * out by LevelDB's lock, which its open cannot make us lose.
+ * out by the engine's lock, which its open cannot make us lose, and which `settleEngines` takes before it moves anything.
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const name = await lockName(directory);
@@ -50,6 +50,7 @@ function lockInProcess(directory: string, name: string): () => Promise<void> {
   return async () => void heldHere.delete(name);
 }
 
-function locked(directory: string): RaftKvError {
+/** What a directory that somebody else has is answered with. */
+export function locked(directory: string): RaftKvError {
   return new RaftKvError("DIRECTORY_LOCKED", `${directory} is in use by another raftkv process, or twice by this one`);
 }

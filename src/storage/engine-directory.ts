@@ -13,7 +13,8 @@ export const engineNames = ["classic-level", "rocksdb"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 const prefix = "engine-";
-const unfinishedSuffix = ".unfinished";
+/** What the name of a directory ends with that no engine is to be opened in. */
+export const unfinishedSuffix = ".unfinished";
 const numberedName = new RegExp(`^${prefix}(${engineNames.join("|")})\\.([1-9]\\d{0,8})$`);
 
 /** Where an engine keeps its files within a data directory. */

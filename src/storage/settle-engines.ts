@@ -7,6 +7,7 @@
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { syncDirectory } from "./data-directory.ts";
+import { locked } from "./directory-lock.ts";
 import {
   type EngineName,
   engineDirectory,
@@ -15,17 +16,26 @@ import {
   numberedEngines,
   removeEngineDirectory,
   removeUnfinished,
+  unfinishedSuffix,
 } from "./engine-directory.ts";
+import { isLockPlace, whileUnused } from "./engine-lock.ts";
 import { besideFiles, readDescription } from "./incoming-description.ts";
 import { systemCode } from "./system-code.ts";
 
 /**
  * Gives every engine that was adopted its name, in place of the one before, and removes what was cut short or given up; of
  * files that were on their way the newest stay, under their number. Cut short anywhere, another run ends it. The caller holds
- * the lock, and no engine is open.
+ * the lock, and has no engine open. Rejects with `DIRECTORY_LOCKED`, and has done nothing then, when a
+ * process that this lock does not keep out has one open.
  */
 export async function settleEngines(directory: string): Promise<void> {
-  for (const name of engineNames) await settleEngine(directory, name);
+  if (!(await isAnythingLeft(directory))) return;
+  const inUse = await enginesInUse(directory);
+  await whileUnused(directory, inUse, async () => {
+    const now = await enginesInUse(directory);
+    if (now.join() !== inUse.join()) throw locked(directory);
+    for (const name of engineNames) await settleEngine(directory, name);
+  });
 }
 
 /** Removes what was on its way to an engine. After {@link settleEngines}, under the same lock. */
@@ -33,6 +43,28 @@ export async function removeIncoming(directory: string, name: EngineName): Promi
   for (const number of await numberedEngines(directory, name)) {
     await removeEngineDirectory(numberedDirectory(directory, name, number));
   }
+}
+
+async function isAnythingLeft(directory: string): Promise<boolean> {
+  const names = await readdir(directory);
+  if (names.some((name) => name.endsWith(unfinishedSuffix) || isLockPlace(name))) return true;
+  for (const name of engineNames) {
+    if ((await numberedEngines(directory, name)).length > 0) return true;
+    if ((await besideFilesIn(engineDirectory(directory, name))).length > 0) return true;
+  }
+  return false;
+}
+
+/** Paths of the engines that are those of the directory; none that only has files on their way. */
+async function enginesInUse(directory: string): Promise<string[]> {
+  const names = await readdir(directory);
+  const paths: string[] = [];
+  for (const name of engineNames) {
+    const adopted = await lastAdopted(directory, name);
+    if (adopted !== undefined) paths.push(numberedDirectory(directory, name, adopted));
+    else if (names.includes(`engine-${name}`)) paths.push(engineDirectory(directory, name));
+  }
+  return paths;
 }
 
 async function settleEngine(directory: string, name: EngineName): Promise<void> {
@@ -65,9 +97,13 @@ async function giveName(directory: string, name: EngineName, adopted: number): P
   await syncDirectory(directory);
 }
 
-async function removeBesideFiles(path: string): Promise<void> {
+async function besideFilesIn(path: string): Promise<string[]> {
   const beside = Object.values(besideFiles).flatMap((name) => [name, `${name}.new`]);
-  const found = (await namesIn(path)).filter((name) => beside.includes(name));
+  return (await namesIn(path)).filter((name) => beside.includes(name));
+}
+
+async function removeBesideFiles(path: string): Promise<void> {
+  const found = await besideFilesIn(path);
   for (const name of found) await rm(join(path, name));
   if (found.length > 0) await syncDirectory(path);
 }

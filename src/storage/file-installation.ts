@@ -124,17 +124,16 @@ export class FileInstallation implements FilesInstallation, InstallationControl 
   async release(): Promise<void> {
     this.#ended = true;
     await this.#writing;
-    if (!this.#finishing) await this.#next?.engine.close();
+    // A removal that fails has told the guard.
+    await this.#retiring?.catch(() => {});
+    await this.#next?.engine.close();
   }
 
   async #remove(): Promise<void> {
     await this.#writing;
-    const incoming = this.#incoming;
-    const next = this.#next;
-    this.#next = undefined;
     await this.#guarded(async () => {
-      await next?.engine.close();
-      await incoming?.remove();
+      await this.#next?.engine.close();
+      await this.#incoming?.remove();
     });
   }
 

@@ -1,3 +1,5 @@
+import { mkdir, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { checkStore } from "../../src/storage/check-store.ts";
 import { type EngineName, engineNames } from "../../src/storage/engine-directory.ts";
@@ -91,6 +93,39 @@ describe.each(engineNames)("installing files of %s in a directory", (engineName)
     store = await openIn(directory, { engineName });
     expect(store.identity).toEqual(identity);
     expect(await stateOf(store)).toHaveLength(80);
+  });
+
+  test("lets go of the engine over the files, whatever a close comes between", { timeout: 60_000 }, async () => {
+    const files = await filesOf(await sender(engineName));
+    const directory = await newDirectory();
+    let store = await openIn(directory, { engineName });
+    await fill(store, 5, 3);
+    await receive(await store.beginFileInstallation(sourceAt(40, 1), files.files.files), files);
+    const reopen = async (): Promise<void> => {
+      await store.close().catch(nothing);
+      store = await openIn(directory, { engineName });
+    };
+
+    const givenUp = inFiles(store);
+    const cutShort = Promise.allSettled([givenUp.complete(), givenUp.abandon()]);
+    await reopen();
+    await cutShort;
+    expect(await inFiles(store).complete()).toBeUndefined();
+
+    // In the way of the marker.
+    const inTheWay = join(directory, `engine-${engineName}.1`, "adopted.new");
+    await mkdir(inTheWay);
+    await expect(inFiles(store).finish(nothing)).rejects.toMatchObject({ code: "WRITE_FAILED" });
+    await store.close().catch(nothing);
+    await rmdir(inTheWay);
+    await reopen();
+    expect(await inFiles(store).complete()).toBeUndefined();
+
+    const removed = inFiles(store).abandon();
+    await new Promise(setImmediate);
+    await store.close();
+    expect(await namesIn(directory)).toEqual([`engine-${engineName}`]);
+    await removed;
   });
 });
 

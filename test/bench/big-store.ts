@@ -40,7 +40,7 @@ export interface RestartFigures {
 
 /** How a follower came from nothing to everything. */
 export interface CatchUpFigures {
-  /** Bytes of rows that it fetched. */
+  /** Bytes of rows or files that it fetched. */
   readonly bytes: number;
   readonly transferMs: number;
   readonly caughtUpMs: number;

@@ -18,6 +18,7 @@ import {
   bytesOf,
   chunkBytesOf,
   figuresOf,
+  mismatchOf,
   newTransfer,
   type SnapshotReceived,
   type Transfer,
@@ -199,12 +200,9 @@ export class SnapshotFetcher {
   #answered(transfer: Transfer, chunk: SnapshotChunk): void {
     if (transfer !== this.#transfer) return;
     const { part } = chunk;
-    const standing = transfer.installation?.source.base.index ?? chunk.base.index;
-    const { form = part.type } = transfer;
-    if (chunk.base.index !== standing || part.type !== form) {
-      // Parts of two states must never come together, whatever went wrong over there.
-      const what = `${part.type} at ${chunk.base.index}, not ${form} at ${standing}`;
-      this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", what));
+    const mismatch = mismatchOf(transfer, chunk);
+    if (mismatch !== undefined) {
+      this.#refused(transfer, new RaftKvError("SNAPSHOT_GONE", mismatch));
       return;
     }
     const bytes = bytesOf(part);
@@ -216,7 +214,7 @@ export class SnapshotFetcher {
     this.#forgetFailures();
     transfer.asking = false;
     transfer.snapshotId = chunk.snapshotId;
-    transfer.form = form;
+    transfer.form = part.type;
     // A copy, because the row is a view of the whole answer.
     if (part.type === "rows") transfer.after = part.rows.at(-1)?.[0].slice() ?? transfer.after;
     else transfer.offset += bytes;

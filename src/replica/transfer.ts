@@ -56,6 +56,16 @@ export function addPart(installation: Installation, part: SnapshotChunk["part"])
   return installation.addBytes(part.data);
 }
 
+/** How a part differs from those before it: parts of two states must never come together, whatever went wrong over there. */
+export function mismatchOf(transfer: Transfer, { base, part, totalBytes }: SnapshotChunk): string | undefined {
+  const { installation, form = part.type } = transfer;
+  const standing = installation?.source.base.index ?? base.index;
+  if (base.index !== standing || part.type !== form) return `${part.type} at ${base.index}, not ${form} at ${standing}`;
+  if (part.type === "rows" || transfer.form === undefined) return undefined;
+  const dueBytes = installation?.type === "files" ? installation.totalBytes : transfer.totalBytes;
+  return totalBytes === dueBytes ? undefined : `files that come to ${totalBytes} bytes, not ${dueBytes}`;
+}
+
 /** Bytes of rows or files in a part. */
 export function bytesOf(part: SnapshotChunk["part"]): number {
   if (part.type === "files") return part.data.length;

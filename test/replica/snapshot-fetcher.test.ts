@@ -531,6 +531,21 @@ describe("files of an engine", () => {
     expect([third.asked.length, third.prepared.length]).toEqual([0, 1]);
   });
 
+  test("that are to come to another size than was said are asked for anew", async () => {
+    for (const totalBytes of [600, 900]) {
+      directory = new MemoryDirectory();
+      member = await reopened();
+      member.fetcher.announced(announcement);
+      member.take().answer(filesChunk(0, 300));
+      await member.pass();
+      member.take().answer(filesChunk(300, totalBytes, { totalBytes, done: true }));
+      await member.pass();
+      await member.pass(300);
+      expect([member.failures, member.prepared]).toEqual([[], []]);
+      expect(member.take()).toMatchObject({ snapshotId: null, offset: 0 });
+    }
+  });
+
   test("and rows never come together", async () => {
     member.fetcher.announced(announcement);
     member.take().answer(filesChunk(0, 300));

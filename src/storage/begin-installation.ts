@@ -48,6 +48,10 @@ function checkMayBegin({ installation }: StoreState): void {
 async function takePlace(state: StoreState, installation: StoreInstallation): Promise<void> {
   const { installation: former } = state;
   state.installation = installation;
-  await installation.begin(former);
-  former?.sweep();
+  try {
+    await installation.begin(former);
+  } finally {
+    // Also where files are refused: the one before has ended by then.
+    if (!state.guard.failed) former?.sweep();
+  }
 }

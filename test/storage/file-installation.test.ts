@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { RaftKvError } from "../../src/lib/errors.ts";
 import type { FilesInstallation, InstallationSource } from "../../src/storage/installation.ts";
 import type { MemberStore, StateFiles } from "../../src/storage/member-store.ts";
 import { metaKeys, stateKey } from "../../src/storage/row-keys.ts";
@@ -247,6 +248,24 @@ describe("files of a snapshot that are of no use", () => {
       expect(await stateOf(store)).toHaveLength(3);
     }
   });
+});
+
+test("files that no engine has leave no rows of the installation whose place they were to take", async () => {
+  const files = await filesOf(await sender());
+  const member = new Member();
+  const store = await member.open();
+  await fill(store, 5, 3);
+  const rows = await store.beginInstallation(sourceAt(60, 1));
+  await rows.addRows(rowsOf(1, 5));
+  const ofRows = stateKey(1, Buffer.from(keyOf(1)));
+  expect(member.directory.rows.get(ofRows)).toBeDefined();
+  member.directory.before = (step) => {
+    if (step === "receive") throw new RaftKvError("STATE_CORRUPT", "no file of an engine is called so");
+  };
+  await expect(begin(store, files, sourceAt(70, 1))).rejects.toMatchObject({ code: "STATE_CORRUPT" });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(store.installation).toBeUndefined();
+  expect(member.directory.rows.get(ofRows)).toBeUndefined();
 });
 
 test("whoever reads the rows of files that are given up is told that they are closed", async () => {

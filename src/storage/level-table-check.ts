@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
 import { ByteCursor } from "./byte-cursor.ts";
@@ -25,11 +25,14 @@ const uncompressed = 0;
 export async function checkLevelTables(directory: string): Promise<void> {
   const names = (await liveLevelTables(directory)).map((number) => `${String(number).padStart(6, "0")}.ldb`);
   const paths = names.map((name) => join(directory, name));
-  let reading = readTable(paths[0]);
+  // Two for all tables: V8 collects all garbage again and again where each comes in memory of its own.
+  const buffers = [new TableBuffer(), new TableBuffer()];
+  const read = async (at: number): Promise<Buffer | Error> => (await buffers[at % 2]?.read(paths[at])) ?? none;
+  let reading = read(0);
   for (const [at, path] of paths.entries()) {
     const table = await reading;
     // Read while the one before it is checked.
-    reading = readTable(paths[at + 1]);
+    reading = read(at + 1);
     try {
       if (table instanceof Error) throw table;
       checkTable(table);
@@ -42,13 +45,35 @@ export async function checkLevelTables(directory: string): Promise<void> {
   }
 }
 
-/** A table as it is, or why it cannot be read; never rejects, because nobody may be waiting for it any more. */
-async function readTable(path: string | undefined): Promise<Buffer | Error> {
-  if (path === undefined) return Buffer.alloc(0);
-  try {
-    return await readFile(path);
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+const none = Buffer.alloc(0);
+
+/** Memory that tables are read into, one after another. */
+class TableBuffer {
+  #bytes = none;
+
+  /** A table as it is, or why it cannot be read; never rejects, because nobody may be waiting for it any more. Good until the next read. */
+  async read(path: string | undefined): Promise<Buffer | Error> {
+    if (path === undefined) return none;
+    try {
+      const handle = await open(path, "r");
+      try {
+        return await this.#readAll(handle);
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  async #readAll(handle: FileHandle): Promise<Buffer> {
+    const { size } = await handle.stat();
+    if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    for (let bytesRead = -1; filled < size && bytesRead !== 0; filled += bytesRead) {
+      ({ bytesRead } = await handle.read(this.#bytes, filled, size - filled, filled));
+    }
+    return this.#bytes.subarray(0, filled);
   }
 }
 

@@ -7,6 +7,7 @@ import { damaged } from "./damaged.ts";
 import { unusable } from "./data-directory.ts";
 import type { EngineName } from "./engine-directory.ts";
 import type { EngineFile, EngineFiles } from "./engine-home.ts";
+import { freeDescriptors } from "./free-descriptors.ts";
 import { tablesInManifest } from "./level-manifest.ts";
 import { systemCode } from "./system-code.ts";
 import { UseGuard } from "./use-guard.ts";
@@ -17,6 +18,12 @@ const pauseMs = 10;
 
 /** Tables that are opened at once. */
 const openingMax = 64;
+
+/**
+ * Descriptors that are left to everybody else: about as many as an engine may have of its own tables, and some for connections. An
+ * engine that gets none for a new table fails a write, and that stops the member.
+ */
+const spareDescriptors = 1_200;
 
 /** A file with what its bytes are read from. */
 interface HeldFile extends EngineFile {
@@ -32,7 +39,7 @@ interface HeldFile extends EngineFile {
  * at any time before it grew again, make a database. A log is complete once there is a later one: the newest is measured
  * first, so that no change is there without those before it.
  *
- * Rejects with `DIRECTORY_UNUSABLE` when the manifest changed all the time, or a file cannot be opened; with `STATE_CORRUPT` when
+ * Rejects with `DIRECTORY_UNUSABLE` when the manifest changed all the time, a file cannot be opened, or too few more could be; with `STATE_CORRUPT` when
  * `CURRENT` or the manifest make no sense.
  */
 export async function holdEngineFiles(directory: string, engineName: EngineName): Promise<EngineFiles> {
@@ -71,6 +78,7 @@ class FileHolder {
     const manifest = await this.#holdManifest(current);
     if (manifest === undefined) return undefined;
     const names = await readdir(this.#directory);
+    await this.#checkDescriptors(names.length - this.#open.size);
     const logs = await this.#holdAll(numbered(names, /^(\d+)\.log$/).reverse());
     const tables = await this.#holdTogether(await this.#tables(names, manifest));
     const again = await readFile(join(this.#directory, "CURRENT"));
@@ -82,6 +90,13 @@ class FileHolder {
 
   async close(): Promise<void> {
     await this.#closeBut(new Set());
+  }
+
+  async #checkDescriptors(wanted: number): Promise<void> {
+    const free = (await freeDescriptors()) ?? Number.POSITIVE_INFINITY;
+    if (free >= wanted + spareDescriptors) return;
+    const what = `${wanted} files to hold, and this process may open ${free} more, of which ${spareDescriptors} have to stay free`;
+    throw new RaftKvError("DIRECTORY_UNUSABLE", `${this.#directory} has ${what}`);
   }
 
   async #holdManifest(current: Buffer): Promise<(HeldFile & { readonly content: FileHandle }) | undefined> {

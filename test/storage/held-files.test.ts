@@ -35,7 +35,10 @@ vi.mock("node:fs/promises", async (importOriginal) => {
     handle.read = readThen;
     return handle;
   };
-  const readdir = async (path: string) => during.readdir(await original.readdir(path));
+  const readdir = async (path: string) => {
+    const names = await original.readdir(path);
+    return path.startsWith("/proc/") ? names : during.readdir(names);
+  };
   return { ...original, open, readdir };
 });
 

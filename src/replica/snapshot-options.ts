@@ -14,6 +14,11 @@ export interface SnapshotOptions {
   readonly retryMaxMs: number;
   /** How long rows are fetched without a leader that says so, milliseconds. Default 60,000. */
   readonly announcedMs: number;
+  /**
+   * Files of the engine are sent where they come to at most so many times the bytes of the rows: with more, such as the engine's log
+   * beside a small state, rows are less work. Default 3.
+   */
+  readonly filesToRowsMax: number;
   /** Bytes that the disk has to have left when all of a snapshot is there; it is not fetched before. Default 0. */
   readonly spareBytes: number;
 }
@@ -27,5 +32,6 @@ export const defaultSnapshotOptions: SnapshotOptions = {
   retryMinMs: 100,
   retryMaxMs: 5_000,
   announcedMs: 60_000,
+  filesToRowsMax: 3,
   spareBytes: 0,
 };

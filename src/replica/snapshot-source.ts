@@ -3,6 +3,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { MemberId } from "../raft/configuration.ts";
 import type { Index } from "../raft/entry.ts";
 import { type Random, randomId } from "../raft/random.ts";
+import type { EngineFiles } from "../storage/engine-home.ts";
 import type { StateFiles } from "../storage/member-store.ts";
 import type { SnapshotChunk, SnapshotChunkRequest } from "../transport/snapshot-transfer.ts";
 import type { ReplicaMetrics, SnapshotMetricResult } from "./replica-metrics.ts";
@@ -173,10 +174,16 @@ export class SnapshotSource {
     if (opened === undefined) return undefined;
     const { appliedIndex, files } = opened;
     // What the core knows of the log follows the store's turn, and may have come to lie behind the state.
-    if (!isInstalling() && appliedIndex >= node.firstIndex - 1)
-      return new FilesContent(node.logBaseAt(appliedIndex), files);
+    const isKnown = !isInstalling() && appliedIndex >= node.firstIndex - 1;
+    if (isKnown && this.#isWorthIt(files)) return new FilesContent(node.logBaseAt(appliedIndex), files);
     files.close().catch(fail);
     return undefined;
+  }
+
+  #isWorthIt({ totalBytes }: EngineFiles): boolean {
+    const { options, stateBytes } = this.#deps;
+    const rowBytes = stateBytes();
+    return rowBytes === 0 || totalBytes <= options.snapshot.filesToRowsMax * rowBytes;
   }
 
   async #next(snapshot: OpenSnapshot, request: SnapshotChunkRequest): Promise<PartRead> {

@@ -63,7 +63,7 @@ export class KvCluster extends ReplicaCluster {
         raft: { ...defaultRaftOptions, electionTimeoutMs: 250, heartbeatIntervalMs: 20 },
         waitingRowsMs: 5,
         compaction: { ...defaultCompactionOptions, ...smallLog, ...compaction },
-        snapshot: { ...defaultSnapshotOptions, retryMinMs: 5, ...snapshot },
+        snapshot: { ...defaultSnapshotOptions, retryMinMs: 5, filesToRowsMax: 100, ...snapshot },
         ...replica,
       },
     });

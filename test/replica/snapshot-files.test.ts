@@ -18,13 +18,14 @@ let store: MemberStore;
 let warnings: string[];
 let failures: unknown[];
 let firstIndex: number;
+let stateBytes: number;
 let installing: boolean;
 
 beforeEach(async () => {
   directory = new MemoryDirectory();
   store = await openOver(directory.rows, openMemoryHome(directory));
   await fill(store, 12, 10);
-  [warnings, failures, firstIndex, installing] = [[], [], 1, false];
+  [warnings, failures, firstIndex, stateBytes, installing] = [[], [], 1, 4321, false];
 });
 
 function openSource(): SnapshotSource {
@@ -47,7 +48,7 @@ function openSource(): SnapshotSource {
     logger: { ...silentLogger, warn: (_fields, message) => void warnings.push(message) },
     isInstalling: () => installing,
     isDiverged: () => false,
-    stateBytes: () => 4321,
+    stateBytes: () => stateBytes,
     fail: (error) => void failures.push(error),
   });
 }
@@ -88,6 +89,20 @@ describe("a source of snapshots whose engine has files", () => {
     expect(warnings).toEqual(["the files of the storage engine cannot be opened for a snapshot; it is sent in rows"]);
     expect(failures).toEqual([]);
     await store.write({ entries: [], stateChanges: [], appliedIndex: 11 });
+  });
+
+  test("gives rows where the files come to more than three times as much", async () => {
+    const source = openSource();
+    const { totalBytes } = await source.serve("f", inFiles);
+    for (const [bytes, form] of [
+      [Math.ceil(totalBytes / 3), "files"],
+      [Math.ceil(totalBytes / 3) - 1, "rows"],
+      [0, "files"],
+    ] as const) {
+      stateBytes = bytes;
+      expect((await source.serve("f", inFiles)).part.type).toBe(form);
+    }
+    expect(warnings).toEqual([]);
   });
 
   test("gives none of a state that the core's log lies beyond", async () => {

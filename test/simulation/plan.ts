@@ -261,6 +261,8 @@ function drawSnapshot(dice: Dice, electionTimeoutMs: number): SnapshotOptions {
     retryMinMs: dice.whole(1, 30),
     retryMaxMs: dice.whole(30, 200),
     announcedMs: dice.real(2, 30) * electionTimeoutMs,
+    // The states of the simulator are small beside their logs.
+    filesToRowsMax: Number.MAX_VALUE,
     spareBytes: 0,
   };
 }

@@ -31,8 +31,8 @@ export interface IncomingFiles {
   /** What is to come. */
   readonly files: readonly EngineFile[];
   /**
-   * Bytes that are here. A restart goes on behind the last whole file, of which a power cut may take some as long as not all are
-   * here; from then on all are durable.
+   * Bytes that are here. A restart goes on behind them; of those that came last a power cut may take some as long as not all are
+   * here, and from then on all are durable.
    */
   readonly bytes: number;
   /** Bytes of all files. */

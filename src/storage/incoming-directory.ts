@@ -1,4 +1,4 @@
-import { open, readdir, rename, stat } from "node:fs/promises";
+import { open, readdir, rename, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../lib/assert.ts";
 import { createFile, syncDirectory } from "./data-directory.ts";
@@ -21,10 +21,29 @@ export interface IncomingPlace {
 /** The files that are on their way into a directory, which holds their description. Nothing is open between two calls. */
 export async function openIncoming(place: IncomingPlace, description: IncomingDescription): Promise<IncomingFiles> {
   const { files } = description;
-  const received = (await readdir(place.path)).includes(besideFiles.received);
+  const names = await readdir(place.path);
+  const received = names.includes(besideFiles.received);
   // An engine that was opened here may have removed any of them.
   const whole = received ? files.length : await countWhole(place.path, files);
-  return new IncomingDirectory(place, description, { whole, received });
+  const growing = received ? undefined : files[whole];
+  const grown = growing === undefined ? 0 : await takeUpGrown(place.path, names, growing.name);
+  return new IncomingDirectory(place, description, { whole, grown, received });
+}
+
+/** Name of a file that is not whole: with the bytes of it that are durable, since a power cut may leave others behind them. */
+function partName(name: string, grown: number): string {
+  return `${name}.${grown}.part`;
+}
+
+/** Bytes of a file that is not whole; the file has no others then. */
+async function takeUpGrown(path: string, names: readonly string[], name: string): Promise<number> {
+  const part = names.find((each) => each.startsWith(`${name}.`) && each.endsWith(".part"));
+  if (part === undefined) return 0;
+  const grown = Number(part.slice(name.length + 1, -".part".length));
+  const size = (await sizeOf(join(path, part))) ?? 0;
+  if (!Number.isSafeInteger(grown) || size < grown) throw new Error(`${part} has ${size} bytes`);
+  await truncate(join(path, part), grown);
+  return grown;
 }
 
 async function countWhole(path: string, files: readonly EngineFile[]): Promise<number> {
@@ -52,7 +71,7 @@ class IncomingDirectory implements IncomingFiles {
   /** Files that are whole; the next is the one that grows. */
   #whole: number;
   /** Bytes of the one that grows. */
-  #grown = 0;
+  #grown: number;
   #bytes: number;
   #received: boolean;
   #opened = false;
@@ -60,7 +79,7 @@ class IncomingDirectory implements IncomingFiles {
   constructor(
     place: IncomingPlace,
     { source, files }: IncomingDescription,
-    { whole, received }: { readonly whole: number; readonly received: boolean },
+    { whole, grown, received }: { readonly whole: number; readonly grown: number; readonly received: boolean },
   ) {
     this.source = source;
     this.files = files;
@@ -68,7 +87,8 @@ class IncomingDirectory implements IncomingFiles {
     this.#place = place;
     this.#guard = new UseGuard(place.path);
     this.#whole = whole;
-    this.#bytes = bytesOf(files.slice(0, whole));
+    this.#grown = grown;
+    this.#bytes = bytesOf(files.slice(0, whole)) + grown;
     this.#received = received;
   }
 
@@ -132,18 +152,18 @@ class IncomingDirectory implements IncomingFiles {
     this.#received = true;
   }
 
-  /** Adds to a file, under another name until it is whole and durable. */
+  /** Adds to a file, durably, under another name until it is whole. */
   async #grow(file: EngineFile, part: Uint8Array): Promise<void> {
-    const path = join(this.#place.path, file.name);
     const grown = this.#grown + part.length;
-    const handle = await open(`${path}.part`, this.#grown === 0 ? "w" : "a", 0o600);
+    const path = join(this.#place.path, partName(file.name, this.#grown));
+    const handle = await open(path, this.#grown === 0 ? "w" : "a", 0o600);
     try {
       await handle.writeFile(part);
-      if (grown === file.size) await handle.sync();
+      await handle.sync();
     } finally {
       await handle.close();
     }
-    if (grown === file.size) await rename(`${path}.part`, path);
+    await rename(path, join(this.#place.path, grown === file.size ? file.name : partName(file.name, grown)));
     this.#whole += grown === file.size ? 1 : 0;
     this.#grown = grown === file.size ? 0 : grown;
     this.#bytes += part.length;

@@ -57,7 +57,7 @@ export interface FilesInstallation extends InstallationBase {
   readonly type: "files";
   /** What {@link FilesInstallation.bytes} come to in the end. */
   readonly totalBytes: number;
-  /** Adds the bytes that follow; no more than are missing. A restart goes on behind the last whole file. One call at a time. */
+  /** Adds the bytes that follow; no more than are missing. They are durable then. One call at a time. */
   addBytes(data: Uint8Array): Promise<void>;
 }
 

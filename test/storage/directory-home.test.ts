@@ -95,7 +95,7 @@ describe.each(engineNames)("the home of %s in a directory", (engineName) => {
     await last.close();
   });
 
-  test("goes on behind the last whole file after a restart, in whatever pieces the bytes come", async () => {
+  test("goes on where it was after a restart, within a file, too, in whatever pieces the bytes come", async () => {
     const { files, content } = await filesOf(engineName);
     const { directory, engine, home } = await homeWith(engineName, 0);
     await engine.close();
@@ -109,15 +109,30 @@ describe.each(engineNames)("the home of %s in a directory", (engineName) => {
       const { bytes } = incoming;
       const again = await restarted(directory, engineName);
       expect(again).toMatchObject({ source, files: withEmpty, totalBytes: content.length });
-      const ends = withEmpty.map((_file, at) => withEmpty.slice(0, at + 1).reduce((sum, { size }) => sum + size, 0));
-      const whole = ends.findLast((end) => end <= bytes) ?? 0;
-      expect(again?.bytes).toBe(whole);
+      expect(again?.bytes).toBe(bytes);
       if (again !== undefined) incoming = again;
       resumed += 1;
       if (resumed === 3) await incoming.append(content.subarray(incoming.bytes));
     }
     expect((await readdir(`${engineOf(directory)}.1`)).filter((name) => name.endsWith(".part"))).toEqual([]);
     const received = await incoming.open();
+    expect(await numbersIn(received)).toEqual(upTo(100));
+    await received.close();
+  });
+
+  test("takes what a crash has left behind the durable bytes of a file for nothing", async () => {
+    const { files, content } = await filesOf(engineName);
+    const { directory, engine, home } = await homeWith(engineName, 0);
+    await engine.close();
+    const incoming = await home.receive(source, files);
+    await incoming.append(content.subarray(0, 10));
+    const place = `${engineOf(directory)}.1`;
+    const part = (await readdir(place)).find((name) => name.endsWith(".10.part")) ?? expect.fail("no such file");
+    await appendFile(`${place}/${part}`, "torn");
+    const again = (await restarted(directory, engineName)) ?? expect.fail("nothing is on its way");
+    expect(again.bytes).toBe(10);
+    await again.append(content.subarray(10));
+    const received = await again.open();
     expect(await numbersIn(received)).toEqual(upTo(100));
     await received.close();
   });

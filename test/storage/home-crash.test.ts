@@ -220,8 +220,10 @@ describe.each(engineNames)("a member that dies at any storage call (%s)", (engin
     const calls = watched.crashes.left.map(({ where }) => where);
     for (const { name } of files.files) {
       const path = join(data, `engine-${engineName}.1`, name);
-      const synced = calls.indexOf(`after sync ${path}.part`);
-      expect([synced > -1, calls.indexOf(`after rename ${path}.part ${path}`) > synced], name).toEqual([true, true]);
+      const renamed = calls.findIndex((call) => call.startsWith(`after rename ${path}.`) && call.endsWith(` ${path}`));
+      const [, , part] = calls[renamed]?.split(" ") ?? [];
+      const synced = calls.indexOf(`after sync ${part}`);
+      expect([synced > -1, renamed > synced], name).toEqual([true, true]);
     }
     const struck = new Set(watched.crashes.left.map(({ where }) => where.split(" ", 2).join(" ")));
     for (const call of ["after make", "during fill", "after rename", "after sync", "during remove", "after engine"]) {

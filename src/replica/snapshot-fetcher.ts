@@ -186,11 +186,11 @@ export class SnapshotFetcher {
 
   #ask(transfer: Transfer): void {
     const { transport, store, options, guarded } = this.#deps;
-    const { from, snapshotId, after, offset } = transfer;
+    const { from, snapshotId, form, after, offset } = transfer;
     const minIndex = this.#announced?.index ?? 0;
     transfer.asking = true;
     const engine = snapshotId === null && !this.#filesFailed ? (store.takesFilesOf ?? null) : null;
-    const request = { snapshotId, minIndex, engine, after, offset, bytesMax: chunkBytesOf(options.snapshot) };
+    const request = { snapshotId, minIndex, engine, after, offset, bytesMax: chunkBytesOf(options.snapshot, form) };
     transport.fetchSnapshotChunk(from, request).then(
       (chunk) => guarded(() => this.#answered(transfer, chunk)),
       (error: unknown) => guarded(() => this.#refused(transfer, error)),

@@ -1,6 +1,6 @@
 /** How snapshots are sent and fetched. */
 export interface SnapshotOptions {
-  /** Bytes of rows asked for at once. Default 1 MiB. */
+  /** Bytes of rows asked for at once; of files four times as many. Default 1 MiB. */
   readonly chunkBytes: number;
   /** Bytes of rows fetched in a second, on average, but a row every third of `idleMs` at least; 0: as many as come. Default 0. */
   readonly bytesPerSecondMax: number;

@@ -83,8 +83,12 @@ export function waitMsMax({ idleMs }: SnapshotOptions): number {
 }
 
 /** Bytes asked for at once: less than a whole chunk where the rate lets through less than that in the longest wait. */
-export function chunkBytesOf(options: SnapshotOptions): number {
-  const { chunkBytes, bytesPerSecondMax } = options;
+export function chunkBytesOf(options: SnapshotOptions, form: Transfer["form"]): number {
+  const { bytesPerSecondMax } = options;
+  const chunkBytes = options.chunkBytes * (form === "files" ? filesFactor : 1);
   if (bytesPerSecondMax === 0) return chunkBytes;
   return Math.min(chunkBytes, Math.ceil((bytesPerSecondMax * waitMsMax(options)) / 1000));
 }
+
+/** Files are asked for so many times as much at once as rows: they cost no turn of the event loop anything a row. */
+const filesFactor = 4;

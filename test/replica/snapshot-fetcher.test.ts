@@ -449,7 +449,7 @@ describe("files of an engine", () => {
     await member.pass();
     expect(directory.received?.files).toEqual(files);
     const second = member.take();
-    expect(second).toMatchObject({ snapshotId: "s1", engine: null, offset: 300, after: null });
+    expect(second).toMatchObject({ snapshotId: "s1", engine: null, offset: 300, after: null, bytesMax: 4 << 20 });
     expect(member.fetcher.receiving).toMatchObject({ index: 40, bytes: 300, totalBytes: 716 });
     second.answer(filesChunk(300, 716));
     await member.pass();

@@ -147,16 +147,23 @@ export class SnapshotSource {
 
   /** Whoever begins anew has given up what it had. */
   #makeRoom(to: MemberId): void {
-    const { options, isInstalling } = this.#deps;
+    const { options } = this.#deps;
     for (const snapshot of this.#open.values()) if (snapshot.to === to) this.#close(snapshot, "abandoned");
     if (this.#open.size >= options.snapshot.openMax) throw new Error(`${this.#open.size} snapshots are being sent`);
-    if (isInstalling()) throw new Error("a snapshot is being installed here");
+    this.#refuseWhileInstalling();
+  }
+
+  /** The store turns to the snapshot before the core does: what the core knows of the log does not reach the state meanwhile. */
+  #refuseWhileInstalling(): void {
+    if (this.#deps.isInstalling()) throw new Error("a snapshot is being installed here");
   }
 
   async #openContent(request: SnapshotChunkRequest): Promise<SnapshotContent> {
     const files = await this.#openFiles(request);
     if (files !== undefined) return files;
+    // An installation may have begun while there were files to wait for.
     this.#refuseIfClosed();
+    this.#refuseWhileInstalling();
     const { base, snapshot } = openStateAt(this.#deps);
     return new RowsContent(base, snapshot, this.#deps.stateBytes());
   }

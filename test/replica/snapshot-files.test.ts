@@ -31,7 +31,10 @@ beforeEach(async () => {
 function openSource(): SnapshotSource {
   const configuration = { index: 0, configuration: store.identity.bootstrapConfiguration };
   const node: unknown = {
-    logBaseAt: (index: number) => ({ index, term: 1, configuration }),
+    logBaseAt: (index: number) => {
+      if (installing) throw new Error("the core does not know of that state yet");
+      return { index, term: 1, configuration };
+    },
     get firstIndex() {
       return firstIndex;
     },
@@ -119,6 +122,7 @@ describe("a source of snapshots whose engine has files", () => {
     installing = true;
     await expect(asked).rejects.toThrow("is being installed here");
     installing = false;
+    expect(failures).toEqual([]);
     const late = source.serve("f", inFiles);
     source.close();
     await expect(late).rejects.toMatchObject(gone);
